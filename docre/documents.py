@@ -1,0 +1,129 @@
+"""What a corpus is made of: documents of tokenised sentences, entities with mentions, and relation triples.
+
+These are plain, immutable values that check themselves when made, so that code further down never meets a mention
+outside its sentence or a triple between entities that do not exist.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from docre.errors import DocreError
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """One occurrence of an entity: the tokens [start, end) of one sentence."""
+
+    name: str
+    sentence: int
+    start: int
+    end: int
+    type: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Entity:
+    """A thing that the document speaks of, with every place where it does."""
+
+    mentions: tuple[Mention, ...]
+
+    @property
+    def type(self) -> str:
+        """The type of the first mention ("" for an entity without mentions)."""
+        return self.mentions[0].type if self.mentions else ""
+
+    @property
+    def name(self) -> str:
+        """The name of the first mention ("" for an entity without mentions)."""
+        return self.mentions[0].name if self.mentions else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Triple:
+    """A relation that holds from entity `head` to entity `tail`, and the sentences that state it."""
+
+    head: int
+    tail: int
+    relation: str
+    evidence: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """A predicted triple of the document called `title`.
+
+    score:  s_r, the relation's logit.
+    margin: s_r minus the threshold that it was compared with; positive for everything that is predicted.
+    """
+
+    title: str
+    head: int
+    tail: int
+    relation: str
+    score: float = 0.0
+    margin: float = 0.0
+    evidence: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Document:
+    """A document with its entities.
+
+    title:     its name, what predictions refer to.
+    sentences: the tokens of each sentence.
+    entities:  what relations can hold between.
+    triples:   the labels; None where the document is unlabelled, which is not the same as "no relation holds".
+    pairs:     the candidate (head, tail) pairs; None means every ordered pair of two different entities.
+    """
+
+    title: str
+    sentences: Sequence[Sequence[str]]
+    entities: Sequence[Entity]
+    triples: Sequence[Triple] | None = None
+    pairs: Sequence[tuple[int, int]] | None = None
+
+    def __post_init__(self) -> None:
+        for e, entity in enumerate(self.entities):
+            for m, mention in enumerate(entity.mentions):
+                self._check_mention(mention, f"entity {e}, mention {m}")
+        for i, triple in enumerate(self.triples or ()):
+            self._check_triple(triple, f"label {i}")
+        for i, (head, tail) in enumerate(self.pairs or ()):
+            self._check_entity(head, f"pair {i}: head")
+            self._check_entity(tail, f"pair {i}: tail")
+
+    def fail(self, message: str) -> DocreError:
+        """The error for something wrong in this document, named by its title."""
+        return DocreError(f"document {self.title!r}: {message}")
+
+    def _check_mention(self, mention: Mention, where: str) -> None:
+        if not 0 <= mention.sentence < len(self.sentences):
+            raise self.fail(f"{where}: sentence {mention.sentence} does not exist ({len(self.sentences)} sentences)")
+        length = len(self.sentences[mention.sentence])
+        if not 0 <= mention.start < mention.end <= length:
+            raise self.fail(
+                f"{where}: tokens [{mention.start}, {mention.end}) are not inside sentence {mention.sentence} "
+                f"({length} tokens)"
+            )
+
+    def _check_triple(self, triple: Triple, where: str) -> None:
+        self._check_entity(triple.head, f"{where}: head")
+        self._check_entity(triple.tail, f"{where}: tail")
+        for sentence in triple.evidence:
+            if not 0 <= sentence < len(self.sentences):
+                raise self.fail(
+                    f"{where}: evidence sentence {sentence} does not exist ({len(self.sentences)} sentences)"
+                )
+
+    def _check_entity(self, index: int, where: str) -> None:
+        if not 0 <= index < len(self.entities):
+            raise self.fail(f"{where} entity {index} does not exist ({len(self.entities)} entities)")
+
+    @cached_property
+    def candidate_pairs(self) -> Sequence[tuple[int, int]]:
+        """The (head, tail) pairs to classify, in a fixed order: `pairs`, or all ordered pairs, heads first."""
+        if self.pairs is not None:
+            return self.pairs
+        entities = range(len(self.entities))
+        return [(head, tail) for head in entities for tail in entities if head != tail]

@@ -1,0 +1,11 @@
+"""The one exception that users see: a mistake in what they gave, said in one line."""
+
+
+class DocreError(ValueError):
+    """Wrong input. The message is one line: which file, document and field, and what was expected.
+
+    Commands print it on standard error and exit with code 2 (see docre.cli); from Python it is an ordinary ValueError.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(" ".join(message.split()))

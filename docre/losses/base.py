@@ -1,0 +1,128 @@
+"""What every loss is: the number of outputs it needs, the loss itself, and the decision that goes with it."""
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from docre.registry import Registry
+from docre.tensors import LabelStatistics, ModelOutput
+
+LOSSES: Registry["Loss"] = Registry("loss", "docre.losses")
+
+
+class Loss(nn.Module, ABC):
+    """A DocRE loss with its decision rule, over R relations.
+
+    It never holds the model and never writes into its inputs. It computes in float32 or better whatever the autocast
+    dtype, and is finite, with a finite gradient, for any finite logits.
+
+    A subclass gives `num_outputs`, `scores`, `thresholds` and `compute`; most inherit the first three from
+    ThresholdClassLoss or ZeroThresholdLoss.
+
+    reference: the paper, and the equation where it has a number.
+    """
+
+    reference: ClassVar[str] = ""
+
+    def __init__(self, num_relations: int) -> None:
+        super().__init__()
+        self.num_relations = num_relations
+
+    @property
+    @abstractmethod
+    def num_outputs(self) -> int:
+        """How many logits the classifier has to give for each pair."""
+
+    @abstractmethod
+    def scores(self, logits: Tensor) -> Tensor:
+        """s_r: the scores of the relations, [pairs, outputs] -> [pairs, R]."""
+
+    @abstractmethod
+    def thresholds(self, logits: Tensor) -> Tensor:
+        """What each score is compared with when deciding: [pairs, R], or [pairs, 1] where all share one."""
+
+    @abstractmethod
+    def compute(self, output: ModelOutput, labels: Tensor) -> Tensor:
+        """The scalar loss of a batch that has at least one pair; `labels` [pairs, R] are bool, logits float32 or better."""
+
+    @classmethod
+    def from_training_data(cls, statistics: LabelStatistics) -> dict[str, Any]:
+        """Parameters that are taken from the training data where they are not given. They become part of the run's
+        resolved config, so that a checkpoint holds them."""
+        return {}
+
+    def forward(self, output: ModelOutput, labels: Tensor) -> Tensor:
+        """The loss of a batch: `output` of the model and `labels` [pairs, R] (bool or 0/1) -> scalar.
+
+        A batch without pairs has loss 0.
+        """
+        with torch.autocast(output.logits.device.type, enabled=False):
+            output = output.at_least_float32()
+            if not len(labels):
+                return output.logits.sum()
+            return self.compute(output, labels.bool())
+
+    def margins(self, logits: Tensor) -> Tensor:
+        """d_r = s_r - threshold, [pairs, outputs] -> [pairs, R] in float32 or better: positive where the relation is
+        predicted."""
+        logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+        return self.scores(logits) - self.thresholds(logits)
+
+    def decide(self, logits: Tensor, top_k: int = -1) -> Tensor:
+        """The predicted relations, [pairs, outputs] -> bool [pairs, R]: those with a positive margin, and of these for
+        each pair at most `top_k`, the ones with the highest scores (no limit where top_k < 1)."""
+        chosen = self.margins(logits) > 0
+        if 0 < top_k < self.num_relations:
+            best = self.scores(logits).masked_fill(~chosen, -torch.inf).topk(top_k, dim=1).indices
+            chosen &= torch.zeros_like(chosen).scatter_(1, best, True)
+        return chosen
+
+
+class ThresholdClassLoss(Loss):
+    """A loss with one learned threshold class TH, column 0 of the logits (Zhou et al. 2021).
+
+    A subclass gives `pair_losses`; the loss of a batch is their mean over its pairs.
+    """
+
+    @property
+    def num_outputs(self) -> int:
+        return self.num_relations + 1
+
+    def scores(self, logits: Tensor) -> Tensor:
+        return logits[:, 1:]
+
+    def thresholds(self, logits: Tensor) -> Tensor:
+        return logits[:, :1]
+
+    def compute(self, output: ModelOutput, labels: Tensor) -> Tensor:
+        return self.pair_losses(self.scores(output.logits), self.thresholds(output.logits), labels).mean()
+
+    @abstractmethod
+    def pair_losses(self, scores: Tensor, threshold: Tensor, labels: Tensor) -> Tensor:
+        """The loss of each pair: scores s [pairs, R], threshold t [pairs, 1], labels bool [pairs, R] -> [pairs]."""
+
+
+class ZeroThresholdLoss(Loss):
+    """A loss whose relations are predicted where their score is positive, without a threshold class.
+
+    A subclass gives `pair_losses`; the loss of a batch is their mean over its pairs.
+    """
+
+    @property
+    def num_outputs(self) -> int:
+        return self.num_relations
+
+    def scores(self, logits: Tensor) -> Tensor:
+        return logits
+
+    def thresholds(self, logits: Tensor) -> Tensor:
+        return torch.zeros_like(logits[:, :1])
+
+    def compute(self, output: ModelOutput, labels: Tensor) -> Tensor:
+        return self.pair_losses(output.logits, labels).mean()
+
+    @abstractmethod
+    def pair_losses(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """The loss of each pair: logits [pairs, outputs], labels bool [pairs, R] -> [pairs]."""
