@@ -45,7 +45,7 @@ class Loss(nn.Module, ABC):
 
     @abstractmethod
     def compute(self, output: ModelOutput, labels: Tensor) -> Tensor:
-        """The scalar loss of a batch that has at least one pair; `labels` [pairs, R] are bool, logits float32 or better."""
+        """The scalar loss of a batch that has at least one pair; `labels` [pairs, R] are bool."""
 
     @classmethod
     def from_training_data(cls, statistics: LabelStatistics) -> dict[str, Any]:

@@ -1,0 +1,22 @@
+"""Fixtures that all tests share."""
+
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder ../shared with benchmark data and golden values; the test is skipped where it is missing."""
+    path = ROOT.parent / "shared"
+    if not path.is_dir():
+        pytest.skip(f"needs {path} (benchmark data and golden values)")
+    return path
+
+
+@pytest.fixture(scope="session")
+def fixtures() -> Path:
+    """The folder of the tests' small data files."""
+    return ROOT / "tests" / "fixtures"
