@@ -24,11 +24,13 @@ class Batch:
     merge_target:    [merged] ... and the document tokens that they stand for; a document token read by two windows is
                      the mean of both, one read by none is zero.
     document_lengths: tokens of each document, [CLS] and [SEP] included.
-    row_token:       [rows] window tokens whose attention is read: every window's copy of every mention's marker.
+    row_token:       [rows] window tokens whose attention is read: every window's copy of every mention's marker,
+                     window by window.
     row_mention:     [rows] the mention of each row.
     row_start:       [rows] where, in its document, column `row_skip` of the row's window stands.
     row_skip:        [rows] leading columns of the row's window that are not the document's (a [CLS] of its own).
     row_length:      [rows] columns of the row's window that are the document's.
+    row_counts:      rows of each window.
     mention_token:   [mentions] the document token that represents each mention: its start marker. Mentions that the
                      length limit cut off are not here.
     mention_entity:  [mentions] the entity of each mention.
@@ -57,6 +59,7 @@ class Batch:
     row_start: Tensor
     row_skip: Tensor
     row_length: Tensor
+    row_counts: tuple[int, ...]
     mention_token: Tensor
     mention_entity: Tensor
     mention_split: Tensor

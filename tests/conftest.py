@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import torch
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -20,3 +21,8 @@ def shared() -> Path:
 def fixtures() -> Path:
     """The folder of the tests' small data files."""
     return ROOT / "tests" / "fixtures"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """One thread: the tests' tensors are tiny, and threads that wait for each other on a busy machine cost far more."""
+    torch.set_num_threads(1)

@@ -8,6 +8,7 @@ from pathlib import Path
 from docre.documents import Document
 from docre.errors import DocreError
 from docre.files import read_json, write_json
+from docre.tensors import LabelStatistics
 
 
 @dataclass(frozen=True)
@@ -51,8 +52,19 @@ def schema_of(documents: Iterable[Document]) -> LabelSchema:
     """The relations that occur in labelled documents, in alphabetical order."""
     relations = {triple.relation for document in documents for triple in document.triples or ()}
     if not relations:
-        raise DocreError("the training data has no label, so no label schema can be taken from it")
+        raise DocreError("the data has no label, so no label schema can be taken from it: give one in data.relations")
     return LabelSchema(tuple(sorted(relations)))
+
+
+def label_statistics(documents: Iterable[Document], schema: LabelSchema) -> LabelStatistics:
+    """How many candidate pairs there are, and how many each relation holds for (duplicate labels count once)."""
+    pairs, positives = 0, [0] * len(schema.relations)
+    for document in documents:
+        candidates = set(document.candidate_pairs)
+        pairs += len(candidates)
+        for head, tail, relation in {(t.head, t.tail, t.relation) for t in document.triples or ()}:
+            positives[schema.index[relation]] += (head, tail) in candidates
+    return LabelStatistics(pairs, tuple(positives))
 
 
 def load_schema(path: str | Path) -> LabelSchema:

@@ -1,12 +1,9 @@
 """ATGL, the adaptive thresholding loss with a global softmax."""
 
-from typing import Annotated
-
 import torch
-from pydantic import Field
 from torch import Tensor
 
-from docre.losses.base import LOSSES, ThresholdClassLoss
+from docre.losses.base import LOSSES, Positive, ThresholdClassLoss
 
 
 @LOSSES.register("atgl")
@@ -28,7 +25,7 @@ class ATGL(ThresholdClassLoss):
 
     reference = "ATGL paper, eq. 6"
 
-    def __init__(self, num_relations: int, alpha: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 16.5) -> None:
+    def __init__(self, num_relations: int, alpha: Positive = 16.5) -> None:
         super().__init__(num_relations)
         self.alpha = alpha
 

@@ -1,15 +1,21 @@
 """What every loss is: the number of outputs it needs, the loss itself, and the decision that goes with it."""
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
+from docre.errors import DocreError
 from docre.registry import Registry
 from docre.tensors import LabelStatistics, ModelOutput
 
 LOSSES: Registry["Loss"] = Registry("loss", "docre.losses")
+
+# What most parameters are: give one as the annotation and the registry refuses any other value by the parameter's name.
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class Loss(nn.Module, ABC):
@@ -18,8 +24,8 @@ class Loss(nn.Module, ABC):
     It never holds the model and never writes into its inputs. It computes in float32 or better whatever the autocast
     dtype, and is finite, with a finite gradient, for any finite logits.
 
-    A subclass gives `num_outputs`, `scores`, `thresholds` and `compute`; most inherit the first three from
-    ThresholdClassLoss or ZeroThresholdLoss.
+    A subclass gives `num_outputs`, `scores`, `thresholds` and `compute`; most inherit these from ThresholdClassLoss or
+    ZeroThresholdLoss and give `pair_losses` only. Its parameters are the keyword arguments of its constructor.
 
     reference: the paper, and the equation where it has a number.
     """
@@ -56,8 +62,14 @@ class Loss(nn.Module, ABC):
     def forward(self, output: ModelOutput, labels: Tensor) -> Tensor:
         """The loss of a batch: `output` of the model and `labels` [pairs, R] (bool or 0/1) -> scalar.
 
-        A batch without pairs has loss 0.
+        A batch without pairs has loss 0. Raises DocreError where the shapes are not those of this loss.
         """
+        expected = {"logits": self.num_outputs, "labels": self.num_relations}
+        for (what, columns), given in zip(expected.items(), (output.logits, labels), strict=True):
+            if given.shape != (len(labels), columns):
+                raise DocreError(
+                    f"{type(self).__name__}: {what} are {list(given.shape)}, expected {[len(labels), columns]}"
+                )
         with torch.autocast(output.logits.device.type, enabled=False):
             output = output.at_least_float32()
             if not len(labels):
@@ -73,18 +85,20 @@ class Loss(nn.Module, ABC):
     def decide(self, logits: Tensor, top_k: int = -1) -> Tensor:
         """The predicted relations, [pairs, outputs] -> bool [pairs, R]: those with a positive margin, and of these for
         each pair at most `top_k`, the ones with the highest scores (no limit where top_k < 1)."""
-        chosen = self.margins(logits) > 0
-        if 0 < top_k < self.num_relations:
-            best = self.scores(logits).masked_fill(~chosen, -torch.inf).topk(top_k, dim=1).indices
-            chosen &= torch.zeros_like(chosen).scatter_(1, best, True)
+        return keep_best(self.margins(logits) > 0, self.scores(logits), top_k)
+
+
+def keep_best(chosen: Tensor, scores: Tensor, top_k: int) -> Tensor:
+    """Of each pair's `chosen` relations at most `top_k`, the ones with the highest scores (no limit where top_k < 1):
+    both [pairs, relations] -> bool [pairs, relations]."""
+    if not 0 < top_k < chosen.shape[1]:
         return chosen
+    best = scores.masked_fill(~chosen, -torch.inf).topk(top_k, dim=1).indices
+    return chosen & torch.zeros_like(chosen).scatter_(1, best, True)
 
 
-class ThresholdClassLoss(Loss):
-    """A loss with one learned threshold class TH, column 0 of the logits (Zhou et al. 2021).
-
-    A subclass gives `pair_losses`; the loss of a batch is their mean over its pairs.
-    """
+class ThresholdClassColumns(Loss):
+    """The columns of a loss with one learned threshold class TH (Zhou et al. 2021): column 0 of the logits."""
 
     @property
     def num_outputs(self) -> int:
@@ -96,6 +110,10 @@ class ThresholdClassLoss(Loss):
     def thresholds(self, logits: Tensor) -> Tensor:
         return logits[:, :1]
 
+
+class ThresholdClassLoss(ThresholdClassColumns):
+    """A loss with a threshold class that is the mean over pairs of the `pair_losses` which a subclass gives."""
+
     def compute(self, output: ModelOutput, labels: Tensor) -> Tensor:
         return self.pair_losses(self.scores(output.logits), self.thresholds(output.logits), labels).mean()
 
@@ -105,9 +123,9 @@ class ThresholdClassLoss(Loss):
 
 
 class ZeroThresholdLoss(Loss):
-    """A loss whose relations are predicted where their score is positive, without a threshold class.
+    """A loss without a threshold class: a relation is predicted where its score is positive.
 
-    A subclass gives `pair_losses`; the loss of a batch is their mean over its pairs.
+    It is the mean over pairs of the `pair_losses` which a subclass gives.
     """
 
     @property

@@ -1,0 +1,30 @@
+"""docre: document-level relation extraction.
+
+    import docre
+
+    model = docre.load("runs/redocred_bert_atgl")
+    for triples in model.predict(docre.read("documents.json")):
+        for triple in triples:
+            print(triple.head, triple.relation, triple.tail, triple.margin)
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from docre.documents import Document, Entity, Mention, Prediction, Triple
+from docre.errors import DocreError
+
+if TYPE_CHECKING:
+    from docre.checkpoint import load
+    from docre.data import read
+
+__all__ = ["DocreError", "Document", "Entity", "Mention", "Prediction", "Triple", "load", "read"]
+
+_LAZY = {"load": "docre.checkpoint", "read": "docre.data"}  # torch takes seconds to import: only when it is needed
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        import importlib
+
+        return getattr(importlib.import_module(_LAZY[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,127 @@
+"""Documents to token ids: entity markers, word pieces, mention positions, candidate pairs."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from docre.data.schema import LabelSchema
+from docre.documents import Document
+from docre.errors import DocreError
+
+MARKER = "*"
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Features:
+    """A document as the model reads it.
+
+    title:          the document's.
+    input_ids:      [length] token ids, [CLS] and [SEP] included.
+    mentions:       [mentions, 2] the span [start, end) of each mention in `input_ids`, markers included, so that
+                    `start` is its start marker. Mentions that the length limit cut off are not here.
+    mention_entity: [mentions] the entity of each mention.
+    num_entities:   entities of the document, those without a mention left included.
+    pairs:          [pairs, 2] the (head, tail) candidates.
+    contexts:       [contexts, 2] the unordered entity pairs among them, smaller index first, and
+    pair_context:   [pairs] the context of each pair.
+    labels:         [positives, 2] (pair, relation) of each label, without duplicates; None for unlabelled documents.
+    cut_mentions:   how many mentions the length limit cut off.
+    """
+
+    title: str
+    input_ids: Ints
+    mentions: Ints
+    mention_entity: Ints
+    num_entities: int
+    pairs: Ints
+    contexts: Ints
+    pair_context: Ints
+    labels: Ints | None
+    cut_mentions: int
+
+
+class Featuriser:
+    """Turns documents into Features with one tokenizer, remembering the pieces of every word it has seen.
+
+    Every word is tokenised alone, and a `*` goes before and after every mention, as Zhou et al. (2021) do.
+
+    tokenizer:  a Hugging Face tokenizer.
+    schema:     the relations, in the order of the label columns.
+    max_tokens: tokens of a document at most, [CLS] and [SEP] included; the rest is cut off.
+    """
+
+    def __init__(self, tokenizer: Any, schema: LabelSchema, max_tokens: int = 1024) -> None:
+        if tokenizer.cls_token_id is None or tokenizer.sep_token_id is None:
+            raise DocreError("the encoder's tokenizer has no [CLS] or no [SEP] token, which docre needs")
+        self.tokenizer = tokenizer
+        self.schema = schema
+        self.max_tokens = max_tokens
+        self._pieces: dict[str, list[int]] = {}
+        self._learn([MARKER])
+        self._marker = self._pieces[MARKER][:1]
+
+    def __call__(self, documents: Sequence[Document]) -> list[Features]:
+        """The features of each document, in order."""
+        self._learn(word for document in documents for sentence in document.sentences for word in sentence)
+        return [self._featurise(document) for document in documents]
+
+    def _learn(self, words: Iterable[str]) -> None:
+        new = [word for word in dict.fromkeys(words) if word not in self._pieces]
+        if new:
+            encoded = self.tokenizer(new, add_special_tokens=False, truncation=False, verbose=False)["input_ids"]
+            self._pieces.update(zip(new, encoded, strict=True))
+
+    def _featurise(self, document: Document) -> Features:
+        words: list[str] = []
+        first_word = [0]
+        for sentence in document.sentences:
+            words.extend(sentence)
+            first_word.append(len(words))
+        mentions = [
+            (first_word[m.sentence], m, e) for e, entity in enumerate(document.entities) for m in entity.mentions
+        ]
+        starts = {offset + mention.start for offset, mention, _ in mentions}
+        ends = {offset + mention.end - 1 for offset, mention, _ in mentions}
+        ids, position = [self.tokenizer.cls_token_id], []
+        for i, word in enumerate(words):
+            position.append(len(ids))
+            if i in starts:
+                ids.extend(self._marker)
+            ids.extend(self._pieces[word])
+            if i in ends:
+                ids.extend(self._marker)
+        position.append(len(ids))
+        spans = [(position[offset + m.start], position[offset + m.end], e) for offset, m, e in mentions]
+        limit = self.max_tokens - 1
+        kept = [span for span in spans if span[0] < limit]
+        table = np.array(kept, dtype=np.int64).reshape(-1, 3)
+        pairs = np.array(document.candidate_pairs, dtype=np.int64).reshape(-1, 2)
+        contexts, pair_context = np.unique(np.sort(pairs, axis=1), axis=0, return_inverse=True)
+        return Features(
+            title=document.title,
+            input_ids=np.array([*ids[:limit], self.tokenizer.sep_token_id], dtype=np.int64),
+            mentions=table[:, :2],
+            mention_entity=table[:, 2],
+            num_entities=len(document.entities),
+            pairs=pairs,
+            contexts=contexts.reshape(-1, 2),
+            pair_context=pair_context.reshape(-1),
+            labels=self._labels(document),
+            cut_mentions=len(spans) - len(kept),
+        )
+
+    def _labels(self, document: Document) -> Ints | None:
+        """(pair, relation) of each label; labels of no candidate pair (head == tail, say) are left out."""
+        if document.triples is None:
+            return None
+        index = {pair: i for i, pair in enumerate(document.candidate_pairs)}
+        found = {
+            (index[t.head, t.tail], self.schema.index[t.relation])
+            for t in document.triples
+            if (t.head, t.tail) in index
+        }
+        return np.array(sorted(found), dtype=np.int64).reshape(-1, 2)

@@ -1,0 +1,27 @@
+"""Scores of predictions, bootstrap, and submission files. No torch needed."""
+
+from docre.evaluation.bootstrap import Difference, Interval, compare, intervals
+from docre.evaluation.evaluator import Evaluator, evaluate
+from docre.evaluation.facts import TrainFacts, read_fact_file, train_facts
+from docre.evaluation.scores import PRF, Scores
+from docre.evaluation.submission import read_submission, write_submission
+from docre.evaluation.table import differences_table, relations_table, scores_table
+
+__all__ = [
+    "PRF",
+    "Difference",
+    "Evaluator",
+    "Interval",
+    "Scores",
+    "TrainFacts",
+    "compare",
+    "differences_table",
+    "evaluate",
+    "intervals",
+    "read_fact_file",
+    "read_submission",
+    "relations_table",
+    "scores_table",
+    "train_facts",
+    "write_submission",
+]

@@ -1,0 +1,117 @@
+"""How sure a score is: bootstrap over documents (Efron & Tibshirani 1993; Koehn 2004 for paired tests of systems).
+
+A sample draws D documents of the D labelled ones, with replacement, and is scored as the whole is. All scores come from
+sums of counts over documents, so that all samples are one matrix product: [samples, D] draws times [D, counts].
+Predictions for unknown titles belong to no document and stay in every sample.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from docre.errors import DocreError
+from docre.evaluation.scores import SLICES, Scores, measures
+
+MOST_SAMPLES = 100_000
+CHUNK = 2**22  # draws that are held at once
+
+
+@dataclass(frozen=True)
+class Interval:
+    """The middle 95% of the samples' scores (percentile interval)."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How much higher the first of two submissions scores than the second.
+
+    value, low, high: the difference, and its 95% interval over the samples.
+    p_value: two-sided: 2 (1 + c) / (n + 1), at most 1, where c is the number of the n samples in which the difference
+             is ≤ 0, or is ≥ 0, whichever is less. Small where the sign hardly depends on the choice of documents.
+    """
+
+    value: float
+    low: float
+    high: float
+    p_value: float
+
+
+def intervals(scores: Scores, samples: int = 1000, seed: int = 0) -> dict[str, Interval]:
+    """95% intervals of p, r, f1, ign_f1 and of the F1 of each slice ("intra_f1", "long_tail_f1", …).
+
+    A score that is undefined has none; samples in which it is undefined, without gold triples of the slice, are left
+    out. Raises DocreError for fewer than 1 or more than 100,000 samples.
+    """
+    sampled = _values(resample(scores.counts, samples, seed), scores)
+    finite = {name: values[np.isfinite(values)] for name, values in sampled.items()}
+    return {name: Interval(*_middle(values)) for name, values in finite.items() if len(values)}
+
+
+def compare(scores: Scores, other: Scores, samples: int = 1000, seed: int = 0) -> dict[str, Difference]:
+    """The paired bootstrap test between two submissions for the same gold data: both are scored on the same draws.
+
+    Gives the difference, `scores` minus `other`, of every score that both have, named as by `intervals`. Raises
+    DocreError for a number of samples as `intervals` does, and for scores of different gold data.
+    """
+    if scores.counts.shape != other.counts.shape or (scores.counts[..., 0] != other.counts[..., 0]).any():
+        raise DocreError("two submissions can only be compared on the same gold data")
+    sums = resample(np.stack([scores.counts, other.counts], axis=1), samples, seed)
+    sampled, sampled_other = _values(sums[:, 0], scores), _values(sums[:, 1], other)
+    whole, whole_other = _values(scores.counts.sum(axis=0), scores), _values(other.counts.sum(axis=0), other)
+    differences = {}
+    for name in sampled:
+        if name in sampled_other:
+            values = sampled[name] - sampled_other[name]
+            values = values[np.isfinite(values)]
+            if len(values):
+                value = float(whole[name] - whole_other[name])
+                differences[name] = Difference(value, *_middle(values), _p_value(values))
+    return differences
+
+
+def resample(counts: NDArray[np.float64], samples: int, seed: int) -> NDArray[np.float64]:
+    """The sums [samples, …] over the drawn documents of counts [D + 1, …], whose last row is in every sample."""
+    if not 1 <= samples <= MOST_SAMPLES:
+        raise DocreError(f"bootstrap: expected 1 to {MOST_SAMPLES} samples, got {samples}")
+    flat = counts.reshape(len(counts), -1)
+    sums = np.concatenate([drawn @ flat[:-1] for drawn in draws(len(counts) - 1, samples, seed)]) + flat[-1]
+    return sums.reshape(samples, *counts.shape[1:])
+
+
+def draws(documents: int, samples: int, seed: int) -> Iterator[NDArray[np.float64]]:
+    """How often each sample holds each document, in chunks [some samples, documents]."""
+    generator = np.random.default_rng(seed)
+    step = max(1, CHUNK // documents)
+    for start in range(0, samples, step):
+        size = min(step, samples - start)
+        drawn = generator.integers(documents, size=(size, documents)) + documents * np.arange(size)[:, None]
+        yield np.bincount(drawn.ravel(), minlength=size * documents).reshape(size, documents).astype(np.float64)
+
+
+def _values(sums: NDArray[np.float64], scores: Scores) -> dict[str, NDArray[np.float64]]:
+    """The scores of summed counts [..., len(SLICES), 4], each [...], by name: those that `scores` has."""
+    values = {name: value for name, value in measures(sums[..., 0, :]).items() if name != "ign_p"}
+    for i, name in enumerate(SLICES[1:], start=1):
+        values[f"{name}_f1"] = measures(sums[..., i, :])["f1"]
+    if scores.all.p is None:
+        del values["p"]
+    if scores.ign_f1 is None:
+        del values["ign_f1"]
+    if scores.evidence is None:
+        del values["evidence_f1"]
+    return values
+
+
+def _middle(values: NDArray[np.float64]) -> tuple[float, float]:
+    low, high = np.percentile(values, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def _p_value(differences: NDArray[np.float64]) -> float:
+    fewer = min((differences <= 0).sum(), (differences >= 0).sum())
+    return min(1.0, 2 * (1 + int(fewer)) / (len(differences) + 1))

@@ -1,0 +1,93 @@
+"""The gold data, arranged once so that any number of submissions can be matched with it in one pass each."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from docre.documents import Document
+from docre.errors import DocreError
+from docre.evaluation.facts import TrainFacts
+
+UNLABELLED = -1  # the row of a document that has no labels
+INTER, INTRA = 0, 1
+
+
+class GoldIndex:
+    """The distinct gold triples of the labelled documents, which are numbered as rows 0 … D-1.
+
+    rows:           the row of each title; UNLABELLED where the document has no labels.
+    sentences:      per row and entity, the sentences that have a mention of it.
+    lengths:        per row, the number of sentences.
+    triples:        the number of each (row, head, tail, relation), 0 … T-1.
+    evidence:       [T] the evidence of each triple; of a label given twice, that of the last, as the official scorer.
+    evidence_total: [D] the evidence sentences of all labels, duplicates counted, as the official scorer does.
+    row, intra, in_train: [T] arrays: the triple's row; whether its entities share a sentence; whether it is a
+                    training fact.
+    notes:          what is odd about the data.
+
+    Raises DocreError, beginning with `source`, where no honest score exists: no documents, no labels, no triple at all,
+    or a title that two documents share (predictions name documents by title).
+    """
+
+    def __init__(self, documents: Sequence[Document], train: TrainFacts | None, source: str) -> None:
+        self.rows: dict[str, int] = {}
+        labelled: list[Document] = []
+        for document in documents:
+            if document.title in self.rows:
+                raise DocreError(
+                    f"{source}: two documents have the title {document.title!r}; predictions name documents by title"
+                )
+            self.rows[document.title] = UNLABELLED if document.triples is None else len(labelled)
+            if document.triples is not None:
+                labelled.append(document)
+        if not documents:
+            raise DocreError(f"{source}: no documents, so there is nothing to score against")
+        if not labelled:
+            raise DocreError(f"{source}: none of {len(documents)} documents has labels, so there is no score")
+
+        self.size = len(labelled)
+        self.lengths = [len(document.sentences) for document in labelled]
+        self.sentences = [
+            [frozenset(mention.sentence for mention in entity.mentions) for entity in document.entities]
+            for document in labelled
+        ]
+        self.triples: dict[tuple[int, int, int, str], int] = {}
+        evidence: dict[int, frozenset[int]] = {}
+        self.evidence_total = np.zeros(self.size)
+        labels = loops = 0
+        for row, document in enumerate(labelled):
+            for triple in document.triples or ():
+                labels += 1
+                loops += triple.head == triple.tail
+                number = self.triples.setdefault((row, triple.head, triple.tail, triple.relation), len(self.triples))
+                evidence[number] = frozenset(triple.evidence)
+                self.evidence_total[row] += len(triple.evidence)
+        if not labels:
+            raise DocreError(f"{source}: no relation is labelled in any document, so recall and F1 do not exist")
+
+        self.evidence = list(evidence.values())
+        self.row = np.array([row for row, _, _, _ in self.triples])
+        self.intra = np.array([self.share_sentence(row, head, tail) for row, head, tail, _ in self.triples])
+        self.in_train = np.zeros(len(self.triples), dtype=bool)
+        if train is not None:
+            names = [[list({m.name for m in entity.mentions}) for entity in doc.entities] for doc in labelled]
+            for (row, head, tail, relation), number in self.triples.items():
+                self.in_train[number] = train.state(names[row][head], names[row][tail], relation)
+
+        self.notes: list[str] = []
+        if self.size < len(documents):
+            left_out = len(documents) - self.size
+            self.notes.append(f"{counted(left_out, 'gold document')} of {len(documents)} without labels: left out")
+        if len(self.triples) < labels:
+            self.notes.append(f"{counted(labels - len(self.triples), 'duplicate gold label')}: not counted again")
+        if loops:
+            self.notes.append(f"{counted(loops, 'gold label')} with head == tail: counted like any other")
+
+    def share_sentence(self, row: int, head: int, tail: int) -> bool:
+        """Whether both entities are mentioned in some sentence of the document."""
+        return not self.sentences[row][head].isdisjoint(self.sentences[row][tail])
+
+
+def counted(number: int, noun: str) -> str:
+    """ "1 label", "2 labels"."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

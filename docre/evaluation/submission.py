@@ -1,0 +1,139 @@
+"""Submission files: `result.json` as the DocRED leaderboard takes it, and `result.zip` with it inside.
+
+The file is a JSON list of {title, h_idx, t_idx, r, evidence?}: a document's title, the indices of the head and the tail
+entity in its `vertexSet`, the relation's id, and the indices of the sentences that state it.
+"""
+
+import io
+import json
+import reprlib
+import zipfile
+import zlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from docre.documents import Prediction
+from docre.errors import DocreError
+from docre.files import parse_json, read_bytes, read_json, write_atomically
+
+MEMBER = "result.json"
+LARGEST_MEMBER = 256 * 2**20  # bytes, unpacked; DocRED's whole test set takes about 2 MB
+EARLIEST_TIME = (1980, 1, 1, 0, 0, 0)  # the zip format has nothing earlier; a fixed time makes equal files equal bytes
+
+
+def write_submission(path: str | Path, predictions: Iterable[Prediction]) -> None:
+    """Write the predictions in their order, whole or not at all: a zip with `result.json` in it where the name ends
+    in .zip, else JSON. Equal predictions give equal bytes. Raises DocreError where the file cannot be written."""
+    content = ",\n".join(json.dumps(_entry(prediction)) for prediction in predictions)
+    data = f"[\n{content}\n]\n".encode()
+    if _is_zip(path):
+        data = _zipped(data)
+    write_atomically(path, lambda temporary: temporary.write_bytes(data))
+
+
+def read_submission(path: str | Path) -> list[Prediction]:
+    """The predictions of a .json file, or of the `result.json` in a .zip file (read in memory, never unpacked).
+
+    Keys other than those of the format are ignored. Raises DocreError that names the file, the entry and the field
+    where something is missing, of the wrong type, or unreadable; and for a `result.json` larger than 256 MiB.
+    """
+    if _is_zip(path):
+        where = f"{path}: {MEMBER}"
+        try:
+            content = parse_json(_member(path).decode("utf-8"), where)
+        except UnicodeDecodeError as error:
+            raise DocreError(f"{where}: not UTF-8 text (byte {error.start})") from None
+    else:
+        where = str(path)
+        content = read_json(path)
+    if not isinstance(content, list):
+        raise DocreError(f"{where}: expected a JSON list of {{title, h_idx, t_idx, r}}, got {reprlib.repr(content)}")
+    return [_prediction(entry, f"{where}: entry {i}") for i, entry in enumerate(content)]
+
+
+def _is_zip(path: str | Path) -> bool:
+    return Path(path).suffix.lower() == ".zip"
+
+
+def _entry(prediction: Prediction) -> dict[str, Any]:
+    entry: dict[str, Any] = {
+        "title": prediction.title,
+        "h_idx": prediction.head,
+        "t_idx": prediction.tail,
+        "r": prediction.relation,
+    }
+    if prediction.evidence:
+        entry["evidence"] = list(prediction.evidence)
+    return entry
+
+
+def _prediction(entry: Any, where: str) -> Prediction:
+    if not isinstance(entry, dict):
+        raise DocreError(f"{where}: expected an object {{title, h_idx, t_idx, r}}, got {reprlib.repr(entry)}")
+    evidence = entry.get("evidence")
+    if evidence is None:
+        evidence = []
+    if not isinstance(evidence, list) or not all(type(sentence) is int for sentence in evidence):
+        raise DocreError(f"{where}: expected a list of integers in 'evidence', got {reprlib.repr(evidence)}")
+    return Prediction(
+        _text(entry, "title", where),
+        _integer(entry, "h_idx", where),
+        _integer(entry, "t_idx", where),
+        _text(entry, "r", where),
+        evidence=tuple(evidence),
+    )
+
+
+def _integer(entry: dict[str, Any], key: str, where: str) -> int:
+    value = entry.get(key)
+    if type(value) is not int:
+        raise DocreError(f"{where}: {_expected('an integer', key, entry)}")
+    return value
+
+
+def _text(entry: dict[str, Any], key: str, where: str) -> str:
+    value = entry.get(key)
+    if not isinstance(value, str):
+        raise DocreError(f"{where}: {_expected('a text', key, entry)}")
+    try:
+        value.encode()
+    except UnicodeEncodeError:  # half of a surrogate pair: JSON can spell it, no file or terminal can take it
+        raise DocreError(f"{where}: {_expected('a text', key, entry)}") from None
+    return value
+
+
+def _expected(what: str, key: str, entry: dict[str, Any]) -> str:
+    return f"expected {what} in {key!r}, got {reprlib.repr(entry[key]) if key in entry else 'nothing'}"
+
+
+def _zipped(data: bytes) -> bytes:
+    buffer = io.BytesIO()
+    member = zipfile.ZipInfo(MEMBER, EARLIEST_TIME)
+    member.compress_type = zipfile.ZIP_DEFLATED
+    member.create_system = 3  # Unix, wherever it is made
+    member.external_attr = 0o644 << 16
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr(member, data)
+    return buffer.getvalue()
+
+
+def _member(path: str | Path) -> bytes:
+    """The unpacked `result.json` of a zip file, at most LARGEST_MEMBER bytes of it."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(read_bytes(path))) as archive:
+            if MEMBER not in archive.namelist():
+                names = ", ".join(map(repr, archive.namelist()[:3])) or "nothing"
+                raise DocreError(f"{path}: expected {MEMBER} in the zip, found {names}")
+            member = archive.getinfo(MEMBER)
+            if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                raise DocreError(f"{path}: {MEMBER}: expected plain zip compression (deflate)")
+            with archive.open(member) as stream:
+                data = stream.read(LARGEST_MEMBER + 1)
+    except DocreError:
+        raise
+    except (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError, OSError, ValueError) as error:
+        raise DocreError(f"{path}: not a readable zip file: {error}") from None
+    if len(data) > LARGEST_MEMBER:
+        raise DocreError(f"{path}: {MEMBER}: larger than {LARGEST_MEMBER // 2**20} MiB unpacked")
+    return data

@@ -1,0 +1,38 @@
+"""Balanced softmax, the loss of DocuNet."""
+
+import torch
+from torch import Tensor
+
+from docre.losses.atl import rank_below
+from docre.losses.base import LOSSES, ZeroThresholdLoss
+
+
+@LOSSES.register("balanced_softmax")
+class BalancedSoftmax(ZeroThresholdLoss):
+    """Balanced softmax: all positives above 0 and all negatives below, each side in one softmax with 0.
+
+    L = log(1 + sum_{n in N} e^{s_n}) + log(1 + sum_{p in P} e^{-s_p})
+
+    over the relations and one more class NA, column 0 of the logits, which is positive exactly for NA pairs. A relation
+    is predicted where s_r > 0: column 0 is trained but is no threshold.
+
+    Parameters: none.
+    Use it as the joint loss without adaptive threshold: unlike in `bce`, the hardest relation of each side dominates,
+    so that the number of negatives matters little.
+    Siblings: `atl` has the softmaxes around the learned TH; `bce` has no softmax.
+    Reference: Zhang et al. 2021, "Document-level Relation Extraction as Semantic Segmentation" (IJCAI), section 3.4.
+    """
+
+    reference = "Zhang et al. 2021 (IJCAI), DocuNet"
+
+    @property
+    def num_outputs(self) -> int:
+        return self.num_relations + 1
+
+    def scores(self, logits: Tensor) -> Tensor:
+        return logits[:, 1:]
+
+    def pair_losses(self, logits: Tensor, labels: Tensor) -> Tensor:
+        labels = torch.cat([~labels.any(1, keepdim=True), labels], dim=1)
+        zero = torch.zeros_like(logits[:, :1])
+        return rank_below(logits, zero, labels) + rank_below(-logits, zero, ~labels)

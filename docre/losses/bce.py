@@ -1,0 +1,27 @@
+"""BCE, binary cross-entropy."""
+
+from torch import Tensor
+
+from docre.losses.base import LOSSES, ZeroThresholdLoss
+from docre.losses.sat import logistic
+
+
+@LOSSES.register("bce")
+class BCE(ZeroThresholdLoss):
+    """Binary cross-entropy: every relation is a logistic regression of its own, without a threshold class.
+
+    L = sum_{p in P} -log sigma(s_p) + sum_{n in N} -log sigma(-s_n)
+
+    A relation is predicted where s_r > 0, that is, where its probability is above 0.5.
+
+    Parameters: none.
+    Use it as the baseline without adaptive threshold; its best threshold after training is rarely 0.
+    Siblings: `sat` is the same with the scores measured from TH; `balanced_softmax` ranks the relations jointly around
+    0.
+    Reference: Yao et al. 2019, "DocRED: A Large-Scale Document-Level Relation Extraction Dataset" (ACL).
+    """
+
+    reference = "Yao et al. 2019 (ACL), DocRED"
+
+    def pair_losses(self, logits: Tensor, labels: Tensor) -> Tensor:
+        return logistic(logits, labels).sum(1)

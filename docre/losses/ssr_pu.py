@@ -1,0 +1,82 @@
+"""SSR-PU, positive-unlabelled learning with squared ranking losses."""
+
+from typing import Annotated, Any
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from docre.errors import DocreError
+from docre.losses.base import LOSSES, NonNegative, Positive, ThresholdClassColumns
+from docre.tensors import LabelStatistics, ModelOutput
+
+LARGEST_PRIOR = 0.99
+
+
+@LOSSES.register("ssr_pu")
+class SSRPU(ThresholdClassColumns):
+    """Shift and squared ranking loss for positive-unlabelled data: what is not labelled may hold all the same.
+
+    For relation i let pi_i be the share of training pairs labelled with it and o_i = e pi_i its assumed true share, and
+    sq(S, y) = mean over the batch's pairs in S of factor (y d_i - m)^2, or 0 for no pairs. Then
+
+    risk1 = (1 - pi_i) sq(unlabelled, -1) - (o_i - pi_i) sq(labelled, -1)
+    risk2 = sqrt(o_i (1 - o_i)) sq(labelled, +1)
+    L = sum_i risk1 + risk2 where risk1 >= 0, else -risk1
+
+    (the paper's coefficients written without u_i = (o_i - pi_i) / (1 - pi_i) and the weight sqrt((1 - o_i) / o_i), and
+    so without their divisions). The loss is over the whole batch, not a mean over pairs, and its gradient grows with
+    the margins.
+
+    o_i is at most 0.99, and at least pi_i. A relation with prior 0 is pushed down where it is not labelled, and never
+    pulled up.
+
+    Parameters: priors, the pi_i of all relations, in [0, 1]; counted from the training data if not given.
+    prior_ratio >= 1, e; published 3 (TTM-RE: 1). margin >= 0, m; published 0.25 (TTM-RE: 1). factor > 0; published 0.25
+    (TTM-RE: 1).
+    Use it where many true triples are unlabelled, as in DocRED before its revision.
+    Siblings: all others take an unlabelled relation for a negative.
+    Reference: Wang et al. 2022, "A Unified Positive-Unlabeled Learning Framework for Document-Level Relation
+    Extraction with Different Levels of Labeling" (EMNLP); TTM-RE is Gao et al. 2024 (ACL).
+    """
+
+    reference = "Wang et al. 2022 (EMNLP), SSR-PU"
+    prior: Tensor
+    true_prior: Tensor
+
+    def __init__(
+        self,
+        num_relations: int,
+        priors: list[Annotated[float, Field(ge=0, le=1)]],
+        prior_ratio: Annotated[float, Field(ge=1, allow_inf_nan=False)] = 3.0,
+        margin: NonNegative = 0.25,
+        factor: Positive = 0.25,
+    ) -> None:
+        super().__init__(num_relations)
+        if len(priors) != num_relations:
+            raise DocreError(f"loss 'ssr_pu', parameter 'priors': got {len(priors)}, expected {num_relations}")
+        self.margin = margin
+        self.factor = factor
+        prior = torch.tensor(priors)
+        self.register_buffer("prior", prior, persistent=False)
+        self.register_buffer(
+            "true_prior", (prior_ratio * prior).clamp(max=LARGEST_PRIOR).maximum(prior), persistent=False
+        )
+
+    @classmethod
+    def from_training_data(cls, statistics: LabelStatistics) -> dict[str, Any]:
+        return {"priors": [positives / max(statistics.pairs, 1) for positives in statistics.positives]}
+
+    def compute(self, output: ModelOutput, labels: Tensor) -> Tensor:
+        margins = self.margins(output.logits)
+        below = self.factor * (-margins - self.margin).square()
+        above = self.factor * (margins - self.margin).square()
+        risk1 = (1 - self.prior) * mean_over_pairs(below, ~labels)
+        risk1 = risk1 - (self.true_prior - self.prior) * mean_over_pairs(below, labels)
+        risk2 = (self.true_prior * (1 - self.true_prior)).sqrt() * mean_over_pairs(above, labels)
+        return torch.where(risk1 >= 0, risk1 + risk2, -risk1).sum()
+
+
+def mean_over_pairs(values: Tensor, chosen: Tensor) -> Tensor:
+    """The mean of each relation's `chosen` values: both [pairs, relations] -> [relations]; 0 where none is chosen."""
+    return values.masked_fill(~chosen, 0).sum(0) / chosen.sum(0).clamp(min=1)

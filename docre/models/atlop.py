@@ -1,0 +1,57 @@
+"""ATLOP: localized context pooling and a grouped bilinear classifier (Zhou et al. 2021)."""
+
+from typing import Annotated
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn.functional import linear
+
+from docre.errors import DocreError
+from docre.models.base import MODELS, Model
+from docre.models.bilinear import GroupedBilinear
+from docre.models.encoder import Encoder
+from docre.models.pooling import pool_attention, pool_contexts, pool_entities
+from docre.tensors import Batch, ModelOutput
+
+
+@MODELS.register("atlop")
+class ATLOP(Model):
+    """z_h = tanh(W_h [e_h; c]), z_t = tanh(W_t [e_t; c]), logits = grouped bilinear (z_h, z_t).
+
+    Parameters: head_size, the size of z (published: 768); block_size, numbers in a group (published: 64).
+    Reference: Zhou et al. 2021, "Document-Level Relation Extraction with Adaptive Thresholding and Localized Context
+    Pooling" (AAAI), eq. 3 to 5 and 11.
+    """
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        num_outputs: int,
+        head_size: Annotated[int, Field(gt=0)] = 768,
+        block_size: Annotated[int, Field(gt=0)] = 64,
+    ) -> None:
+        super().__init__()
+        if head_size % block_size:
+            raise DocreError(f"model.head_size: expected a multiple of block_size {block_size}, got {head_size}")
+        self.encoder = encoder
+        self.block_size = block_size
+        self.head_extractor = nn.Linear(2 * encoder.hidden_size, head_size)
+        self.tail_extractor = nn.Linear(2 * encoder.hidden_size, head_size)
+        self.bilinear = GroupedBilinear(head_size, block_size, num_outputs)
+
+    def forward(self, batch: Batch) -> ModelOutput:
+        tokens, attention = self.encoder(batch)
+        with torch.autocast(tokens.device.type, enabled=False):
+            entities = pool_entities(tokens, batch)
+            contexts = pool_contexts(tokens, pool_attention(attention, batch), batch)
+        head = self._extract(self.head_extractor, entities, contexts, batch.pair_head, batch)
+        tail = self._extract(self.tail_extractor, entities, contexts, batch.pair_tail, batch)
+        return ModelOutput(self.bilinear(head, tail), head, tail)
+
+    def _extract(self, layer: nn.Linear, entities: Tensor, contexts: Tensor, role: Tensor, batch: Batch) -> Tensor:
+        """tanh(W [e; c] + b) in groups, [pairs, groups, block]. W [e; c] = W1 e + W2 c, with W1 e once for each entity
+        and W2 c once for each unordered pair."""
+        of_entity, of_context = layer.weight.split(entities.shape[1], dim=1)
+        projected = linear(entities, of_entity, layer.bias)[role] + linear(contexts, of_context)[batch.pair_context]
+        return projected.tanh().view(len(role), -1, self.block_size)

@@ -1,0 +1,81 @@
+"""The grouped bilinear classifier, without its outer product in memory."""
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+
+class GroupedBilinear(nn.Module):
+    """logits = sum_g  vec(h_g outer t_g) W_g^T + b,  groups g of `block_size` numbers (Zhou et al. 2021, eq. 5).
+
+    The weight is one matrix [outputs, head_size * block_size], as in published checkpoints.
+    """
+
+    def __init__(self, head_size: int, block_size: int, outputs: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(outputs, head_size * block_size))
+        self.bias = nn.Parameter(torch.empty(outputs))
+        bound = 1 / math.sqrt(self.weight.shape[1])  # what nn.Linear does
+        nn.init.uniform_(self.weight, -bound, bound)
+        nn.init.uniform_(self.bias, -bound, bound)
+
+    def forward(self, head: Tensor, tail: Tensor) -> Tensor:
+        """head, tail [pairs, groups, block] -> logits [pairs, outputs], summed in float32."""
+        weight: Tensor = self.weight
+        device = head.device.type
+        if torch.is_autocast_enabled(device):
+            head, tail, weight = (x.to(torch.get_autocast_dtype(device)) for x in (head, tail, weight))
+        with torch.autocast(device, enabled=False):
+            return _BlockwiseBilinear.apply(head, tail, weight) + self.bias
+
+
+class _BlockwiseBilinear(torch.autograd.Function):
+    """The bilinear form group by group, a stretch of pairs at a time.
+
+    Of the outer product [pairs, groups * block * block] only one group's [stretch, block * block] is ever there; the
+    backward pass makes it again. Saves memory in proportion to groups * pairs, and the traffic of writing it.
+    """
+
+    STRETCH = 2048  # pairs
+
+    @staticmethod
+    def forward(ctx: Any, head: Tensor, tail: Tensor, weight: Tensor) -> Tensor:
+        ctx.save_for_backward(head, tail, weight)
+        groups, block = head.shape[1:]
+        blocks = weight.view(len(weight), groups, block * block)
+        logits = torch.zeros(len(head), len(weight), dtype=torch.float32, device=head.device)
+        logits = logits.to(torch.promote_types(head.dtype, torch.float32))
+        for pairs in stretches(len(head), _BlockwiseBilinear.STRETCH):
+            for g in range(groups):
+                logits[pairs] += torch.mm(blocks[:, g], outer(head[pairs, g], tail[pairs, g]).T).T
+        return logits
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        head, tail, weight = ctx.saved_tensors
+        groups, block = head.shape[1:]
+        blocks = weight.view(len(weight), groups, block * block)
+        gradient = gradient.to(head.dtype)
+        d_head, d_tail, d_weight = torch.empty_like(head), torch.empty_like(tail), torch.zeros_like(blocks)
+        for pairs in stretches(len(head), _BlockwiseBilinear.STRETCH):
+            for g in range(groups):
+                h, t = head[pairs, g], tail[pairs, g]
+                d_weight[:, g] += torch.mm(gradient[pairs].T, outer(h, t))
+                d_outer = torch.mm(gradient[pairs], blocks[:, g]).view(-1, block, block)
+                d_head[pairs, g] = torch.bmm(d_outer, t[:, :, None])[:, :, 0]
+                d_tail[pairs, g] = torch.bmm(h[:, None, :], d_outer)[:, 0]
+        return d_head, d_tail, d_weight.view_as(weight)
+
+
+def outer(head: Tensor, tail: Tensor) -> Tensor:
+    """[pairs, block] and [pairs, block] -> [pairs, block * block]."""
+    return (head[:, :, None] * tail[:, None, :]).flatten(1)
+
+
+def stretches(length: int, size: int) -> list[slice]:
+    """Slices of at most `size` that cover `length`."""
+    return [slice(start, start + size) for start in range(0, length, size)]

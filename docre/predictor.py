@@ -1,0 +1,114 @@
+"""A model ready for use: documents in, triples out, and the checkpoint folder that holds it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader
+from tqdm import tqdm
+
+from docre.config import Config
+from docre.data.collate import Collator, WindowPlan
+from docre.data.features import Features, Featuriser
+from docre.data.schema import LabelSchema
+from docre.documents import Document, Prediction
+from docre.losses import LOSSES
+from docre.models import MODELS, Encoder, Model
+from docre.tensors import Batch
+
+
+class Predictor:
+    """The pieces that turn documents into triples, built as a config says.
+
+    config:    the resolved config of the run (with the loss parameters that were taken from the training data).
+    schema:    the relations.
+    tokenizer: the encoder's.
+    backbone:  the encoder model itself, pretrained or about to be loaded.
+    """
+
+    def __init__(self, config: Config, schema: LabelSchema, tokenizer: Any, backbone: Any) -> None:
+        self.config = config
+        self.schema = schema
+        self.tokenizer = tokenizer
+        self.loss = LOSSES.build(config.loss.name, config.loss.parameters, len(schema.relations))
+        encoder = Encoder(backbone, config.encoder.averaged_layers)
+        parameters = config.model.parameters
+        self.model: Model = MODELS.build(config.model.name, parameters, encoder, self.loss.num_outputs)
+        self.featurise = Featuriser(tokenizer, schema, config.data.max_tokens)
+        before, after = (tokenizer.cls_token_id,), (tokenizer.sep_token_id,) * encoder.window_end
+        self.collate = Collator(WindowPlan(encoder.max_length, before, after), len(schema.relations))
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model is."""
+        return next(self.model.parameters()).device
+
+    def to(self, device: str | torch.device) -> "Predictor":
+        """Move the model to a device, and return this predictor."""
+        self.model.to(device)
+        self.loss.to(device)
+        return self
+
+    def predict(self, documents: Sequence[Document], progress: bool = False) -> list[list[Prediction]]:
+        """The predicted triples of each document, in order, each with its score and margin."""
+        return self.predict_features(self.featurise(documents), progress)
+
+    def predict_features(self, features: Sequence[Features], progress: bool = False) -> list[list[Prediction]]:
+        """`predict` for documents that are already featurised."""
+        order = sorted(range(len(features)), key=lambda i: len(features[i].input_ids))
+        size = self.config.evaluation.batch_size
+        chunks = [order[start : start + size] for start in range(0, len(order), size)]
+        loader: DataLoader[Batch] = DataLoader(
+            features,  # type: ignore[arg-type]
+            batch_sampler=chunks,
+            collate_fn=self.collate,
+            pin_memory=self.device.type == "cuda",
+        )
+        found: list[list[Prediction]] = [[] for _ in features]
+        training = self.model.training
+        self.model.eval()
+        try:
+            with tqdm(total=len(features), unit="doc", desc="predict", disable=not progress, leave=False) as bar:
+                for chunk, batch in zip(chunks, loader, strict=True):
+                    for i, predictions in zip(chunk, self._predict([features[i] for i in chunk], batch), strict=True):
+                        found[i] = predictions
+                    bar.update(len(chunk))
+        finally:
+            self.model.train(training)
+        return found
+
+    @torch.inference_mode()
+    def _predict(self, features: Sequence[Features], batch: Batch) -> list[list[Prediction]]:
+        device = self.device
+        precision = resolve_precision(self.config.training.precision, device)
+        with torch.autocast(device.type, AUTOCAST.get(precision), enabled=precision in AUTOCAST):
+            logits = self.model(batch.to(device, non_blocking=True)).logits
+        pair, relation = self.loss.decide(logits, self.config.evaluation.top_k).nonzero(as_tuple=True)
+        scores = self.loss.scores(logits.float())[pair, relation].tolist()
+        margins = self.loss.margins(logits)[pair, relation].tolist()
+        pairs = np.concatenate([f.pairs for f in features]).tolist()
+        owner = np.repeat(np.arange(len(features)), [len(f.pairs) for f in features]).tolist()
+        found: list[list[Prediction]] = [[] for _ in features]
+        for p, r, score, margin in zip(pair.tolist(), relation.tolist(), scores, margins, strict=True):
+            head, tail = pairs[p]
+            title = features[owner[p]].title
+            found[owner[p]].append(Prediction(title, head, tail, self.schema.relations[r], score, margin))
+        return found
+
+
+AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def resolve_precision(precision: str, device: torch.device | str) -> str:
+    """What `auto` is on a device: bf16 (fp16 where it lacks that) on CUDA, fp32 elsewhere."""
+    if precision != "auto":
+        return precision
+    if torch.device(device).type != "cuda":
+        return "fp32"
+    return "bf16" if torch.cuda.is_bf16_supported() else "fp16"
+
+
+def default_device() -> torch.device:
+    """The GPU where there is one."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")

@@ -1,0 +1,156 @@
+"""Reading configs: YAML files that may extend others, `key=value` overrides, and errors that name the key."""
+
+import difflib
+import importlib
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from docre.config import Component, Config
+from docre.errors import DocreError
+from docre.files import read_text
+
+REPLACED = ("model", "loss")  # sections whose parameters go when their name changes
+
+
+class Loader(yaml.SafeLoader):
+    """Safe YAML in which 5e-5 is a number and a key given twice is an error."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} is given twice", node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
+Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+0123456789.")
+)
+
+
+def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
+    """The config in a YAML file, with `key=value` overrides ("loss.alpha=6").
+
+    `extends: FILE` in it (relative to the file) takes that config and changes it. Raises DocreError, naming the file
+    and the key, for anything that is not valid.
+    """
+    values = read_yaml(path)
+    for override in overrides:
+        if "=" not in override:
+            raise DocreError(f"expected key=value (as loss.alpha=6), got {override!r}")
+    values = merge(values, collect(overrides))
+    return validate(values, str(path))
+
+
+def validate(values: dict[str, Any], where: str) -> Config:
+    """A Config of plain values; `where` begins the message of the DocreError for what is not valid. Plugins that it
+    names are imported."""
+    try:
+        config = Config.model_validate(values)
+    except ValidationError as error:
+        raise DocreError(f"{where}: {explain(error)}") from None
+    for plugin in config.plugins:
+        try:
+            importlib.import_module(plugin)
+        except ImportError as error:
+            raise DocreError(f"{where}: plugins: cannot import {plugin!r}: {error}") from None
+    return config
+
+
+def read_yaml(path: str | Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
+    """The mapping in a YAML file, over the one that it extends."""
+    path = Path(path)
+    if path.resolve() in seen:
+        raise DocreError(f"{path}: extends itself")
+    values = parse_yaml(read_text(path), str(path))
+    if not isinstance(values, dict):
+        raise DocreError(f"{path}: expected keys and values, as in configs/quickstart.yaml")
+    base = values.pop("extends", None)
+    if base is None:
+        return values
+    if not isinstance(base, str):
+        raise DocreError(f"{path}: extends: expected the name of a file, got {base!r}")
+    return merge(read_yaml(path.parent / base, (*seen, path.resolve())), values)
+
+
+def parse_yaml(text: str, where: str) -> Any:
+    """The value of a YAML text. Raises DocreError that begins with `where` and names the line."""
+    try:
+        return yaml.load(text, Loader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = f"line {mark.line + 1}: " if mark else ""
+        raise DocreError(f"{where}: {line}not valid YAML: {error.problem or error.context}") from None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise DocreError(f"{where}: not valid YAML: {error}") from None
+
+
+def collect(overrides: Sequence[str]) -> dict[str, Any]:
+    """["loss.alpha=6", ...] as nested mappings."""
+    values: dict[str, Any] = {}
+    for override in overrides:
+        key, _, text = override.partition("=")
+        section = values
+        *parents, last = key.split(".")
+        for parent in parents:
+            section = section.setdefault(parent, {})
+            if not isinstance(section, dict):
+                raise DocreError(f"{key}: {parent!r} is given as a value and as a section")
+        section[last] = parse_yaml(text, key)
+    return values
+
+
+def merge(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """`base` with `changes`, section by section. Another model's or loss's name takes the old one's parameters away."""
+    merged = dict(base)
+    for key, value in changes.items():
+        old = merged.get(key)
+        if isinstance(old, dict) and isinstance(value, dict):
+            renamed = key in REPLACED and value.get("name", old.get("name")) != old.get("name")
+            merged[key] = value if renamed else merge(old, value)
+        else:
+            merged[key] = value
+    return merged
+
+
+def explain(error: ValidationError) -> str:
+    """The first of pydantic's errors as one line that names the key."""
+    first = error.errors()[0]
+    path = [str(part) for part in first["loc"]]
+    key = ".".join(path)
+    if first["type"] == "extra_forbidden":
+        section: Any = Config
+        for part in path[:-1]:
+            section = section.model_fields[part].annotation
+        valid = list(section.model_fields)
+        close = difflib.get_close_matches(path[-1], valid, 1)
+        hint = f"did you mean {close[0]!r}? valid" if close else "valid"
+        return f"unknown key {key!r} ({hint}: {', '.join(valid)})"
+    if first["type"] == "missing":
+        return f"the key {key!r} is missing"
+    message = first["msg"][0].lower() + first["msg"][1:]
+    return f"{key}: {message}, got {first['input']!r}" if key else message
+
+
+def describe(section: type[BaseModel] = Config, prefix: str = "") -> Iterator[tuple[str, str, str]]:
+    """Every key of the config: (dotted key, its default as text, what it means)."""
+    for name, field in section.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel) and kind is not Component:
+            yield from describe(kind, f"{prefix}{name}.")
+            continue
+        default = "required" if field.is_required() else field.default
+        if isinstance(default, Component):
+            default = default.name
+        text = " ".join((field.description or "").split())
+        yield f"{prefix}{name}" + (".name" if kind is Component else ""), str(default), text
+
+
+def to_yaml(config: Config) -> str:
+    """The config as YAML that `load_config` reads back to the same."""
+    return yaml.safe_dump(config.model_dump(), sort_keys=False, allow_unicode=True)

