@@ -1,10 +1,11 @@
-"""`python -m docre.evaluate`: scores of a predictions file against gold labels."""
+"""python -m docre.evaluate: scores of a predictions file, or of a checkpoint's predictions, against gold labels."""
 
 import argparse
 from collections.abc import Sequence
 from dataclasses import asdict
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from docre import cli
 from docre.data import READERS, read
@@ -23,39 +24,70 @@ from docre.evaluation import (
 )
 from docre.files import write_json
 
+if TYPE_CHECKING:
+    from docre.predictor import Predictor
+
 SAMPLES = 1000  # of the paired test, where --bootstrap does not say
 
 
 def main(arguments: list[str]) -> None:
-    """Score --predictions against --gold, print tables, and write --json. Raises DocreError for wrong input."""
-    options = parser().parse_args(arguments)
-    train = None if options.train is None else read_train_facts(options.train, options.reader)
-    evaluator = Evaluator(read(options.gold, options.reader), train, str(options.gold))
-    predictions = read_submission(options.predictions)
+    """Score predictions, or a checkpoint's, against gold labels; print tables, and write --json. Raises DocreError for
+    wrong input."""
+    options = parse(arguments)
+    predictor = load(options.checkpoint) if options.checkpoint else None
+    reader = options.reader or (predictor.config.data.reader if predictor else "docred")
+    train = None if options.train is None else read_train_facts(options.train, reader)
+    gold_file = options.data if predictor else options.gold
+    gold = read(gold_file, reader)
+    evaluator = Evaluator(gold, train, str(gold_file))
     other = None if options.against is None else read_submission(options.against)
+    if predictor:
+        predictions = list(chain.from_iterable(predictor.predict(gold, progress=True)))
+    else:
+        predictions = read_submission(options.predictions)
     report(evaluator, predictions, other, options.bootstrap, options.json, options.per_relation)
 
 
-def parser() -> argparse.ArgumentParser:
+def load(folder: Path) -> "Predictor":
+    """The model of a checkpoint. torch takes seconds to import, so that is done only when a model is asked for."""
+    from docre import checkpoint
+
+    return checkpoint.load(folder)
+
+
+def parse(arguments: list[str]) -> argparse.Namespace:
     """The command line."""
-    result = argparse.ArgumentParser(prog="python -m docre.evaluate", description="Score predictions.")
-    result.add_argument(
-        "--predictions", type=Path, required=True, metavar="FILE", help="result.json, or a .zip with it inside"
+    parser = argparse.ArgumentParser(
+        prog="python -m docre.evaluate",
+        description="Score predictions (--predictions, --gold) or a model (--checkpoint, --data).",
     )
-    result.add_argument("--gold", type=Path, required=True, metavar="FILE", help="documents with labels")
-    result.add_argument(
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--predictions", type=Path, metavar="FILE", help="result.json, or a .zip with it inside")
+    source.add_argument("--checkpoint", type=Path, metavar="DIR", help="a checkpoint, or the folder of a run")
+    parser.add_argument("--gold", type=Path, metavar="FILE", help="with --predictions: documents with labels")
+    parser.add_argument("--data", type=Path, metavar="FILE", help="with --checkpoint: documents with labels")
+    parser.add_argument(
         "--train", type=Path, metavar="FILE", help="the training set, or its facts as a .fact file, for Ign-F1"
     )
-    result.add_argument("--reader", default="docred", metavar="NAME", help=f"format of the data: {', '.join(READERS)}")
-    result.add_argument("--json", type=Path, metavar="OUT", help="write all scores there, as fractions")
-    result.add_argument(
+    parser.add_argument(
+        "--reader",
+        metavar="NAME",
+        help=f"format of the data: {', '.join(READERS)} (default: docred, or the checkpoint's)",
+    )
+    parser.add_argument("--json", type=Path, metavar="OUT", help="write all scores there, as fractions")
+    parser.add_argument(
         "--against", type=Path, metavar="FILE", help="another predictions file: a paired bootstrap test against it"
     )
-    result.add_argument(
+    parser.add_argument(
         "--bootstrap", type=int, metavar="N", help="95%% confidence intervals from N samples of the documents"
     )
-    result.add_argument("--per-relation", action="store_true", help="print the scores of each relation too")
-    return result
+    parser.add_argument("--per-relation", action="store_true", help="print the scores of each relation too")
+    options = parser.parse_args(arguments)
+    if options.checkpoint and (options.gold or not options.data):
+        parser.error("--checkpoint goes with --data")
+    if options.predictions and (options.data or not options.gold):
+        parser.error("--predictions goes with --gold")
+    return options
 
 
 def read_train_facts(path: Path, reader: str) -> TrainFacts:

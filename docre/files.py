@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,9 @@ import ujson
 from docre.errors import DocreError
 
 T = TypeVar("T")
+HALF_PAIR = re.compile(
+    r"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB]..)\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+)
 
 
 def read_bytes(path: str | Path) -> bytes:
@@ -34,19 +38,35 @@ def read_json(path: str | Path) -> Any:
     """The JSON value in the file. Raises DocreError that names the file, and the line where the JSON breaks."""
     text = read_text(path)
     try:
-        return ujson.loads(text)
+        value = ujson.loads(text)
     except (ValueError, RecursionError):
         return parse_json(text, str(path))
+    return check_surrogates(value, text, str(path))
 
 
-def parse_json(text: str, where: str) -> Any:
-    """The JSON value in `text`. Raises DocreError that begins with `where` and says the line that is broken."""
+def parse_json(text: str, where: str, first_line: int = 1) -> Any:
+    """The JSON value in `text`. Raises DocreError that begins with `where` and says the line that is broken, counted
+    from `first_line`."""
     try:
-        return json.loads(text)
+        value = json.loads(text)
     except json.JSONDecodeError as error:
-        raise DocreError(f"{where}: line {error.lineno}: not valid JSON: {error.msg}") from None
+        raise DocreError(f"{where}: line {first_line + error.lineno - 1}: not valid JSON: {error.msg}") from None
     except (ValueError, RecursionError) as error:
         raise DocreError(f"{where}: not valid JSON: {error}") from None
+    return check_surrogates(value, text, where, first_line)
+
+
+def check_surrogates(value: Any, text: str, where: str, first_line: int = 1) -> Any:
+    """`value`, read from `text`. Raises DocreError for half of a surrogate pair in it, which is no character: it could
+    be neither written nor tokenised."""
+    half = HALF_PAIR.search(text)
+    if half:
+        try:
+            json.dumps(value, ensure_ascii=False).encode("utf-8")
+        except UnicodeEncodeError:
+            line = first_line + text.count("\n", 0, half.start())
+            raise DocreError(f"{where}: line {line}: {half[0]} is half of a surrogate pair, no character") from None
+    return value
 
 
 def write_atomically(path: str | Path, write: Callable[[Path], T]) -> T:

@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.tiny import save_tiny_encoder
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -26,3 +28,9 @@ def fixtures() -> Path:
 def pytest_configure(config: pytest.Config) -> None:
     """One thread: the tests' tensors are tiny, and threads that wait for each other on a busy machine cost far more."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a tiny BERT encoder with random weights."""
+    return save_tiny_encoder(tmp_path_factory.mktemp("encoder") / "tiny")

@@ -1,13 +1,14 @@
 """DocRED JSON, the format of DocRED, Re-DocRED, DocGNRE and DWIE (and what `python -m docre.convert` writes)."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from docre.data.base import READERS
+from docre.data.fields import get, get_optional, integers, kind
 from docre.documents import Document, Entity, Mention, Triple
 from docre.errors import DocreError
-from docre.files import read_json
+from docre.files import read_json, write_json
 
 
 @READERS.register("docred")
@@ -16,7 +17,8 @@ def read_docred(path: Path) -> list[Document]:
 
     `sents` are token lists; `vertexSet` holds for each entity its mentions {name, sent_id, pos: [start, end), type};
     `labels` are {h, t, r, evidence?} with entity indices. A document without the key `labels` is unlabelled. A key
-    `pairs` of [head, tail] lists, ours, restricts the candidate pairs. Other keys are ignored.
+    `pairs` of [head, tail] lists, ours, restricts the candidate pairs. Other keys are ignored. Duplicate labels, and
+    labels whose head is their tail (both occur in DWIE), are kept as they are.
     """
     content = read_json(path)
     if not isinstance(content, list):
@@ -36,6 +38,30 @@ def read_docred(path: Path) -> list[Document]:
     return documents
 
 
+def write_docred(path: str | Path, documents: Iterable[Document]) -> None:
+    """Write documents in this format, whole or not at all; `read_docred` reads the same documents back."""
+    write_json(path, [to_json(document) for document in documents], indent=None)
+
+
+def to_json(document: Document) -> dict[str, Any]:
+    """A document as this format has it: `labels` only where it is labelled, `pairs` only where they are restricted."""
+    item: dict[str, Any] = {
+        "title": document.title,
+        "sents": [list(sentence) for sentence in document.sentences],
+        "vertexSet": [
+            [{"name": m.name, "sent_id": m.sentence, "pos": [m.start, m.end], "type": m.type} for m in entity.mentions]
+            for entity in document.entities
+        ],
+    }
+    if document.triples is not None:
+        item["labels"] = [
+            {"h": t.head, "t": t.tail, "r": t.relation, "evidence": list(t.evidence)} for t in document.triples
+        ]
+    if document.pairs is not None:
+        item["pairs"] = [list(pair) for pair in document.pairs]
+    return item
+
+
 def parse_document(item: Mapping[str, Any]) -> Document:
     """One document of the file. Raises DocreError, beginning with the field, where it is malformed."""
     sentences = get(item, "sents", list, "document")
@@ -47,51 +73,22 @@ def parse_document(item: Mapping[str, Any]) -> Document:
         if not isinstance(mentions, list):
             raise DocreError(f"vertexSet[{e}]: expected a list of mentions, got {kind(mentions)}")
         entities.append(Entity(tuple(parse_mention(m, f"vertexSet[{e}][{i}]") for i, m in enumerate(mentions))))
-    triples = None
-    if item.get("labels") is not None:
-        labels = get(item, "labels", list, "document")
-        triples = [parse_label(label, f"labels[{i}]") for i, label in enumerate(labels)]
-    pairs = None
-    if item.get("pairs") is not None:
-        listed = get(item, "pairs", list, "document")
-        pairs = [integers(pair, f"pairs[{i}]", 2) for i, pair in enumerate(listed)]
+    labels = get_optional(item, "labels", list, "document")
+    triples = None if labels is None else [parse_label(label, f"labels[{i}]") for i, label in enumerate(labels)]
+    listed = get_optional(item, "pairs", list, "document")
+    pairs = None if listed is None else [integers(pair, f"pairs[{i}]", 2) for i, pair in enumerate(listed)]
     return Document(item["title"], sentences, entities, triples, pairs)  # type: ignore[arg-type]
 
 
 def parse_mention(mention: Any, where: str) -> Mention:
-    """A mention {name, sent_id, pos: [start, end), type}."""
+    """A mention {name, sent_id, pos: [start, end), type?}."""
     start, end = integers(get(mention, "pos", list, where), f"{where}.pos", 2)
     name, sentence = get(mention, "name", str, where), get(mention, "sent_id", int, where)
-    return Mention(name, sentence, start, end, mention.get("type") or "")
+    return Mention(name, sentence, start, end, get_optional(mention, "type", str, where, ""))
 
 
 def parse_label(label: Any, where: str) -> Triple:
     """A label {h, t, r, evidence?}."""
     head, tail, relation = get(label, "h", int, where), get(label, "t", int, where), get(label, "r", str, where)
-    evidence = label.get("evidence") or []
+    evidence = get_optional(label, "evidence", list, where, [])
     return Triple(head, tail, relation, integers(evidence, f"{where}.evidence"))
-
-
-def get(item: Any, key: str, expected: type, where: str) -> Any:
-    """item[key]. Raises DocreError where `item` is no object, or the value is missing or not of the type."""
-    if not isinstance(item, Mapping):
-        raise DocreError(f"{where}: expected an object, got {kind(item)}")
-    value = item.get(key)
-    if type(value) is not expected:
-        raise DocreError(f"{where}: expected {NAMES[expected]} in {key!r}, got {kind(value)}")
-    return value
-
-
-def integers(value: Any, where: str, length: int | None = None) -> tuple[int, ...]:
-    """A list of integers (of the given length) as a tuple. Raises DocreError for anything else."""
-    if not isinstance(value, list) or not all(type(x) is int for x in value) or length not in (None, len(value)):
-        raise DocreError(f"{where}: expected a list of {f'{length} ' if length else ''}integers")
-    return tuple(value)
-
-
-NAMES: dict[type, str] = {str: "a text", int: "an integer", list: "a list", dict: "an object"}
-
-
-def kind(value: Any) -> str:
-    """What a JSON value is, in words."""
-    return "nothing" if value is None else NAMES.get(type(value), f"a {type(value).__name__}")

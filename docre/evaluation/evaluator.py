@@ -89,7 +89,7 @@ class Evaluator:
             in_gold, predicted = masks[name]
             counts[:, i, 0] = np.bincount(gold.row[in_gold], minlength=rows)
             for j, some in enumerate((predicted, predicted & correct, predicted & in_train), start=1):
-                counts[:, i, j] = np.bincount(matched.row[some]*0, minlength=rows)
+                counts[:, i, j] = np.bincount(matched.row[some], minlength=rows)
         counts[:-1, -1, 0] = gold.evidence_total
         counts[:, -1, 1] = np.bincount(matched.row, matched.evidence, minlength=rows)
         counts[:, -1, 2] = np.bincount(matched.row, matched.correct_evidence, minlength=rows)

@@ -13,7 +13,7 @@ class AML(ThresholdClassLoss):
     L = sum_{p in P} max(0, m - d_p) + sum_{n in N} max(0, m + d_n)
 
     Parameters: margin > 0, m. Published: 1.
-    Use it where a few wrong labels should not dominate: its gradient is bounded, and 0 for what keeps the margin.
+    Use it to train on what is not yet decided: a relation that keeps the margin has gradient 0, any other one +-1.
     Siblings: `sat` has the logistic function in place of the hinge, `hingeabl` uses such hinges as weights.
     Reference: Wei and Li 2022, "SagDRE: Sequence-Aware Graph-Based Document-Level Relation Extraction with Adaptive
     Margin Loss" (KDD).

@@ -15,7 +15,7 @@ class BCE(ZeroThresholdLoss):
     A relation is predicted where s_r > 0, that is, where its probability is above 0.5.
 
     Parameters: none.
-    Use it as the baseline without adaptive threshold; its best threshold after training is rarely 0.
+    Use it as the baseline without adaptive threshold.
     Siblings: `sat` is the same with the scores measured from TH; `balanced_softmax` ranks the relations jointly around
     0.
     Reference: Yao et al. 2019, "DocRED: A Large-Scale Document-Level Relation Extraction Dataset" (ACL).

@@ -21,7 +21,8 @@ class NCRL(ThresholdClassLoss):
 
     Parameters: shift in [0, 1), how improbable a negative must be to stop mattering; published 0.05, 0 switches it
     off. regularize (bool, published True). eps in (0, 1), published 1e-8.
-    Use it where labels are incomplete: negatives that are certain, or almost, no longer pull.
+    Use it where easy negatives abound: those that are already as improbable as the shift no longer pull, and the
+    margin of TH itself is trained for NA pairs.
     Siblings: without shift, regularization and eps it is `sat`.
     Reference: Zhou and Lee 2022, "None Class Ranking Loss for Document-Level Relation Extraction" (IJCAI).
     """

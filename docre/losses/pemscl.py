@@ -25,8 +25,7 @@ class PEMSCL(ThresholdClassLoss):
 
     Parameters: positive_entropy, negative_entropy, contrastive >= 0, the weights l1, l2, l3; published 1 each.
     temperature tau > 0 and base_temperature > 0 of the contrastive term; published 2 and 1 (on Re-DocRED 0.2 and 2).
-    Use it where the decisions should be confident, or labels are noisy: the entropies push a margin away from 0 on
-    whichever side it is.
+    Use it where the decisions should be confident: the entropies push a margin away from 0, on whichever side it is.
     Siblings: with l1 = l2 = l3 = 0 it is `sat`. It is the only one that looks at the representation.
     Reference: Guo et al. 2023, "Towards Integration of Discriminability and Robustness for Document-Level Relation
     Extraction" (EACL). The entropy means are the paper's: its public code divides by a count of another shape.

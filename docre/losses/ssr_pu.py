@@ -41,8 +41,9 @@ class SSRPU(ThresholdClassColumns):
     """
 
     reference = "Wang et al. 2022 (EMNLP), SSR-PU"
-    prior: Tensor
-    true_prior: Tensor
+    unlabelled_weight: Tensor
+    labelled_weight: Tensor
+    positive_weight: Tensor
 
     def __init__(
         self,
@@ -57,11 +58,15 @@ class SSRPU(ThresholdClassColumns):
             raise DocreError(f"loss 'ssr_pu', parameter 'priors': got {len(priors)}, expected {num_relations}")
         self.margin = margin
         self.factor = factor
-        prior = torch.tensor(priors)
-        self.register_buffer("prior", prior, persistent=False)
-        self.register_buffer(
-            "true_prior", (prior_ratio * prior).clamp(max=LARGEST_PRIOR).maximum(prior), persistent=False
-        )
+        prior = torch.tensor(priors, dtype=torch.float64)
+        true_prior = (prior_ratio * prior).clamp(max=LARGEST_PRIOR).maximum(prior)
+        weights = {
+            "unlabelled_weight": 1 - prior,
+            "labelled_weight": true_prior - prior,
+            "positive_weight": (true_prior * (1 - true_prior)).sqrt(),
+        }
+        for name, weight in weights.items():
+            self.register_buffer(name, weight.float(), persistent=False)
 
     @classmethod
     def from_training_data(cls, statistics: LabelStatistics) -> dict[str, Any]:
@@ -71,9 +76,9 @@ class SSRPU(ThresholdClassColumns):
         margins = self.margins(output.logits)
         below = self.factor * (-margins - self.margin).square()
         above = self.factor * (margins - self.margin).square()
-        risk1 = (1 - self.prior) * mean_over_pairs(below, ~labels)
-        risk1 = risk1 - (self.true_prior - self.prior) * mean_over_pairs(below, labels)
-        risk2 = (self.true_prior * (1 - self.true_prior)).sqrt() * mean_over_pairs(above, labels)
+        risk1 = self.unlabelled_weight * mean_over_pairs(below, ~labels)
+        risk1 = risk1 - self.labelled_weight * mean_over_pairs(below, labels)
+        risk2 = self.positive_weight * mean_over_pairs(above, labels)
         return torch.where(risk1 >= 0, risk1 + risk2, -risk1).sum()
 
 

@@ -54,4 +54,4 @@ class ATLOP(Model):
         and W2 c once for each unordered pair."""
         of_entity, of_context = layer.weight.split(entities.shape[1], dim=1)
         projected = linear(entities, of_entity, layer.bias)[role] + linear(contexts, of_context)[batch.pair_context]
-        return projected.tanh().view(len(role), -1, self.block_size)
+        return projected.tanh().unflatten(1, (-1, self.block_size))

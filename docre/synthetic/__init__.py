@@ -2,10 +2,5 @@
 
 `python -m docre.synthetic --output data/synthetic --seed 66` writes it. Each document tells a part of a story: a
 small world of people, places, organisations and works in which facts hold (world). Its sentences state facts, deny
-others, or say something else (statements); its labels are what the sentences state, closed under the rules (rules).
+others, or say something else (facts, others); its labels are what the sentences state, closed under the rules (rules).
 """
-
-from docre.synthetic.generate import Counts, corpus
-from docre.synthetic.tell import Knobs
-
-__all__ = ["Counts", "Knobs", "corpus"]

@@ -7,16 +7,19 @@ from docre.synthetic.dice import Dice
 from docre.synthetic.facts import FACTS
 from docre.synthetic.knobs import Knobs
 from docre.synthetic.others import AFFIRMING, DENIALS, DENYING, HAPPENINGS
-from docre.synthetic.rules import RELATIONS, Fact
+from docre.synthetic.rules import DERIVED, RELATIONS, Fact
 from docre.synthetic.statements import SlotFact, Statement
 from docre.synthetic.world import Story
 
 DENIABLE = tuple(statement for statement in FACTS if statement.deniable)
-BY_RELATION = tuple(
-    tuple(statement for statement in FACTS if any(relation == stated for _, stated, _ in statement.states))
-    for relation in RELATIONS
+
+# The statements of facts by relation, so that relations and not statements are equally frequent. Fathers and mothers
+# count as one: so much about families follows from them.
+PARENTS = ("P22", "P25")
+SOURCES = tuple(
+    tuple(statement for statement in FACTS if not {relation for _, relation, _ in statement.states}.isdisjoint(group))
+    for group in (PARENTS, *((relation,) for relation in RELATIONS if relation not in PARENTS + DERIVED))
 )
-SOURCES = tuple(statements for statements in BY_RELATION if statements)  # without the relations that are only derived
 
 
 @dataclass(frozen=True)
@@ -89,7 +92,7 @@ class Source:
             return Clause(old.statement, old.things, self.phrasing(texts), self.affirming())
         statement = like.statement if like and like.statement in FACTS else self.dice.pick(self.dice.pick(SOURCES))
         things = self.bind(statement)
-        return things and Clause(statement, things, self.phrasing(statement.texts), self.affirming())
+        return None if things is None else Clause(statement, things, self.phrasing(statement.texts), self.affirming())
 
     def denial(self, like: Clause | None) -> Clause | None:
         """A clause that denies what the story does not hold."""

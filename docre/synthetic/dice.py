@@ -27,7 +27,10 @@ class Dice:
 
     def pick_weighted(self, items: Sequence[T], weights: Sequence[float]) -> T:
         """One item, with probability in proportion to its weight (of which the last must be positive)."""
-        point = self._random() * sum(weights)
+        total = 0.0
+        for weight in weights:  # not sum(): Python 3.12 rounds it in another way
+            total += weight
+        point = self._random() * total
         for item, weight in zip(items, weights, strict=True):
             point -= weight
             if point < 0:

@@ -10,6 +10,13 @@ PARENT = (
     "~{b} learned to read from {b.his} {a.father} {a}",
 )
 
+MARRIAGE = (
+    "{a} married {b}",
+    "{a} was the {a.husband} of {b}",
+    "{a} took {b} as {a.his} {b.husband}",
+    "the {b.husband} of {a} was {b}",
+)
+
 FACTS = (
     fact(
         "a:person c:city",
@@ -83,15 +90,8 @@ FACTS = (
         "{a} studied and later taught at {u}",
         "{u} hired its former student {a} as a teacher",
     ),
-    fact(
-        "a:person b:person",
-        "a P26 b",
-        "{a} married {b}",
-        "{a} was the {a.husband} of {b}",
-        "{a} took {b} as {a.his} {b.husband}",
-        "the {b.husband} of {a} was {b}",
-        denies=KIN,
-    ),
+    fact("a:man b:woman", "a P26 b", *MARRIAGE, denies=KIN),
+    fact("a:woman b:man", "a P26 b", *MARRIAGE, denies=KIN),
     fact("a:man b:person", "b P22 a", *PARENT),
     fact("a:woman b:person", "b P25 a", *PARENT),
     fact(

@@ -1,13 +1,16 @@
 """The three splits: which stories they tell."""
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from docre.documents import Document
 from docre.synthetic.clauses import Source
 from docre.synthetic.dice import Dice
 from docre.synthetic.knobs import Knobs
 from docre.synthetic.tell import Telling
-from docre.synthetic.world import Teller, draw_map
+from docre.synthetic.world import Inventor, draw_map
 
 
 @dataclass(frozen=True)
@@ -23,7 +26,7 @@ def corpus(seed: int, counts: Counts, knobs: Knobs) -> dict[str, list[Document]]
     """The documents of "train", "dev" and "test".
 
     Every document of train tells a story of its own. Those of dev and test retell one of them (knobs.retold), or tell
-    a new one, in countries that train does not know. The first documents of a split stay the same when it grows.
+    a new one, in countries that train does not know. A longer train begins with the documents of a shorter one.
     """
     countries = draw_map(str(seed))
     known, new = countries[: len(countries) * 2 // 3], countries[len(countries) * 2 // 3 :]
@@ -34,12 +37,31 @@ def corpus(seed: int, counts: Counts, knobs: Knobs) -> dict[str, list[Document]]
         for i in range(count):
             dice = Dice(f"{seed}/{split}/{i}")
             old = dice.pick(train) if split != "train" and train and dice.chance(knobs.retold) else None
-            story = old.story if old else Teller(dice, known if split == "train" else new).story
+            story = old.story if old else Inventor(dice, known if split == "train" else new).story
             source = Source(story, dice, knobs, split != "train", old.clauses if old else ())
             telling = Telling(story, dice, knobs, source)
-            document = telling.document("")
-            title = f"{document.entities[0].name} ({split} {i})"
-            documents[split].append(telling.document(title))
+            documents[split].append(telling.document(f"{split} {i}"))
             if split == "train":
                 train.append(telling)
     return documents
+
+
+def to_json(documents: Sequence[Document]) -> str:
+    """DocRED JSON with one document on a line."""
+    lines = (json.dumps(to_docred(document), ensure_ascii=False, separators=(",", ":")) for document in documents)
+    return "[\n" + ",\n".join(lines) + "\n]\n"
+
+
+def to_docred(document: Document) -> dict[str, Any]:
+    """A labelled document as DocRED has it."""
+    return {
+        "title": document.title,
+        "sents": document.sentences,
+        "vertexSet": [
+            [{"name": m.name, "sent_id": m.sentence, "pos": [m.start, m.end], "type": m.type} for m in entity.mentions]
+            for entity in document.entities
+        ],
+        "labels": [
+            {"h": t.head, "t": t.tail, "r": t.relation, "evidence": list(t.evidence)} for t in document.triples or ()
+        ],
+    }

@@ -19,7 +19,7 @@ DENIALS = (
         "{a} hoped to study at {u} but never did",
     ),
     other("a:person o:org", "a P108 o, a P69 o", "{a} turned down a post at {o}", "{a} never worked for {o}"),
-    other("a:person b:person", KIN, "{a} never married {b}", "{a} broke off the engagement to {b}"),
+    other("a:man b:woman", KIN, "{a} never married {b}", "{b} broke off the engagement to {a}"),
     other(
         "o:org c:city",
         "o P159 c",
@@ -61,8 +61,10 @@ HAPPENINGS = (
     other("o:company k:country", "", "{o} raised capital in {k}", "{o} sold its goods in {k}"),
     other("c:city x:number", "", "{c} has {x} shops", "{c} lost {x} houses in a flood"),
     other("c:city k:country", "c P17 k", "traders from {k} often visited {c}", "{c} sent help to {k}"),
-    other("c:city r:region x:number", "", "{c} is {x} miles from {r}", "a road of {x} miles joins {c} and {r}"),
-    other("w:work c:city", "", "{w} is set in {c}", "{w} was a success in {c}"),
+    other("c:city r:region x:number", "c P131 r", "{c} is {x} miles from {r}", "a road of {x} miles joins {c} and {r}"),
+    other("f:film c:city", "", "{f} is set in {c}", "{f} was shown in {c}"),
+    other("n:novel c:city", "", "{n} is set in {c}", "{n} was forbidden in {c}"),
+    other("m:album c:city", "", "{m} sold well in {c}", "{m} was played on the radio in {c}"),
 )
 
 # Frames around a statement of facts that leave it true, and frames that leave nothing stated.

@@ -66,6 +66,9 @@ CHAINED = {
     ("P3373", "P25"): "P25",
 }
 
+# Relations that no statement states: they always follow.
+DERIVED = ("P36", "P40", "P150", "P355")
+
 Fact = tuple[Node, str, Node]
 
 

@@ -10,7 +10,7 @@ from docre.synthetic.rules import Fact, close
 from docre.synthetic.statements import PRONOUNS, WORDS
 from docre.synthetic.world import TYPES, Story
 
-TRIES = 300
+TRIES = 200
 
 
 @dataclass(frozen=True)
@@ -65,8 +65,8 @@ class Telling:
             dice.chance(p) for p in (knobs.twin, knobs.connected, knobs.followed, knobs.bridged)
         )
         for attempt in range(TRIES):
-            if attempt == TRIES // 2:  # these wishes cannot be had
-                followed = bridged = False
+            if attempt == TRIES // 2:  # not all wishes can be had
+                twin = connected = followed = bridged = False
             first = self.source.draw(kinds[0])
             if first is None or (connected and self.mentions and not self.mentions.keys() & first.things.values()):
                 continue
@@ -186,13 +186,14 @@ class Telling:
         """What stands for the thing in the sentence after it ("" for what is always named)."""
         return PRONOUNS.get(self.story.things[index].kind, "")
 
-    def document(self, title: str) -> Document:
-        """The finished document: entities in order of appearance, labels in order of head and tail."""
-        number = {thing: i for i, thing in enumerate(self.mentions)}
+    def document(self, number: str) -> Document:
+        """The finished document, entitled by its first entity and `number`: entities in order of appearance, labels
+        in order of head and tail."""
+        index = {thing: i for i, thing in enumerate(self.mentions)}
         triples = [
-            Triple(number[head], number[tail], relation, tuple(sorted(evidence)))
+            Triple(index[head], index[tail], relation, tuple(sorted(evidence)))
             for (head, relation, tail), evidence in self.labels.items()
         ]
         triples.sort(key=lambda triple: (triple.head, triple.tail, triple.relation))
         entities = [Entity(tuple(mentions)) for mentions in self.mentions.values()]
-        return Document(title, self.sentences, entities, triples)
+        return Document(f"{entities[0].name} ({number})", self.sentences, entities, triples)

@@ -85,8 +85,8 @@ def draw_map(seed: str) -> list[Country]:
     ]
 
 
-class Teller:
-    """Makes up one story from dice and the countries that it may happen in."""
+class Inventor:
+    """Makes up one story, from dice and the countries that it may happen in."""
 
     def __init__(self, dice: Dice, countries: list[Country]) -> None:
         self.dice = dice

@@ -63,10 +63,8 @@ def brute_force(predictions, gold, train=None):
     }
     macro = [value["f1"] for value in result["per_relation"].values() if value["gold"]]
     result["macro_f1"] = sum(macro) / len(macro)
-    predicted_evidence = sum(row["evidence"] for row in rows)
-    result["evidence"] = None
-    if predicted_evidence and evidence_total:
-        result["evidence"] = rates(evidence_total, predicted_evidence, sum(row["correct_evidence"] for row in rows))
+    stated, right = sum(row["evidence"] for row in rows), sum(row["correct_evidence"] for row in rows)
+    result["evidence"] = rates(evidence_total, stated, right)
     result["ign_f1"] = None
     if train is not None:
         known = sum(row["in_train"] for row in rows)

@@ -30,7 +30,7 @@ def slow_samples(predictions, gold, train, samples, seed):
                 predicted += [replace(p, title=title) for p in predictions if p.title == doc.title]
         if any(doc.triples for doc in sample):
             scores = brute_force(predicted, sample, train)
-            yield scores | {f"{name}_f1": scores[name]["f1"] for name in ("intra", "inter")}
+            yield scores | {f"{name}_f1": scores[name]["f1"] for name in ("intra", "inter", "evidence")}
         else:
             yield None
 
@@ -41,7 +41,12 @@ def test_intervals_equal_a_slow_loop(predictions, gold, train):
     scores = evaluate(predictions, gold, train_facts(train))
     got = intervals(scores, SAMPLES, seed=3)
     rows = [row for row in slow_samples(predictions, gold, train, SAMPLES, 3) if row is not None]
-    for name in ("p", "r", "f1", "ign_f1", "intra_f1", "inter_f1"):
+    names = ["p", "r", "f1", "ign_f1", "intra_f1", "inter_f1"]
+    if scores.evidence is None:
+        assert "evidence_f1" not in got
+    else:
+        names.append("evidence_f1")
+    for name in names:
         values = [row[name] for row in rows if row[name] is not None]
         assert (name in got) == bool(values), name
         if values:

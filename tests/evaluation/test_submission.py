@@ -191,6 +191,24 @@ def test_any_bytes_are_refused(tmp_path, content, name):
         read_submission(path)
 
 
+@pytest.mark.parametrize("change", [0x01, 0x08, 0x80, 0xFF])
+def test_every_single_broken_byte_of_a_zip(tmp_path, change):
+    """Compressed data, checksums, flags (encryption), offsets: zipfile and zlib fail in many ways."""
+    path = tmp_path / "result.zip"
+    write_submission(path, PREDICTIONS)
+    content = path.read_bytes()
+    refused = 0
+    for i in range(len(content)):
+        path.write_bytes(content[:i] + bytes([content[i] ^ change]) + content[i + 1 :])
+        try:
+            read_submission(path)
+        except DocreError as error:
+            refused += 1
+            assert str(error).startswith(str(path))
+            assert "\n" not in str(error)
+    assert refused > len(content) / 2
+
+
 def test_missing_file_and_missing_member(tmp_path):
     with pytest.raises(DocreError, match="No such file"):
         read_submission(tmp_path / "result.zip")

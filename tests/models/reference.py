@@ -1,8 +1,9 @@
 """ATLOP the slow and obviously right way: what the fast path must equal, and what the benchmark times it against.
 
-Written from the equations of Zhou et al. (2021) in the shape that published code has: full attention maps of all layers,
-loops over documents, entities and mentions, one [pairs, heads, length] product, one [pairs, head_size * block_size]
-outer product, documents padded to the longest. It takes a Batch (the shared input format) and nothing else of docre.
+Written from the equations of Zhou et al. (2021) in the shape that published code has: full attention maps of all
+layers, loops over documents, entities and mentions, one [pairs, heads, length] product, one [pairs, head_size *
+block_size] outer product, documents padded to the longest. It takes a Batch
+(the shared input format) and nothing else of docre.
 """
 
 import torch

@@ -1,0 +1,37 @@
+"""Checks on the values of JSON files, with errors that name the field."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from docre.errors import DocreError
+
+NAMES: dict[type, str] = {str: "a text", int: "an integer", list: "a list", dict: "an object", bool: "true or false"}
+
+
+def kind(value: Any) -> str:
+    """What a JSON value is, in words."""
+    return "nothing" if value is None else NAMES.get(type(value), f"a {type(value).__name__}")
+
+
+def get(item: Any, key: str, expected: type, where: str) -> Any:
+    """item[key]. Raises DocreError where `item` is no object, or the value is missing or not of the type."""
+    if not isinstance(item, Mapping):
+        raise DocreError(f"{where}: expected an object, got {kind(item)}")
+    value = item.get(key)
+    if type(value) is not expected:
+        raise DocreError(f"{where}: expected {NAMES[expected]} in {key!r}, got {kind(value)}")
+    return value
+
+
+def get_optional(item: Any, key: str, expected: type, where: str, default: Any = None) -> Any:
+    """The same; `default` where the key is missing or null."""
+    if isinstance(item, Mapping) and item.get(key) is None:
+        return default
+    return get(item, key, expected, where)
+
+
+def integers(value: Any, where: str, length: int | None = None) -> tuple[int, ...]:
+    """A list of integers (of the given length) as a tuple. Raises DocreError for anything else."""
+    if not isinstance(value, list) or not all(type(x) is int for x in value) or length not in (None, len(value)):
+        raise DocreError(f"{where}: expected a list of {f'{length} ' if length else ''}integers")
+    return tuple(value)

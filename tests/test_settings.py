@@ -1,0 +1,111 @@
+"""Configs: strict keys, extends, overrides, and every YAML that is shipped."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from docre.config import Config
+from docre.data import READERS
+from docre.errors import DocreError
+from docre.losses import LOSSES
+from docre.models import MODELS
+from docre.settings import collect, describe, load_config, merge, parse_yaml, to_yaml
+from tests.conftest import ROOT
+
+SHIPPED = sorted((ROOT / "configs").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_shipped_configs_name_things_that_exist(path, tmp_path):
+    config = load_config(path)
+    LOSSES.check(config.loss.name, config.loss.parameters, skip=1)
+    MODELS.check(config.model.name, config.model.parameters, skip=2)
+    assert config.data.reader in READERS
+    assert config.output == f"runs/{path.stem}"
+    (tmp_path / "again.yaml").write_text(to_yaml(config))
+    assert load_config(tmp_path / "again.yaml") == config
+
+
+def test_published_settings():
+    """What ATLOP (Zhou et al. 2021) and the ATGL paper publish."""
+    atlop = load_config(ROOT / "configs/redocred_bert_atl.yaml")
+    assert (atlop.encoder.name, atlop.encoder.averaged_layers, atlop.loss.name) == ("bert-base-cased", 1, "atl")
+    assert (atlop.training.batch_size, atlop.training.encoder_lr, atlop.training.head_lr) == (4, 5e-5, 1e-4)
+    assert (atlop.training.adam_epsilon, atlop.training.warmup, atlop.training.clip) == (1e-6, 0.06, 1.0)
+    assert (atlop.training.epochs, atlop.seed, atlop.data.max_tokens, atlop.evaluation.top_k) == (30, 66, 1024, 4)
+    assert atlop.model.parameters == {"head_size": 768, "block_size": 64}
+    atgl = load_config(ROOT / "configs/redocred_bert_atgl.yaml")
+    assert (atgl.encoder.name, atgl.encoder.averaged_layers) == ("bert-base-uncased", 3)
+    assert (atgl.training.encoder_lr, atgl.training.epochs, atgl.loss.parameters) == (4e-5, 20, {"alpha": 16.5})
+    roberta = load_config(ROOT / "configs/redocred_roberta_atgl.yaml")
+    assert (roberta.encoder.name, roberta.training.encoder_lr) == ("roberta-large", 2e-5)
+
+
+def test_overrides_change_keys_of_any_depth():
+    config = load_config(ROOT / "configs/quickstart.yaml", ["loss.alpha=7", "training.encoder_lr=1e-3", "seed=1"])
+    assert (config.loss.parameters["alpha"], config.training.encoder_lr, config.seed) == (7, 1e-3, 1)
+
+
+def test_another_loss_takes_the_old_ones_parameters_away():
+    config = load_config(ROOT / "configs/quickstart.yaml", ["loss.name=atl"])
+    assert config.loss.parameters == {}
+
+
+def test_extends_goes_by_the_files_folder_and_refuses_circles(tmp_path):
+    (tmp_path / "a.yaml").write_text("extends: sub/b.yaml\nseed: 3\n")
+    (tmp_path / "sub").mkdir()
+    base = "output: o\nseed: 1\ndata: {train: t}\nencoder: {name: e}\nloss: {name: atgl, alpha: 2.0}\n"
+    (tmp_path / "sub/b.yaml").write_text(base)
+    config = load_config(tmp_path / "a.yaml")
+    assert (config.seed, config.loss.parameters) == (3, {"alpha": 2.0})
+    (tmp_path / "sub/b.yaml").write_text("extends: ../a.yaml\n")
+    with pytest.raises(DocreError, match="extends itself"):
+        load_config(tmp_path / "a.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("seed: 1\nseed: 2", "given twice"),
+        ("a: [1", "line 1"),
+        ("a: !!python/object/apply:os.system ['true']", "not valid YAML"),
+        ("a: *b", "not valid YAML"),
+    ],
+)
+def test_bad_yaml(text, message):
+    with pytest.raises(DocreError, match=message):
+        parse_yaml(text, "f.yaml")
+
+
+def test_every_key_is_explained():
+    keys = {key: text for key, _, text in describe()}
+    assert all(keys.values())
+    for key in ("seed", "data.train", "encoder.name", "loss.name", "training.encoder_lr", "evaluation.top_k"):
+        assert key in keys
+
+
+@given(st.dictionaries(st.sampled_from("abc"), st.integers() | st.dictionaries(st.sampled_from("xyz"), st.integers())))
+def test_merge_with_itself_or_nothing_changes_nothing(values):
+    assert merge(values, values) == values == merge(values, {}) == merge({}, values)
+
+
+@given(st.text(max_size=40))
+def test_any_override_is_an_error_of_one_line_or_a_value(text):
+    try:
+        collect([f"training.epochs={text}"])
+    except DocreError as error:
+        assert "\n" not in str(error)
+
+
+@given(st.text(max_size=80))
+def test_any_yaml_is_an_error_of_one_line_or_a_value(text):
+    try:
+        parse_yaml(text, "f.yaml")
+    except DocreError as error:
+        assert "\n" not in str(error)
+
+
+def test_config_defaults_are_valid():
+    values = {"output": "o", "data": {"train": "t"}, "encoder": {"name": "e"}, "loss": {"name": "atl"}}
+    config = Config.model_validate(values)
+    assert Config.model_validate(config.model_dump()) == config

@@ -1,0 +1,163 @@
+"""A tiny run from YAML to checkpoint: its files, what they say, and that loading gives the same predictions."""
+
+import json
+import zipfile
+from itertools import chain
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+import docre
+from docre import evaluate, predict, train
+from docre.data.docred import write_docred
+from docre.settings import load_config
+from tests.tiny import random_documents
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("corpus")
+    for seed, split in enumerate(("train", "dev", "test")):
+        write_docred(folder / f"{split}.json", random_documents(12, seed=seed))
+    write_docred(folder / "unlabelled.json", random_documents(5, seed=9, labelled=False))
+    return folder
+
+
+def write_config(path: Path, corpus: Path, encoder: Path, **changes) -> Path:
+    """A config of a tiny run into `path`'s folder."""
+    values = {
+        "output": str(path.parent / "run"),
+        "data": {split: str(corpus / f"{split}.json") for split in ("train", "dev", "test")},
+        "encoder": {"name": str(encoder), "averaged_layers": 2},
+        "model": {"name": "atlop", "head_size": 16, "block_size": 4},
+        "loss": {"name": "atgl", "alpha": 6.0},
+        "training": {"epochs": 3, "encoder_lr": 1e-3, "head_lr": 1e-2},
+        "logging": {"every": 2},
+    }
+    path.write_text(yaml.safe_dump(values | changes))
+    return path
+
+
+@pytest.fixture(scope="module")
+def run(corpus, tiny_encoder, tmp_path_factory) -> Path:
+    """The folder of a finished run."""
+    folder = tmp_path_factory.mktemp("run")
+    train.main(["--config", str(write_config(folder / "tiny.yaml", corpus, tiny_encoder))])
+    return folder / "run"
+
+
+def test_files_of_a_run(run):
+    left = {path.relative_to(run).as_posix() for path in run.rglob("*") if path.is_file()}
+    assert {"config.yaml", "log.jsonl", "metrics.json", "result.json", "result.zip"} <= left
+    assert {"best/config.yaml", "best/model.safetensors", "best/relations.json", "best/encoder/config.json"} <= left
+    assert not [name for name in left if ".tmp" in name or ".old" in name]
+    with zipfile.ZipFile(run / "result.zip") as archive:
+        assert archive.namelist() == ["result.json"]
+        assert archive.read("result.json") == (run / "result.json").read_bytes()
+
+
+def test_metrics_and_log_agree(run):
+    metrics = json.loads((run / "metrics.json").read_text())
+    log = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    epochs = [line for line in log if line["event"] == "epoch"]
+    assert [line["f1"] for line in epochs] == [epoch["f1"] for epoch in metrics["epochs"]]
+    assert metrics["best"]["f1"] == max(epoch["f1"] for epoch in metrics["epochs"])
+    assert len([line for line in log if line["event"] == "step"]) == 6  # 3 steps an epoch, logged at 2 and 3
+    assert all(0 <= metrics["test"][key] <= 1 for key in ("p", "r", "f1", "ign_f1"))
+    assert metrics["epochs"][-1]["loss"] < metrics["epochs"][0]["loss"]
+
+
+def test_resolved_config_is_saved_and_loads(run):
+    config = load_config(run / "config.yaml")
+    assert config == load_config(run / "best" / "config.yaml")
+    assert config.loss.parameters == {"alpha": 6.0} and config.training.batch_size == 4
+
+
+def test_loaded_checkpoint_predicts_the_same(run, corpus, tmp_path):
+    model = docre.load(run, device="cpu")
+    documents = docre.read(corpus / "test.json")
+    found = list(chain.from_iterable(model.predict(documents)))
+    written = json.loads((run / "result.json").read_text())
+    assert found and [(p.title, p.head, p.tail, p.relation) for p in found] == [
+        (entry["title"], entry["h_idx"], entry["t_idx"], entry["r"]) for entry in written
+    ]
+    assert all(p.margin > 0 for p in found)
+    predict.main(["--checkpoint", str(run), "--input", str(corpus / "test.json"), "--output", str(tmp_path / "r.json")])
+    assert (tmp_path / "r.json").read_bytes() == (run / "result.json").read_bytes()
+
+
+def test_predictions_do_not_depend_on_the_batch(run, corpus):
+    model = docre.load(run / "best", device="cpu")
+    documents = docre.read(corpus / "test.json")
+    together, alone = model.predict(documents), [model.predict([document])[0] for document in documents]
+    for some, others in zip(together, alone, strict=True):
+        assert [(p.head, p.tail, p.relation) for p in some] == [(p.head, p.tail, p.relation) for p in others]
+        for p, q in zip(some, others, strict=True):
+            assert p.score == pytest.approx(q.score, abs=1e-4) and p.margin == pytest.approx(q.margin, abs=1e-4)
+
+
+def test_scores_and_margins_are_those_of_the_logits(run, corpus):
+    model = docre.load(run, device="cpu")
+    (document,) = docre.read(corpus / "test.json")[:1]
+    features = model.featurise([document])
+    with torch.inference_mode():
+        logits = model.model.eval()(model.collate(features)).logits
+    predicted = {(p.head, p.tail, p.relation): p for p in model.predict([document])[0]}
+    for (head, tail), row in zip(document.candidate_pairs, logits.tolist(), strict=True):
+        above = sorted(((s, r) for r, s in enumerate(row[1:]) if s > row[0]), reverse=True)[:4]
+        for score, relation in above:
+            p = predicted.pop((head, tail, model.schema.relations[relation]))
+            assert p.score == pytest.approx(score, abs=1e-5)
+            assert p.margin == pytest.approx(score - row[0], abs=1e-5)
+    assert not predicted
+
+
+def test_evaluate_checkpoint_and_predictions_agree(run, corpus, tmp_path):
+    common = ["--train", str(corpus / "train.json"), "--json"]
+    gold = str(corpus / "test.json")
+    evaluate.main(["--checkpoint", str(run), "--data", gold, *common, str(tmp_path / "a.json")])
+    evaluate.main(["--predictions", str(run / "result.zip"), "--gold", gold, *common, str(tmp_path / "b.json")])
+    first, second = (json.loads((tmp_path / name).read_text()) for name in ("a.json", "b.json"))
+    assert first == second == json.loads((run / "metrics.json").read_text())["test"]
+    evaluate.main(["--checkpoint", str(run), "--data", gold, "--json", str(tmp_path / "c.json")])
+    assert json.loads((tmp_path / "c.json").read_text())["ign_f1"] is None
+
+
+def test_predict_without_labels_as_zip(run, corpus, tmp_path):
+    output = tmp_path / "result.zip"
+    predict.main(["--checkpoint", str(run), "--input", str(corpus / "unlabelled.json"), "--output", str(output)])
+    with zipfile.ZipFile(output) as archive:
+        assert isinstance(json.loads(archive.read("result.json")), list)
+
+
+def test_same_seed_same_run(run, corpus, tiny_encoder, tmp_path):
+    config = write_config(tmp_path / "again.yaml", corpus, tiny_encoder)
+    train.main(["--config", str(config), "training.workers=2"])
+    first, second = (json.loads((r / "metrics.json").read_text()) for r in (run, tmp_path / "run"))
+    assert first["epochs"] == second["epochs"] and first["test"] == second["test"]
+
+
+def test_without_dev_and_with_unlabelled_test(corpus, tiny_encoder, tmp_path):
+    data = {"train": str(corpus / "train.json"), "test": str(corpus / "unlabelled.json")}
+    config = write_config(tmp_path / "c.yaml", corpus, tiny_encoder, data=data, loss={"name": "atl"})
+    metrics = train.train(load_config(config, ["training.epochs=2"]))
+    assert metrics["best"]["epoch"] == 2 and metrics["test"] is None
+    assert (tmp_path / "run" / "result.zip").is_file()
+
+
+def test_accumulation_equals_one_large_batch(corpus, tiny_encoder, tmp_path):
+    """Without dropout, 2 x 2 documents give the step of 4, pair for pair."""
+    from tests.tiny import save_tiny_encoder
+
+    encoder = save_tiny_encoder(tmp_path / "still", hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
+    losses = []
+    for name, keys in (
+        ("one", ["training.batch_size=4"]),
+        ("two", ["training.batch_size=2", "training.accumulation_steps=2"]),
+    ):
+        config = write_config(tmp_path / f"{name}.yaml", corpus, encoder)
+        metrics = train.train(load_config(config, [*keys, f"output={tmp_path / name}"]))
+        losses.append([epoch["loss"] for epoch in metrics["epochs"]])
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
