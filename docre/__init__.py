@@ -1,11 +1,11 @@
 """docre: document-level relation extraction.
 
-    import docre
+import docre
 
-    model = docre.load("runs/redocred_bert_atgl")
-    for triples in model.predict(docre.read("documents.json")):
-        for triple in triples:
-            print(triple.head, triple.relation, triple.tail, triple.margin)
+model = docre.load("runs/redocred_bert_atgl")
+for triples in model.predict(docre.read("documents.json")):
+    for triple in triples:
+        print(triple.head, triple.relation, triple.tail, triple.margin)
 """
 
 from typing import TYPE_CHECKING, Any

@@ -72,13 +72,13 @@ def train(config: Config) -> dict[str, Any]:
     predictor = Predictor(config, corpus.schema, load_tokenizer(name), load_pretrained(name))
     splits = {split: predictor.featurise(getattr(corpus, split)) for split in ("train", "dev", "test")}
     set_seed(config.seed, device_specific=True)
+    trainer = Trainer(predictor, splits["train"], accelerator)
 
     output = Path(config.output)
     main_process = accelerator.is_main_process
     if main_process:
         start_folder(output, config)
     log = RunLog(output / "log.jsonl" if main_process else None, config.logging.wandb, config.model_dump())
-    trainer = Trainer(predictor, splits["train"], accelerator, log)
     log.write("start", summary(config, corpus, trainer), **versions(accelerator.device, precision))
 
     epochs: list[dict[str, Any]] = []
@@ -98,7 +98,7 @@ def train(config: Config) -> dict[str, Any]:
             if main_process:
                 checkpoint.save(predictor, output / "best")
 
-    trainer.run(after_epoch)
+    trainer.run(log, after_epoch)
     training_seconds = time.perf_counter() - started
     accelerator.wait_for_everyone()
     checkpoint.load_weights(predictor, output / "best" / "model.safetensors")

@@ -32,8 +32,8 @@ def write_config(path: Path, corpus: Path, encoder: Path, **changes) -> Path:
         "data": {split: str(corpus / f"{split}.json") for split in ("train", "dev", "test")},
         "encoder": {"name": str(encoder), "averaged_layers": 2},
         "model": {"name": "atlop", "head_size": 16, "block_size": 4},
-        "loss": {"name": "atgl", "alpha": 6.0},
-        "training": {"epochs": 3, "encoder_lr": 1e-3, "head_lr": 1e-2},
+        "loss": {"name": "atgl", "alpha": 60.0},
+        "training": {"epochs": 3, "encoder_lr": 1e-3, "head_lr": 2e-2},
         "logging": {"every": 2},
     }
     path.write_text(yaml.safe_dump(values | changes))
@@ -72,7 +72,7 @@ def test_metrics_and_log_agree(run):
 def test_resolved_config_is_saved_and_loads(run):
     config = load_config(run / "config.yaml")
     assert config == load_config(run / "best" / "config.yaml")
-    assert config.loss.parameters == {"alpha": 6.0} and config.training.batch_size == 4
+    assert config.loss.parameters == {"alpha": 60.0} and config.training.batch_size == 4
 
 
 def test_loaded_checkpoint_predicts_the_same(run, corpus, tmp_path):

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 Span = tuple[int, int]  # characters [start, end)
 
 CLOSING = "\"'”’»)\\]」』）"  # may stand between the end of a sentence and the space
-BREAK = re.compile(rf"(?<=[.!?…])[{CLOSING}]*\s+(?=\S)|(?<=[。！？])[{CLOSING}]*\s*(?=\S)|\n[^\S\n]*\n\s*(?=\S)")
+BREAK = re.compile(rf"(?<=[.!?…])[{CLOSING}]*\s+|(?<=[。！？])(?![。！？])[{CLOSING}]*\s*|\n[^\S\n]*\n\s*")
 ABBREVIATIONS = frozenset("al capt cf col dr eq fig gen gov lt mr mrs ms nos prof rep rev sen sgt st vol vs".split())
 
 
@@ -45,6 +45,7 @@ def sentence_starts(text: str) -> Iterator[int]:
     That is after a blank line; after `.`, `!`, `?` or `…` (and closing quotes or brackets) and white space, unless a
     small letter follows, or the word before the `.` is a single letter or one of ABBREVIATIONS; and after `。！？`.
     """
+    text = text.rstrip()
     for match in BREAK.finditer(text):
         gap, stop = match[0], match.start() - 1
         if gap.count("\n") < 2 and text[max(stop, 0)] in ".!?…":

@@ -5,7 +5,7 @@ from typing import TypeVar
 
 Node = TypeVar("Node", bound=Hashable)
 
-# Wikidata properties and their English names.
+# Wikidata properties and the names that DocRED gives them.
 RELATIONS = {
     "P17": "country",
     "P19": "place of birth",
@@ -22,12 +22,12 @@ RELATIONS = {
     "P108": "employer",
     "P112": "founded by",
     "P131": "located in the administrative territorial entity",
-    "P150": "contains the administrative territorial entity",
+    "P150": "contains administrative territorial entity",
     "P159": "headquarters location",
     "P161": "cast member",
     "P166": "award received",
     "P175": "performer",
-    "P355": "has subsidiary",
+    "P355": "subsidiary",
     "P569": "date of birth",
     "P570": "date of death",
     "P571": "inception",

@@ -84,12 +84,16 @@ class Telling:
         return None
 
     def can_be_followed(self) -> bool:
-        """Whether the last sentence names its subject, and nothing else that the same pronoun could mean."""
+        """Whether the last sentence names its subject, and nothing else that the pronoun could mean: a name does not
+        tell a film from a novel."""
         if self.last is None or self.last.pronoun or self.last.clauses[0].subject is None:
             return False
-        pronoun = self.pronoun(self.last.clauses[0].subject)
+        subject = self.last.clauses[0].subject
         named = {thing for clause in self.last.clauses for thing in clause.things.values()}
-        return pronoun != "" and sum(self.pronoun(thing) == pronoun for thing in named) == 1
+        rivals = [thing for thing in named - {subject} if self.type(thing) == self.type(subject)]
+        if self.type(subject) == "PER":
+            return all(self.pronoun(thing) != self.pronoun(subject) for thing in rivals)
+        return bool(self.pronoun(subject)) and not rivals
 
     def can_follow(self, clause: Clause) -> bool:
         """Whether the clause can have a pronoun for the subject of the last sentence."""
@@ -179,8 +183,12 @@ class Telling:
             tokens += ["("] * (i > 0)
             start = len(tokens)
             tokens += name.split()
-            mentions.append(Mention(name, len(self.sentences) - 1, start, len(tokens), TYPES[thing.kind]))
+            mentions.append(Mention(name, len(self.sentences) - 1, start, len(tokens), self.type(index)))
             tokens += [")"] * (i > 0)
+
+    def type(self, index: int) -> str:
+        """The entity type of the thing."""
+        return TYPES[self.story.things[index].kind]
 
     def pronoun(self, index: int) -> str:
         """What stands for the thing in the sentence after it ("" for what is always named)."""

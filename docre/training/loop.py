@@ -26,17 +26,13 @@ class Trainer:
     predictor:   what is trained, in place.
     features:    the training documents.
     accelerator: devices, precision and processes.
-    log:         where progress goes.
     """
 
-    def __init__(
-        self, predictor: Predictor, features: Sequence[Features], accelerator: Accelerator, log: RunLog
-    ) -> None:
+    def __init__(self, predictor: Predictor, features: Sequence[Features], accelerator: Accelerator) -> None:
         config: Config = predictor.config
         self.predictor = predictor
         self.features = features
         self.accelerator = accelerator
-        self.log = log
         self.config = config.training
         self.every = config.logging.every
         self.sampler = StepSampler(
@@ -53,13 +49,13 @@ class Trainer:
         self.objective, self.optimizer = accelerator.prepare(objective, optimizer)
         self.step = 0
 
-    def run(self, after_epoch: Callable[[int, float], None]) -> None:
+    def run(self, log: RunLog, after_epoch: Callable[[int, float], None]) -> None:
         """All epochs. After each, `after_epoch` gets its number (from 1) and the mean loss of its steps."""
         for epoch in range(self.config.epochs):
-            after_epoch(epoch + 1, self.train_epoch(epoch))
+            after_epoch(epoch + 1, self.train_epoch(epoch, log))
 
-    def train_epoch(self, epoch: int) -> float:
-        """One epoch; the mean loss of its steps."""
+    def train_epoch(self, epoch: int, log: RunLog) -> float:
+        """One epoch (from 0); the mean loss of its steps. Every so many steps a line goes to the log."""
         self.objective.train()
         steps = self.sampler.epoch(epoch, self.accelerator.process_index)
         batches = iter(self._loader(steps))
@@ -78,7 +74,7 @@ class Trainer:
                     bar.set_postfix(loss=f"{mean:.4f}")
                     rates = self.schedule.get_last_lr()
                     values: dict[str, Any] = {"loss": mean, "norm": float(norm), "lr": rates[0], "head_lr": rates[1]}
-                    self.log.write("step", step=self.step, epoch=epoch + 1, **values)
+                    log.write("step", step=self.step, epoch=epoch + 1, **values)
                     recent.zero_()
         return self._mean(total) / len(steps)
 

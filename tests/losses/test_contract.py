@@ -10,6 +10,7 @@ from torch import Tensor
 
 from docre.errors import DocreError
 from docre.losses import LOSSES, build, loss_class
+from docre.losses.base import ThresholdClassColumns
 from docre.tensors import LabelStatistics, ModelOutput
 from tests.losses import slow
 from tests.losses.cases import OTHER_PARAMETERS, Case, make_case, make_labels, parameters_for, statistics
@@ -111,6 +112,17 @@ def test_finite_where_all_logits_are_equal(name: str) -> None:
         case = make_case(name)
         case.output.logits.data.fill_(level)
         assert_finite(case.cast(torch.float32))
+
+
+@every_setting
+def test_threshold_class_losses_see_margins_only(name: str, given: dict[str, Any]) -> None:
+    case = make_case(name, **given)
+    if not isinstance(case.loss, ThresholdClassColumns):
+        pytest.skip(f"{name!r} has no threshold class, so that a constant added to all its logits matters")
+    for constant in (-1e4, 1e4):
+        logits, *others = case.inputs
+        moved = case.loss(ModelOutput(logits + constant, *others), case.labels)
+        assert torch.allclose(moved, case.loss(case.output, case.labels), rtol=1e-9)
 
 
 @every_loss

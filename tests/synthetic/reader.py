@@ -7,7 +7,8 @@ closes what it read under rules that are written out here once more.
 from collections import defaultdict
 from itertools import combinations, product
 
-from docre.documents import Document
+from docre.documents import Document, Entity
+from docre.synthetic import names
 from docre.synthetic.facts import FACTS
 from docre.synthetic.others import AFFIRMING, DENIALS, DENYING, HAPPENINGS
 from docre.synthetic.statements import PRONOUNS, WORDS
@@ -18,7 +19,8 @@ JOINERS = ("while", "and", "whereas")
 
 
 def build_index():
-    """Every phrasing with every choice of words for the sexes of its slots → its slots in order, what it states."""
+    """Every phrasing with every choice of words for the sexes of its slots → its slots in order, their types, the facts
+    that it states and those that it excludes."""
     index = defaultdict(list)
     for statement in (*FACTS, *DENIALS, *HAPPENINGS):
         types = {slot: TYPES[kinds[0]] for slot, kinds in statement.slots.items()}
@@ -36,7 +38,7 @@ def build_index():
                     else:
                         words.append("#")
                         slots.append(slot)
-                index[" ".join(words)].append((slots, types, statement.states))
+                index[" ".join(words)].append((slots, types, statement.states, statement.denies))
     return index
 
 
@@ -58,7 +60,8 @@ def read_sentence(document: Document, s: int) -> list[str | int]:
 
 
 def readings(document: Document, s: int) -> set[frozenset[tuple[Fact, frozenset[int]]]]:
-    """Every way to understand sentence s: the facts that it states, each with the sentences needed to see that."""
+    """Every way to understand sentence s: the facts that it states, each with the sentences needed to see that, and
+    the facts that it excludes, without any."""
     *tokens, stop = read_sentence(document, s)
     assert stop == "."
     parts = [([tokens], False)]
@@ -99,18 +102,33 @@ def clause(document: Document, s: int, tokens: list[str | int], frames: bool = T
         if tokens[:length] == words.split():
             named = {token: None for token in read_sentence(document, s - 1) if isinstance(token, int)}
             subject = next(iter(named))  # the antecedent: what the last sentence begins with
-            assert document.entities[subject].type == TYPES[kind]
+            assert [e for e in named if could_be(document.entities[e], kind)] == [subject], document.title
             tokens, pronoun = [subject, *tokens[length:]], True
     subject = tokens[0] if tokens and isinstance(tokens[0], int) else None
     mentioned = [token for token in tokens if isinstance(token, int)]
     skeleton = " ".join("#" if isinstance(token, int) else token for token in tokens)
-    for slots, types, states in INDEX.get(skeleton, ()):
+    for slots, types, states, excludes in INDEX.get(skeleton, ()):
         if [types[slot] for slot in slots] == [document.entities[e].type for e in mentioned]:
             entity = dict(zip(slots, mentioned, strict=True))
             stated = {(entity[h], r, entity[t]) for h, r, t in states if not denied}
             facts = {(f, frozenset({s - 1, s} if pronoun and subject in (f[0], f[2]) else {s})) for f in stated}
+            if denied or not states:
+                facts |= {((entity[h], r, entity[t]), frozenset()) for h, r, t in excludes}
             results.append((facts, subject, pronoun))
     return results
+
+
+def could_be(entity: Entity, kind: str) -> bool:
+    """Whether the name is one for a thing of this kind. A film, a novel and an album may have the same name."""
+    last = entity.name.split()[-1]
+    if entity.type == "PER":
+        return kind == ("man" if entity.name.split()[0] in names.MEN else "woman")
+    if entity.type == "ORG":
+        return kind == ("college" if last in names.COLLEGE_KINDS else "company")
+    if entity.type == "LOC":
+        country = "country" if last in names.COUNTRIES else "city"
+        return kind == ("region" if last in names.REGION_KINDS else country)
+    return TYPES[kind] == entity.type and last not in names.AWARD_KINDS
 
 
 def closure(stated: set[Fact]) -> set[Fact]:
@@ -150,6 +168,7 @@ def closure(stated: set[Fact]) -> set[Fact]:
 
 def evidence(facts: frozenset[tuple[Fact, frozenset[int]]], label: Fact) -> tuple[int, ...]:
     """The smallest set of sentences (then the earliest) that states a label; of at most two."""
+    facts = {(fact, needed) for fact, needed in facts if needed}
     sentences = sorted({s for _, needed in facts for s in needed})
     for size in (1, 2):
         for chosen in combinations(sentences, size):

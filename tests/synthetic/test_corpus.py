@@ -69,12 +69,10 @@ def test_an_empty_split_is_refused(tmp_path, option):
     assert not (tmp_path / "new").exists()
 
 
-def test_relations_are_wikidata_properties_with_their_names(corpus, shared):
+def test_relations_are_those_of_docred(shared):
     schema = load_schema(ROOT / "data" / "synthetic" / "rel_info.json")
     docred = json.loads((shared / "data" / "meta" / "rel_info.json").read_text())
-    assert set(schema.relations) <= set(docred)
-    renamed = {r for r in schema.relations if schema.name(r) != docred[r]}
-    assert renamed <= {"P150", "P355"}  # Wikidata renamed them since DocRED
+    assert {r: schema.name(r) for r in schema.relations} == {r: docred[r] for r in schema.relations}
 
 
 def test_every_relation_is_used(corpus):

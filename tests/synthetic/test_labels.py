@@ -5,7 +5,7 @@ from tests.synthetic.reader import closure, evidence, readings
 
 
 def read_facts(document):
-    """All facts of a document, each sentence of which must have exactly one meaning."""
+    """What a document states and excludes. Each sentence must have exactly one meaning."""
     facts = set()
     for s in range(len(document.sentences)):
         found = readings(document, s)
@@ -18,7 +18,9 @@ def test_labels_are_what_the_sentences_state_and_what_follows(documents):
     for document in documents:
         labels = [(t.head, t.relation, t.tail) for t in document.triples]
         assert len(labels) == len(set(labels))
-        assert set(labels) == closure({fact for fact, _ in read_facts(document)}), document.title
+        facts = read_facts(document)
+        assert set(labels) == closure({fact for fact, needed in facts if needed}), document.title
+        assert not {fact for fact, needed in facts if not needed} & set(labels), document.title
 
 
 def test_evidence_is_the_smallest_set_of_sentences_that_states_a_label(corpus):
