@@ -4,11 +4,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from docre.documents import Document
 from docre.errors import DocreError
 from docre.files import read_json, write_json
 from docre.tensors import LabelStatistics
+
+SHIPPED = Path(__file__).parent / "schemas"
 
 
 @dataclass(frozen=True)
@@ -67,13 +70,30 @@ def label_statistics(documents: Iterable[Document], schema: LabelSchema) -> Labe
     return LabelStatistics(pairs, tuple(positives))
 
 
+def shipped_schemas() -> list[str]:
+    """The names of the schemas that docre carries: DocRED's 96 relations with their names, DWIE's 65, CDR's, GDA's."""
+    return sorted(path.stem for path in SHIPPED.glob("*.json"))
+
+
 def load_schema(path: str | Path) -> LabelSchema:
-    """A schema from a file: what `save` writes, {id: name}, or {id: index} as in DocRED's rel2id.json, where "Na" and
-    "NA" are left out. Raises DocreError for anything else."""
+    """A schema that docre carries, by its name ("docred"), or one from a file: what `save` writes, {id: name}, or
+    {id: index} as in DocRED's rel2id.json, where "Na" and "NA" are left out. Raises DocreError for anything else."""
+    if str(path) in shipped_schemas():
+        path = SHIPPED / f"{path}.json"
+    elif len(Path(path).parts) == 1 and not Path(path).exists():
+        raise DocreError(f"{path}: no such file, nor one of docre's label schemas: {', '.join(shipped_schemas())}")
     content = read_json(path)
+    try:
+        return parse_schema(content)
+    except DocreError as error:
+        raise DocreError(f"{path}: {error}") from None
+
+
+def parse_schema(content: Any) -> LabelSchema:
+    """The schema in a JSON value."""
     if isinstance(content, list):
         if not all(isinstance(item, dict) and isinstance(item.get("id"), str) for item in content):
-            raise DocreError(f'{path}: expected a list of {{"id": ..., "name": ...}}')
+            raise DocreError('expected a list of {"id": ..., "name": ...}')
         return LabelSchema(
             tuple(item["id"] for item in content),
             {item["id"]: item["name"] for item in content if isinstance(item.get("name"), str)},
@@ -84,4 +104,4 @@ def load_schema(path: str | Path) -> LabelSchema:
             return LabelSchema(tuple(content), content)
         if all(type(value) is int for value in content.values()):
             return LabelSchema(tuple(sorted(content, key=content.__getitem__)))
-    raise DocreError(f"{path}: expected a label schema: a list of {{id, name}}, or an object of names or indices")
+    raise DocreError("expected a label schema: a list of {id, name}, or an object of names or indices")

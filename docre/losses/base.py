@@ -64,12 +64,11 @@ class Loss(nn.Module, ABC):
 
         A batch without pairs has loss 0. Raises DocreError where the shapes are not those of this loss.
         """
-        expected = {"logits": self.num_outputs, "labels": self.num_relations}
-        for (what, columns), given in zip(expected.items(), (output.logits, labels), strict=True):
-            if given.shape != (len(labels), columns):
-                raise DocreError(
-                    f"{type(self).__name__}: {what} are {list(given.shape)}, expected {[len(labels), columns]}"
-                )
+        given = (("logits", output.logits, self.num_outputs), ("labels", labels, self.num_relations))
+        for name, tensor, columns in given:
+            if tensor.shape != (len(labels), columns):
+                shapes = f"{list(tensor.shape)}, expected {[len(labels), columns]}"
+                raise DocreError(f"{type(self).__name__}: {name} are {shapes}")
         with torch.autocast(output.logits.device.type, enabled=False):
             output = output.at_least_float32()
             if not len(labels):

@@ -20,7 +20,7 @@ class NCRL(ThresholdClassLoss):
     for NA pairs. Probabilities below eps count as eps, without gradient.
 
     Parameters: shift in [0, 1), how improbable a negative must be to stop mattering; published 0.05, 0 switches it
-    off. regularize (bool, published True). eps in (0, 1), published 1e-8.
+    off. regularize (bool, published True). eps in [1e-30, 1), published 1e-8.
     Use it where easy negatives abound: those that are already as improbable as the shift no longer pull, and the
     margin of TH itself is trained for NA pairs.
     Siblings: without shift, regularization and eps it is `sat`.
@@ -34,7 +34,7 @@ class NCRL(ThresholdClassLoss):
         num_relations: int,
         shift: Annotated[NonNegative, Field(lt=1)] = 0.05,
         regularize: bool = True,
-        eps: Annotated[float, Field(gt=0, lt=1)] = 1e-8,
+        eps: Annotated[float, Field(ge=1e-30, lt=1)] = 1e-8,
     ) -> None:
         super().__init__(num_relations)
         self.shift = shift

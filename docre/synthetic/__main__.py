@@ -1,6 +1,7 @@
 """python -m docre.synthetic: write the synthetic corpus."""
 
 import argparse
+from dataclasses import asdict
 from pathlib import Path
 
 from docre import cli
@@ -25,16 +26,16 @@ def main(arguments: list[str]) -> None:
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    counts = Counts()
     result = argparse.ArgumentParser(
         prog="python -m docre.synthetic",
         description="Write a small synthetic corpus in DocRED JSON, the same for the same options.",
     )
     result.add_argument("--output", type=Path, default=Path("data/synthetic"), metavar="DIR", help="(%(default)s)")
     result.add_argument("--seed", type=int, default=66, help="another seed, another corpus (%(default)s)")
-    result.add_argument("--train", type=int, default=counts.train, metavar="N", help="documents (%(default)s)")
-    result.add_argument("--dev", type=int, default=counts.dev, metavar="N", help="documents (%(default)s)")
-    result.add_argument("--test", type=int, default=counts.test, metavar="N", help="documents (%(default)s)")
+    for split, count in asdict(Counts()).items():
+        result.add_argument(
+            f"--{split}", type=int, default=count, metavar="N", help="number of documents (%(default)s)"
+        )
     return result
 
 

@@ -39,15 +39,13 @@ class Telling:
         self.sentences: list[list[str]] = []
         self.mentions: dict[int, list[Mention]] = {}
         self.last: Plan | None = None
-        kinds = [
-            kind
-            for kind, (least, most) in (
-                ("fact", knobs.facts),
-                ("denial", knobs.denials),
-                ("happening", knobs.happenings),
-            )
-            for _ in range(dice.between(least, most))
-        ]
+        self.tell()
+
+    def tell(self) -> None:
+        """Say all that the knobs ask for, in random order."""
+        knobs, dice = self.knobs, self.dice
+        ranges = (("fact", knobs.facts), ("denial", knobs.denials), ("happening", knobs.happenings))
+        kinds = [kind for kind, (least, most) in ranges for _ in range(dice.between(least, most))]
         kinds = dice.sample(kinds, len(kinds))
         while kinds:
             size = 2 if len(kinds) > 1 and dice.chance(knobs.joined) else 1

@@ -16,7 +16,8 @@ from tests.losses import slow
 from tests.losses.cases import OTHER_PARAMETERS, Case, make_case, make_labels, parameters_for, statistics
 
 every_loss = pytest.mark.parametrize("name", list(LOSSES))
-every_setting = pytest.mark.parametrize(("name", "given"), [*((n, {}) for n in LOSSES), *OTHER_PARAMETERS])
+SETTINGS = [*((name, {}) for name in LOSSES), *OTHER_PARAMETERS]
+every_setting = pytest.mark.parametrize(("name", "given"), SETTINGS)
 EDGES = {
     "all NA": {"kind": "na"},
     "every relation positive": {"kind": "all"},
@@ -114,11 +115,12 @@ def test_finite_where_all_logits_are_equal(name: str) -> None:
         assert_finite(case.cast(torch.float32))
 
 
-@every_setting
+@pytest.mark.parametrize(
+    ("name", "given"), [setting for setting in SETTINGS if issubclass(loss_class(setting[0]), ThresholdClassColumns)]
+)
 def test_threshold_class_losses_see_margins_only(name: str, given: dict[str, Any]) -> None:
+    """A constant added to all logits changes nothing, however large."""
     case = make_case(name, **given)
-    if not isinstance(case.loss, ThresholdClassColumns):
-        pytest.skip(f"{name!r} has no threshold class, so that a constant added to all its logits matters")
     for constant in (-1e4, 1e4):
         logits, *others = case.inputs
         moved = case.loss(ModelOutput(logits + constant, *others), case.labels)
@@ -200,6 +202,12 @@ def test_decisions_equal_slow_version(name: str, relations: int) -> None:
         for row, chosen in zip(logits.tolist(), decided, strict=True):
             expected = slow.decide(name, row, top_k, parameters)
             assert set(chosen.nonzero().flatten().tolist()) == expected
+
+
+@every_loss
+def test_a_score_at_its_threshold_is_not_predicted(name: str) -> None:
+    loss = make_case(name).loss
+    assert not loss.decide(torch.zeros(3, loss.num_outputs)).any()
 
 
 @every_loss

@@ -11,6 +11,7 @@ from torch import Tensor
 from docre.errors import DocreError
 from docre.losses import LOSSES, build, loss_class
 from docre.losses.__main__ import main
+from docre.losses.base import keep_best
 from docre.losses.pemscl import contrastive_term, cosines
 from docre.losses.ssr_pu import LARGEST_PRIOR
 from docre.tensors import LabelStatistics, ModelOutput
@@ -44,6 +45,12 @@ def test_amtl_limits_each_group_by_itself() -> None:
     loss = build("amtl", 4, groups=[[3, 0], [1, 2]])
     logits = torch.tensor([[0.0, 10.0, 1.0, 12.0, 13.0, 2.0]])
     assert loss.decide(logits, 1).tolist() == [[False, False, True, True]]
+
+
+def test_the_best_are_taken_among_the_predicted() -> None:
+    """Where relations have thresholds of their own, a higher score that is not predicted leaves its place."""
+    scores = torch.tensor([[9.0, 1.0, 3.0, 2.0]])
+    assert keep_best(torch.tensor([[False, True, True, True]]), scores, 2).tolist() == [[False, False, True, True]]
 
 
 def test_amtl_with_one_group_is_atl() -> None:
@@ -81,6 +88,11 @@ def test_ncrl_stops_pulling_what_is_certain() -> None:
     build("ncrl", 3, regularize=False)(ModelOutput(logits), torch.tensor([[False, False, True]])).backward()
     # sigma(-4) < shift = 0.05 < sigma(-2), and sigma(-30) < eps.
     assert (logits.grad[0, 1:] != 0).tolist() == [False, True, False]
+
+
+def test_ncrl_refuses_an_eps_that_float32_takes_for_zero() -> None:
+    with pytest.raises(DocreError, match="parameter 'eps'"):
+        build("ncrl", 3, eps=1e-60)
 
 
 def test_ssr_pu_counts_priors() -> None:
@@ -184,5 +196,6 @@ def test_the_list_of_losses_names_all(capsys: pytest.CaptureFixture[str]) -> Non
 
 def test_the_list_of_losses_is_a_command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["docre.losses"])
+    monkeypatch.delitem(sys.modules, "docre.losses.__main__")
     runpy.run_module("docre.losses", run_name="__main__")
     assert "hingeabl: " in capsys.readouterr().out

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import asdict
 
 import pytest
 
@@ -85,7 +86,7 @@ def test_every_relation_is_used(corpus):
 
 
 def test_sizes(corpus, documents):
-    assert [len(corpus[split]) for split in SPLITS] == [300, 60, 100]
+    assert {split: len(corpus[split]) for split in SPLITS} == asdict(Counts())
     for document in documents:
         assert 3 <= len(document.sentences) <= 10
         assert 5 <= len(document.entities) <= 18

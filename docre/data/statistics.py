@@ -1,0 +1,165 @@
+"""What is in a corpus: counts, lengths, and everything odd about it."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from statistics import mean, median
+from typing import Any
+
+from docre.data.features import Featuriser
+from docre.data.schema import LabelSchema
+from docre.documents import Document
+
+ENCODER_LIMIT = 512  # tokens that most encoders take at once
+
+
+@dataclass(frozen=True)
+class Oddity:
+    """Something that deserves a look: how often it occurs, and where for the first time."""
+
+    kind: str
+    count: int
+    example: str
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """Tokens of documents for an encoder, entity markers and special tokens included.
+
+    over_512, over_limit: documents longer than 512 tokens (read through several windows), and than `limit` (cut off).
+    """
+
+    mean: float
+    median: float
+    max: int
+    over_512: int
+    limit: int
+    over_limit: int
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Counts of a corpus.
+
+    labelled:         documents that have labels (those in which no relation holds included).
+    pairs:            candidate pairs; labelled_pairs those of labelled documents.
+    positive_pairs:   pairs for which a relation holds.
+    triples:          labels as they stand in the file; distinct_triples without duplicates.
+    na_share:         share of the labelled pairs for which no relation holds; None where there is none.
+    tokens:           words of the corpus, before any encoder's tokenizer.
+    relations:        distinct triples of each relation, the most frequent first.
+    lengths:          for one encoder, where it was given.
+    """
+
+    documents: int
+    labelled: int
+    entities: int
+    mentions: int
+    sentences: int
+    tokens: int
+    pairs: int
+    labelled_pairs: int
+    positive_pairs: int
+    triples: int
+    distinct_triples: int
+    na_share: float | None
+    relations: dict[str, int]
+    oddities: list[Oddity]
+    lengths: Lengths | None = None
+
+
+def statistics(documents: Sequence[Document], tokenizer: Any = None, max_tokens: int = 1024) -> Statistics:
+    """The counts of a corpus; with an encoder's tokenizer also its lengths, and what a limit of `max_tokens` cuts."""
+    labelled = [document for document in documents if document.triples is not None]
+    labelled_pairs = sum(len(document.candidate_pairs) for document in labelled)
+    relations: Counter[str] = Counter()
+    positive_pairs = 0
+    for document in labelled:
+        triples = {(t.head, t.tail, t.relation) for t in document.triples or ()}
+        relations.update(relation for _, _, relation in triples)
+        positive_pairs += len({(head, tail) for head, tail, _ in triples} & set(document.candidate_pairs))
+    lengths, cut = (None, []) if tokenizer is None else measure(documents, tokenizer, max_tokens)
+    return Statistics(
+        documents=len(documents),
+        labelled=len(labelled),
+        entities=sum(len(document.entities) for document in documents),
+        mentions=sum(len(entity.mentions) for document in documents for entity in document.entities),
+        sentences=sum(len(document.sentences) for document in documents),
+        tokens=sum(len(sentence) for document in documents for sentence in document.sentences),
+        pairs=sum(len(document.candidate_pairs) for document in documents),
+        labelled_pairs=labelled_pairs,
+        positive_pairs=positive_pairs,
+        triples=sum(len(document.triples or ()) for document in labelled),
+        distinct_triples=relations.total(),
+        na_share=1 - positive_pairs / labelled_pairs if labelled_pairs else None,
+        relations=dict(sorted(relations.items(), key=lambda item: (-item[1], item[0]))),
+        oddities=collect([*titles(documents), *(odd for document in documents for odd in oddities(document)), *cut]),
+        lengths=lengths,
+    )
+
+
+def measure(documents: Sequence[Document], tokenizer: Any, limit: int) -> tuple[Lengths | None, list[tuple[str, str]]]:
+    """Token lengths (None without documents), and (kind, place) of each mention that a length limit cuts off."""
+    featurise = Featuriser(tokenizer, LabelSchema(("-",)), max_tokens=2**40)
+    found, cut = [], []
+    for document in documents:
+        (features,) = featurise([replace(document, triples=None, pairs=())])  # pairs are not needed, and many
+        found.append(len(features.input_ids))
+        for token in features.mentions[:, 0][features.mentions[:, 0] >= limit - 1].tolist():
+            place = f"document {document.title!r}: a mention at token {token}"
+            cut.append((f"mention beyond {limit} tokens", place))
+    if not found:
+        return None, []
+    over = [sum(length > bound for length in found) for bound in (ENCODER_LIMIT, limit)]
+    return Lengths(mean(found), median(found), max(found), over[0], limit, over[1]), cut
+
+
+def titles(documents: Sequence[Document]) -> Iterator[tuple[str, str]]:
+    """Titles that occur more than once: predictions could not say which document they mean."""
+    seen: set[str] = set()
+    for document in documents:
+        if document.title in seen:
+            yield "duplicate title", repr(document.title)
+        seen.add(document.title)
+
+
+def oddities(document: Document) -> Iterator[tuple[str, str]]:
+    """(kind, place) of everything odd in a document."""
+    where = f"document {document.title!r}"
+    if not any(document.sentences):
+        yield "document without text", where
+    if not document.entities:
+        yield "document without entities", where
+    if document.triples is not None and not document.triples:
+        yield "labelled document without triples", where
+    for s, sentence in enumerate(document.sentences):
+        if not sentence:
+            yield "empty sentence", f"{where}: sentence {s}"
+    for e, entity in enumerate(document.entities):
+        if not entity.mentions:
+            yield "entity without mentions", f"{where}: entity {e}"
+        places = [(m.sentence, m.start, m.end) for m in entity.mentions]
+        for i, place in enumerate(places):
+            if place in places[:i]:
+                yield "mention listed twice", f"{where}: entity {e}, mention {i}"
+    candidates = set(document.candidate_pairs) if document.triples else set()
+    seen: set[tuple[int, int, str]] = set()
+    for i, triple in enumerate(document.triples or ()):
+        place = f"{where}: label {i} ({triple.head}, {triple.tail}, {triple.relation})"
+        key = (triple.head, triple.tail, triple.relation)
+        if key in seen:
+            yield "duplicate label", place
+        seen.add(key)
+        if triple.head == triple.tail:
+            yield "label with head == tail", place
+        elif (triple.head, triple.tail) not in candidates:
+            yield "label of no candidate pair", place
+        if not triple.evidence:
+            yield "label without evidence", place
+
+
+def collect(found: Sequence[tuple[str, str]]) -> list[Oddity]:
+    """(kind, place) pairs by kind, in alphabetical order."""
+    examples = dict(reversed(found))  # of each kind the first
+    counts = Counter(kind for kind, _ in found)
+    return [Oddity(kind, counts[kind], examples[kind]) for kind in sorted(counts)]
