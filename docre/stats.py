@@ -89,7 +89,7 @@ def table(found: Statistics, schema: LabelSchema | None) -> str:
         sizes = found.lengths
         lines += [
             "",
-            f"tokens of a document for the encoder: mean {sizes.mean:.1f}, median {sizes.median:.0f}, max {sizes.max:,}",
+            f"encoder's tokens of a document: mean {sizes.mean:.1f}, median {sizes.median:.0f}, max {sizes.max:,}",
             f"documents over 512 tokens: {sizes.over_512:,}, over {sizes.limit:,}: {sizes.over_limit:,}",
         ]
     if found.relations:

@@ -60,7 +60,8 @@ def train(config: Config) -> dict[str, Any]:
     """A whole run; what metrics.json holds. Nothing is written before all that the config names has been read."""
     started = time.perf_counter()
     precision = resolve_precision(config.training.precision, "cuda" if torch.cuda.is_available() else "cpu")
-    accelerator = Accelerator(mixed_precision="no" if precision == "fp32" else precision)
+    on_cpu = not torch.accelerator.is_available()
+    accelerator = Accelerator(cpu=on_cpu, mixed_precision="no" if precision == "fp32" else precision)
     corpus = read_corpus(config)
     facts = train_facts(corpus.train)
     on_dev = Evaluator(corpus.dev, facts, str(config.data.dev)) if corpus.dev else None

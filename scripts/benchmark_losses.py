@@ -1,8 +1,9 @@
 """Time forward + backward of every registered loss on random logits, as a ratio to atl in the same run.
 
-    python scripts/benchmark_losses.py [--pairs 2000] [--relations 96] [--rounds 30] [--device cpu]
+    python scripts/benchmark_losses.py [--pairs 2000] [--relations 96] [--rounds 30] [--device cpu] [--threads 1]
 
-The losses take turns, so that a busy machine slows them all alike; a loss's time is the median of its rounds. `pemscl`
+The losses take turns, so that a busy machine slows them all alike; a loss's time is the median of its rounds. One
+thread is the default: threads that wait for each other on a busy machine would be most of such short times. `pemscl`
 is timed on the logits alone, like the others; `pemscl + contrastive` adds its term on the pair representations of a
 BERT_base-size model (12 groups of 64).
 """
@@ -73,8 +74,10 @@ def main() -> None:
     parser.add_argument("--relations", type=int, default=96)
     parser.add_argument("--rounds", type=int, default=30)
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
     torch.manual_seed(0)
+    torch.set_num_threads(arguments.threads)
     times = measure(arguments.pairs, arguments.relations, arguments.rounds, arguments.device)
     print(f"{'loss':<22}{'ms':>8}{'x atl':>8}")
     for name, value in sorted(times.items(), key=lambda item: item[1]):

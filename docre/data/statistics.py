@@ -138,9 +138,9 @@ def oddities(document: Document) -> Iterator[tuple[str, str]]:
     for e, entity in enumerate(document.entities):
         if not entity.mentions:
             yield "entity without mentions", f"{where}: entity {e}"
-        places = [(m.sentence, m.start, m.end) for m in entity.mentions]
-        for i, place in enumerate(places):
-            if place in places[:i]:
+        spans = [(m.sentence, m.start, m.end) for m in entity.mentions]
+        for i, span in enumerate(spans):
+            if span in spans[:i]:
                 yield "mention listed twice", f"{where}: entity {e}, mention {i}"
     candidates = set(document.candidate_pairs) if document.triples else set()
     seen: set[tuple[int, int, str]] = set()

@@ -15,7 +15,7 @@ def main(arguments: list[str]) -> None:
     """The command."""
     parser = argparse.ArgumentParser(
         prog="python -m docre.download",
-        description="Fetch a benchmark from where its authors publish it, check it, and say what is left to do by hand. "
+        description="Fetch a benchmark from where its authors publish it, check it, and say what must be done by hand.\n"
         "An interrupted download goes on where it was.",
         epilog="\n".join(f"{name:<10}{source.title}" for name, source in SOURCES.items()),
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -33,11 +33,9 @@ def download(source: Source, folder: Path) -> None:
     docre cannot fetch.
     """
     print(f"{source.title}\nlicence: {source.licence}\nplease cite: {source.citation}", flush=True)
-    missing = [name for name in source.documents if not (folder / name).is_file()]
     try:
-        if missing or not by_hand(source):
-            get(source, folder)
-        missing = [name for name in source.documents if not (folder / name).is_file()]
+        get(source, folder)
+        missing = missing_documents(source, folder)
         if missing:
             raise DocreError(f"{folder}: not complete: {', '.join(missing)} must be put there by hand, as said above")
     except DocreError:
@@ -52,22 +50,24 @@ def download(source: Source, folder: Path) -> None:
         print(f"note: {source.note}")
 
 
-def by_hand(source: Source) -> bool:
-    """Whether the documents themselves must be made by hand, and only what they are made of can be fetched."""
-    fetched = {name for file in source.downloads for name in (file.name, file.name.removesuffix(".gz"), *file.members)}
-    return not set(source.documents) <= fetched
-
-
 def get(source: Source, folder: Path) -> None:
-    """Fetch and unpack the files of a source."""
+    """Fetch and unpack what is missing of a source, and check what is there."""
+    missing = missing_documents(source, folder)
     for file in source.downloads:
         path = folder / file.name
+        if not missing and not path.is_file():
+            continue  # what was unpacked from it is all there
         new = fetch(file.url, path, file.sha256)
         print(f"{path}: {'fetched from ' + file.url if new else 'is there already'}", flush=True)
-        if file.members:
+        if file.members and (new or missing):
             unzip(path, file.members, folder)
-        elif path.suffix == ".gz":
+        elif path.suffix == ".gz" and (new or missing):
             gunzip(path, folder)
+
+
+def missing_documents(source: Source, folder: Path) -> list[str]:
+    """The files of documents that are not there yet."""
+    return [name for name in source.documents if not (folder / name).is_file()]
 
 
 if __name__ == "__main__":

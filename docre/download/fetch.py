@@ -62,14 +62,14 @@ def receive(url: str, part: Path, name: str) -> None:
     headers = {"User-Agent": "docre"}
     if done:
         headers |= {"Range": f"bytes={done}-", "If-Range": read_text(mark)}
+    request = urllib.request.Request(url, headers=headers)
     try:
-        response = urllib.request.build_opener().open(urllib.request.Request(url, headers=headers), timeout=TIMEOUT)
+        response = urllib.request.build_opener().open(request, timeout=TIMEOUT)
     except urllib.error.HTTPError as error:
-        if error.code != 416 or not done:
-            raise
-        error.close()
-        discard(part)  # what is there is no beginning of this file
-        return receive(url, part, name)
+        if error.code == 416 and done:
+            discard(part)
+            raise http.client.HTTPException("what was there is no beginning of this file") from None
+        raise
     with response:
         start = first_byte(response)
         if start not in (0, done):

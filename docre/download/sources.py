@@ -87,7 +87,7 @@ SOURCES = {
         note=f"The distantly supervised training set (101,873 documents) is {DOCRED}/train_distant.json.gz.",
     ),
     "docgnre": Source(
-        title="DocGNRE: Re-DocRED with relations that a language model proposed; those of the test set are human-checked",
+        title="DocGNRE: Re-DocRED with relations that a language model proposed, checked by people in the test set",
         licence="none stated by its authors; the documents are DocRED's (MIT)",
         citation="Li, Jia, Zheng: Semi-automatic Data Enhancement for Document-Level Relation Extraction with Distant "
         "Supervision from Large Language Models. EMNLP 2023.",
@@ -110,13 +110,12 @@ SOURCES = {
     "dwie": Source(
         title="DWIE: Deutsche Welle news, 65 relations, in DocRED JSON as converted for LogiRE",
         licence="see https://github.com/klimzaporojets/DWIE; the articles are Deutsche Welle's",
-        citation="Zaporojets, Deleu, Develder, Demeester: DWIE: An entity-centric dataset for multi-task document-level "
-        "information extraction. Information Processing & Management 58(4), 2021. Conversion: Ru et al.: Learning Logic "
-        "Rules for Document-Level Relation Extraction. EMNLP 2021.",
+        citation="Zaporojets, Deleu, Develder, Demeester: DWIE: An entity-centric dataset for multi-task "
+        "document-level information extraction. Information Processing & Management 58(4), 2021. Conversion: Ru et "
+        "al.: Learning Logic Rules for Document-Level Relation Extraction. EMNLP 2021.",
         downloads=(),
         documents={"train_annotated.json": 602, "dev.json": 98, "test.json": 99},
-        manual="The articles come from Deutsche Welle's own service, and their conversion needs a fixed spaCy model, so\n"
-        "there is nothing to fetch at once:\n"
+        manual="The articles come from Deutsche Welle's own service, and their conversion needs one spaCy model:\n"
         "1. Clone https://github.com/klimzaporojets/DWIE and run its download script, which fills\n"
         "   data/annos_with_content.\n"
         "2. Follow 'Data' in https://github.com/rudongyu/LogiRE: its preprocessing archive has read_docred_style.py\n"
@@ -126,8 +125,8 @@ SOURCES = {
     "cdr": Source(
         title="CDR: chemical-induced diseases in PubMed abstracts, prepared as for EoG and ATLOP",
         licence="public domain (BioCreative V)",
-        citation="Li et al.: BioCreative V CDR task corpus: a resource for chemical disease relation extraction. Database "
-        "2016. Format: Christopoulou, Miwa, Ananiadou: Connecting the Dots. EMNLP 2019.",
+        citation="Li et al.: BioCreative V CDR task corpus: a resource for chemical disease relation extraction. "
+        "Database 2016. Format: Christopoulou, Miwa, Ananiadou: Connecting the Dots. EMNLP 2019.",
         downloads=(
             Download(
                 "https://biocreative.bioinformatics.udel.edu/media/store/files/2016/CDR_Data.zip",
@@ -140,8 +139,8 @@ SOURCES = {
         ),
         documents={"train_filter.data": 500, "dev_filter.data": 500, "test_filter.data": 500},
         manual="The published split of sentences, tokens and candidate pairs is made by the scripts of EoG:\n"
-        "1. Clone https://github.com/fenchri/edge-oriented-graph and follow 'Datasets & Pre-processing' in its README:\n"
-        "   it takes CDR_Data.zip (of BioCreative V, https://biocreative.bioinformatics.udel.edu), the GENIA sentence\n"
+        "1. Clone https://github.com/fenchri/edge-oriented-graph and follow 'Datasets & Pre-processing' there: it\n"
+        "   takes CDR_Data.zip (of BioCreative V, https://biocreative.bioinformatics.udel.edu), the GENIA sentence\n"
         "   splitter and tagger, and process_cdr.sh.\n"
         "2. Put train_filter.data, dev_filter.data and test_filter.data from data/CDR/processed into {folder}/.",
         reader="cdr",
@@ -149,14 +148,13 @@ SOURCES = {
     "gda": Source(
         title="GDA: gene-disease associations in PubMed abstracts, prepared as for EoG and ATLOP",
         licence="see its source",
-        citation="Wu, Luo, Leung, Ting, Lam: RENET: A Deep Learning Approach for Extracting Gene-Disease Associations from "
-        "Literature. RECOMB 2019. Format: Christopoulou, Miwa, Ananiadou: Connecting the Dots. EMNLP 2019.",
+        citation="Wu, Luo, Leung, Ting, Lam: RENET: A Deep Learning Approach for Extracting Gene-Disease Associations "
+        "from Literature. RECOMB 2019. Format: Christopoulou, Miwa, Ananiadou: Connecting the Dots. EMNLP 2019.",
         downloads=(),
         documents={"train.data": 23353, "dev.data": 5839, "test.data": 1000},
-        manual="1. Clone https://github.com/fenchri/edge-oriented-graph and follow 'Datasets & Pre-processing' in its "
-        "README:\n"
-        "   it takes https://bitbucket.org/alexwuhkucs/gda-extraction/get/fd4a7409365e.zip, the GENIA sentence splitter\n"
-        "   and tagger, and process_gda.sh.\n"
+        manual="1. Clone https://github.com/fenchri/edge-oriented-graph and follow 'Datasets & Pre-processing' there:\n"
+        "   it takes https://bitbucket.org/alexwuhkucs/gda-extraction/get/fd4a7409365e.zip, the GENIA sentence\n"
+        "   splitter and tagger, and process_gda.sh.\n"
         "2. Put train.data, dev.data and test.data from data/GDA/processed into {folder}/.",
         reader="gda",
     ),

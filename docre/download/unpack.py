@@ -1,18 +1,25 @@
 """Known files out of an archive, and nothing else."""
 
 import gzip
-import shutil
 import zipfile
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Protocol
 
 from docre.errors import DocreError
 from docre.files import write_atomically
 
+CHUNK = 1 << 20
 LARGEST = 1 << 30  # bytes of one unpacked file
 BROKEN = (zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
+
+
+class Readable(Protocol):
+    """An open file of bytes."""
+
+    def read(self, size: int, /) -> bytes:
+        """At most `size` bytes, none at the end."""
 
 
 def unzip(archive: Path, names: Sequence[str], folder: Path) -> list[Path]:
@@ -32,7 +39,8 @@ def unzip(archive: Path, names: Sequence[str], folder: Path) -> list[Path]:
                     raise DocreError(f"{archive}: has two files called {place.name}")
                 found[place.name] = info
             for name, info in found.items():
-                extract(archive, folder / name, lambda info=info: content.open(info))  # type: ignore[misc]
+                with content.open(info) as packed:
+                    extract(packed, folder / name)
     except (*BROKEN, OSError) as error:
         raise DocreError(f"{archive}: not a sound zip archive: {error}") from None
     return [folder / name for name in found]
@@ -40,36 +48,31 @@ def unzip(archive: Path, names: Sequence[str], folder: Path) -> list[Path]:
 
 def gunzip(archive: Path, folder: Path) -> Path:
     """Unpack `NAME.gz` to `folder/NAME`. Raises DocreError for a broken archive and one of more than LARGEST bytes."""
-    extract(archive, folder / archive.stem, lambda: gzip.open(archive))
-    return folder / archive.stem
+    path = folder / archive.stem
+    try:
+        with gzip.open(archive) as packed:
+            extract(packed, path)
+    except (*BROKEN, OSError) as error:
+        raise DocreError(f"{archive}: not a sound gzip file: {error}") from None
+    return path
 
 
-def extract(archive: Path, path: Path, source: Callable[[], Any]) -> None:
-    """Write what `source` opens to `path`, whole or not at all."""
+def extract(packed: Readable, path: Path) -> None:
+    """Write an unpacked file to `path`, whole or not at all."""
 
     def write(temporary: Path) -> None:
-        try:
-            with source() as packed, temporary.open("wb") as file:
-                shutil.copyfileobj(Bounded(packed), file)
-        except BROKEN as error:
-            raise DocreError(f"{archive}: broken: {error}") from None
-        except OverflowError:
-            raise DocreError(f"{archive}: {path.name} has more than {LARGEST:,} bytes, given up") from None
+        with temporary.open("wb") as file:
+            while chunk := unpack(packed):
+                if file.tell() + len(chunk) > LARGEST:
+                    raise DocreError(f"{path}: more than {LARGEST:,} bytes when unpacked, given up")
+                file.write(chunk)
 
     write_atomically(path, write)
 
 
-class Bounded:
-    """A file to read from that ends in OverflowError after LARGEST bytes, whatever its header says."""
-
-    def __init__(self, file: Any) -> None:
-        self.file = file
-        self.left = LARGEST
-
-    def read(self, size: int) -> bytes:
-        """At most `size` bytes."""
-        data: bytes = self.file.read(size)
-        self.left -= len(data)
-        if self.left < 0:
-            raise OverflowError
-        return data
+def unpack(packed: Readable) -> bytes:
+    """The next bytes; a broken archive is a RuntimeError here, so that it is not taken for a failure to write."""
+    try:
+        return packed.read(CHUNK)
+    except (*BROKEN, OSError) as error:
+        raise RuntimeError(str(error)) from None
