@@ -43,6 +43,10 @@ class Registry(Generic[T]):
 
         return add
 
+    def forget(self, name: str) -> None:
+        """Take back the registration of `name`."""
+        del self._entries[name]
+
     def __getitem__(self, name: str) -> Callable[..., T]:
         """What is registered as `name`. Raises DocreError, listing what is known, where nothing is."""
         self._load()

@@ -1,6 +1,7 @@
 """Small made-up encoders and documents, so that everything runs everywhere in seconds."""
 
 import random
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -36,13 +37,13 @@ def sharpen(model):
     return model
 
 
-def save_tiny_encoder(folder: Path, **changes) -> Path:
+def save_tiny_encoder(folder: Path, words: Sequence[str] = WORDS, **changes) -> Path:
     """A tiny BERT with its tokenizer, as a pretrained encoder's folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "*", ".", *WORDS]
+    vocabulary = list(dict.fromkeys(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "*", ".", *words]))
     (folder / "vocab.txt").write_text("\n".join(vocabulary) + "\n")
     torch.manual_seed(1)
-    tiny_bert(**changes).save_pretrained(folder)
+    tiny_bert(vocab_size=len(vocabulary), **changes).save_pretrained(folder)
     BertTokenizer(str(folder / "vocab.txt")).save_pretrained(folder)
     return folder
 

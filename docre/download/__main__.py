@@ -15,7 +15,7 @@ def main(arguments: list[str]) -> None:
     """The command."""
     parser = argparse.ArgumentParser(
         prog="python -m docre.download",
-        description="Fetch a benchmark from where its authors publish it, check it, and say what must be done by hand.\n"
+        description="Fetch a benchmark from where its authors publish it, check it, and say what is to do by hand.\n"
         "An interrupted download goes on where it was.",
         epilog="\n".join(f"{name:<10}{source.title}" for name, source in SOURCES.items()),
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -17,15 +17,16 @@ from docre.files import read_text, write_text
 CHUNK = 1 << 16
 LARGEST = 2 << 30  # bytes: more than any of these files, far less than a disk
 ATTEMPTS = 4
-TIMEOUT = 60  # seconds without a byte
+PAUSE = 2.0  # seconds between two of them
+TIMEOUT = 60.0  # seconds without a byte
 
 
-def fetch(url: str, path: Path, sha256: str | None = None, pause: float = 2.0) -> bool:
+def fetch(url: str, path: Path, sha256: str | None = None) -> bool:
     """Download `url` to `path`; False where it is there already.
 
     What has arrived is kept in `<path>.part`, and the next call goes on from there, if the server can send the rest of
-    the same version of the file; else it starts again. Within a call an interrupted transfer is tried ATTEMPTS times,
-    `pause` seconds apart. The finished file is checked against `sha256`, or, where that is None, against
+    the same version of the file; else it starts again. Within a call an interrupted transfer is tried ATTEMPTS times.
+    The finished file is checked against `sha256`, or, where that is None, against
     `<path>.sha256`, which an earlier download of the same file left behind; a first download writes it.
 
     Raises DocreError where the source cannot be reached or does not have the file, where the transfer keeps breaking
@@ -37,6 +38,10 @@ def fetch(url: str, path: Path, sha256: str | None = None, pause: float = 2.0) -
             raise DocreError(f"{path}: not the file that was expected (SHA-256 {expected}): move it away to fetch it")
         return False
     part = path.with_name(path.name + ".part")
+    try:
+        part.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DocreError(f"{part.parent}: cannot write: {error.strerror}") from None
     for attempt in range(1, ATTEMPTS + 1):
         try:
             receive(url, part, path.name)
@@ -44,7 +49,7 @@ def fetch(url: str, path: Path, sha256: str | None = None, pause: float = 2.0) -
         except (OSError, http.client.HTTPException) as error:
             if permanent(error) or attempt == ATTEMPTS:
                 raise DocreError(f"{url}: {reason(error)}{progress(part)}") from None
-            time.sleep(pause)
+            time.sleep(PAUSE)
     found = digest(part)
     if expected not in (None, found):
         discard(part)
@@ -90,7 +95,6 @@ def receive(url: str, part: Path, name: str) -> None:
 def append(response: Any, part: Path, bar: Any) -> None:
     """Add all that the response has to `part`. Raises DocreError where it cannot be written, or is too much."""
     try:
-        part.parent.mkdir(parents=True, exist_ok=True)
         file = part.open("ab")
     except OSError as error:
         raise DocreError(f"{part}: cannot write: {error.strerror}") from None

@@ -10,9 +10,10 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import dropout as apply_dropout
 from torch.nn.functional import pad, scaled_dot_product_attention
 from transformers import AttentionInterface
+
+from docre.models.dropout import dropout as drop
 
 PACKED = "docre_packed"
 
@@ -64,7 +65,7 @@ def packed_attention(
         if keep or (dropout and not q.is_cuda):
             scale = q.shape[-1] ** -0.5 if scaling is None else scaling
             probabilities = torch.matmul(q * scale, k.transpose(2, 3)).softmax(-1)
-            probabilities = apply_dropout(probabilities, dropout, training=dropout > 0)
+            probabilities = drop(probabilities, dropout)
             outputs.append(torch.matmul(probabilities, v))
             if keep:
                 rows.append(probabilities[0].index_select(1, index).transpose(0, 1))

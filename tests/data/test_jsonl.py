@@ -1,0 +1,167 @@
+"""The plain format: offsets survive tokenising and sentence splitting, and every kind of damage."""
+
+import itertools
+import json
+import time
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from docre.data import read
+from docre.data.jsonl import read_jsonl
+from docre.data.text import sentence_starts, tokenise
+from docre.documents import Triple
+from docre.errors import DocreError
+from tests.data.strategies import damaged, documents_or_one_line
+
+ALPHABET = "abAB .!?…,\n\t\r-'\"()é東京。！ा€ 🙂"
+TEXTS = st.text(ALPHABET, max_size=40) | st.text(max_size=20).filter(lambda t: t.isprintable())
+
+
+@st.composite
+def items(draw):
+    """A line's content, valid."""
+    text = draw(TEXTS)
+    spans = [
+        (i, j) for i in range(len(text)) for j in range(i + 1, min(len(text), i + 9) + 1) if not text[i:j].isspace()
+    ]
+    mentions = st.lists(st.sampled_from(spans).map(list), max_size=3) if spans else st.just([])
+    entities = draw(st.lists(st.fixed_dictionaries({"type": st.sampled_from("AB"), "mentions": mentions}), max_size=3))
+    item = {"text": text, "entities": entities}
+    if entities and draw(st.booleans()):
+        index = st.integers(0, len(entities) - 1)
+        item["relations"] = draw(st.lists(st.tuples(index, st.sampled_from("rs"), index).map(list), max_size=3))
+    return item
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory):
+    return tmp_path_factory.mktemp("jsonl") / "own.jsonl"
+
+
+def bare(text):
+    return "".join(text.split())
+
+
+@given(items())
+def test_text_and_mentions_survive(path, item):
+    path.write_text(json.dumps(item) + "\n")
+    (document,) = read_jsonl(path)
+    assert document.title == "own:1"
+    assert "".join(token for sentence in document.sentences for token in sentence) == bare(item["text"])
+    assert all(document.sentences)
+    for entity, given_entity in zip(document.entities, item["entities"], strict=True):
+        for mention, (start, end) in zip(entity.mentions, given_entity["mentions"], strict=True):
+            there = document.sentences[mention.sentence][mention.start : mention.end]
+            before = [t for s in document.sentences[: mention.sentence] for t in s]
+            before += document.sentences[mention.sentence][: mention.start]
+            assert "".join(there) == bare(item["text"][start:end]) == bare(mention.name)
+            assert "".join(before) == bare(item["text"][:start])
+            assert mention.type == given_entity["type"]
+    relations = item.get("relations")
+    assert document.triples == (None if relations is None else [Triple(h, t, r) for h, r, t in relations])
+
+
+@given(TEXTS, st.sets(st.integers(0, 40), max_size=5))
+def test_tokens_by_the_definition(text, boundaries):
+    """Character by character: a token ends at white space, at a boundary, and around punctuation."""
+    expected, current = [], None
+    for i, character in enumerate(text):
+        alone = unicodedata.category(character)[0] in "PS"
+        if character.isspace():
+            current = None
+            continue
+        if current is None or alone or i in boundaries:
+            expected.append([i, i])
+            current = expected[-1]
+        current[1] = i + 1
+        if alone:
+            current = None
+    assert tokenise(text, boundaries) == [tuple(span) for span in expected]
+
+
+@pytest.mark.parametrize(
+    ("text", "sentences"),
+    [
+        ("One. Two! Three? Four", ["One.", "Two!", "Three?", "Four"]),
+        ("He said “Stop.” Then (so.) Left", ["He said “Stop.”", "Then (so.)", "Left"]),
+        ("Dr. Smith met J. Doe in Fig. 2 of St. Gallen.", ["Dr. Smith met J. Doe in Fig. 2 of St. Gallen."]),
+        ("It cost 3.5 euros… then e.g. nothing. 5 left.", ["It cost 3.5 euros… then e.g. nothing.", "5 left."]),
+        ("Title\n\nthe body\nstays", ["Title", "the body\nstays"]),
+        ("Yahoo! is. \r\n\r\nso", ["Yahoo! is.", "so"]),
+        ("他来了。「真的？！」她走了", ["他来了。", "「真的？！」", "她走了"]),
+        ("", [""]),
+        ("  . ", ["."]),
+    ],
+)
+def test_sentences(text, sentences):
+    starts = [0, *sentence_starts(text), len(text)]
+    assert [text[a:b].strip() for a, b in itertools.pairwise(starts)] == sentences
+
+
+def test_long_and_strange_texts_take_linear_time():
+    started = time.perf_counter()
+    for piece in (".", "a", " \n", ")", "!)", "\n", "a. ", "。)", ". \n \n"):
+        text = piece * 30000
+        assert tokenise(text) or not text.strip()
+        assert len(list(sentence_starts(text))) <= 30000
+    assert time.perf_counter() - started < 15  # one of them alone would take longer if it were quadratic
+
+
+def test_no_sentence_ends_inside_a_mention(tmp_path):
+    text = "He reads Who? Me! Often."
+    item = {"title": "t", "text": text, "entities": [{"mentions": [[9, 17]], "name": "the book", "type": "WORK"}]}
+    (tmp_path / "f").write_text(json.dumps(item))
+    (document,) = read(tmp_path / "f", "jsonl")
+    assert document.sentences == [["He", "reads", "Who", "?", "Me", "!"], ["Often", "."]]
+    assert document.entities[0].name == "Who? Me!" and document.triples is None and document.title == "t"
+
+
+def test_both_forms_of_relations(tmp_path):
+    item = {"text": "a b", "entities": [{"mentions": [[0, 1]]}, {"mentions": [[2, 3]]}]}
+    relations = [[0, "r", 1], {"head": 0, "tail": 1, "relation": "r"}]
+    (tmp_path / "f").write_text(json.dumps(item | {"relations": relations}) + "\r\n\n" + json.dumps(item))
+    first, second = read(tmp_path / "f", "jsonl")
+    assert first.triples == [Triple(0, 1, "r")] * 2 and first.entities[0].type == "" and second.title == "f:3"
+
+
+@given(st.data())
+def test_any_damage_gives_documents_or_one_line(path, data):
+    path.write_text(json.dumps(data.draw(damaged(data.draw(items())))) + "\n")
+    documents_or_one_line(read_jsonl, path)
+
+
+@given(st.data())
+def test_truncated_lines_give_one_line(path, data):
+    whole = json.dumps(data.draw(items()))
+    path.write_text("\n" + whole[: data.draw(st.integers(1, len(whole) - 1))])
+    with pytest.raises(DocreError) as error:
+        read_jsonl(path)
+    assert str(error.value).startswith(f"{path}: line 2: not valid JSON")
+
+
+@pytest.mark.parametrize(
+    ("item", "message"),
+    [
+        ([], "expected an object, got a list"),
+        ({"entities": []}, "document: expected a text in 'text', got nothing"),
+        ({"text": "a"}, "document: expected a list in 'entities', got nothing"),
+        ({"text": "a", "entities": [{"type": "T"}]}, "entities[0]: expected a list in 'mentions', got nothing"),
+        ({"text": "a", "entities": [{"mentions": [], "type": 1}]}, "entities[0]: expected a text in 'type'"),
+        ({"text": "a", "entities": [{"mentions": [[0, 2]]}]}, "entities[0].mentions[0]: characters [0, 2) are not"),
+        ({"text": "a", "entities": [{"mentions": [[0.0, 1]]}]}, "entities[0].mentions[0]: expected a list of 2 int"),
+        ({"text": "a ", "entities": [{"mentions": [[1, 2]]}]}, "characters [1, 2) are only white space"),
+        ({"text": "a", "entities": [], "relations": [[0, "r"]]}, "relations[0]: expected [head, relation, tail]"),
+        ({"text": "a", "entities": [], "relations": [[0, "r", 0]]}, "label 0: head entity 0 does not exist"),
+        ({"text": "a", "entities": [], "relations": [["r", 0, 0]]}, "relations[0]: expected an integer in 'head'"),
+        ({"text": "a", "entities": [], "relations": {}}, "expected a list in 'relations', got an object"),
+        ({"text": "\ud800", "entities": []}, "half of a surrogate pair"),
+    ],
+)
+def test_errors_name_line_and_field(tmp_path, item, message):
+    (tmp_path / "f").write_text('{"text": "", "entities": []}\n' + json.dumps(item))
+    with pytest.raises(DocreError) as error:
+        read(tmp_path / "f", "jsonl")
+    assert str(error.value).startswith(f"{tmp_path / 'f'}: line 2: ") and message in str(error.value)
