@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import HealthCheck, settings
 
 from tests.tiny import save_tiny_encoder
 
@@ -26,8 +27,11 @@ def fixtures() -> Path:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """One thread: the tests' tensors are tiny, and threads that wait for each other on a busy machine cost far more."""
+    """One thread: the tests' tensors are tiny, and threads that wait for each other on a busy machine cost far more.
+    No time limits for hypothesis: on a busy machine they fail without a reason."""
     torch.set_num_threads(1)
+    settings.register_profile("docre", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("docre")
 
 
 @pytest.fixture(scope="session")

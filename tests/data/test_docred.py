@@ -102,23 +102,3 @@ def test_docgnre_adds_the_proposed_labels_once(tmp_path):
     merged, plain = read(tmp_path / "f.json", "docgnre")
     assert merged.triples == [Triple(0, 1, "P551", (0,)), Triple(0, 1, "P937")]
     assert plain.triples == [Triple(0, 1, "P551", (0,))] == read(tmp_path / "f.json")[0].triples
-
-
-@pytest.mark.parametrize(
-    ("file", "count", "labelled", "triples", "distinct"),
-    [
-        ("redocred/dev_revised.json", 500, True, 17284, 17284),
-        ("redocred/test_revised.json", 500, True, 17448, 17448),
-        ("dwie/dev.json", 98, True, 2624, 2620),
-        ("dwie/test.json", 99, True, 2459, 2453),
-    ],
-)
-def test_benchmark_counts(shared, file, count, labelled, triples, distinct):
-    corpus = read(shared / "data" / file)
-    found = [(d.title, t.head, t.tail, t.relation) for d in corpus for t in d.triples]
-    assert (len(corpus), len(found), len(set(found))) == (count, triples, distinct)
-
-
-def test_docreds_test_set_is_unlabelled(shared):
-    corpus = read(shared / "data/docred/test.json")
-    assert len(corpus) == 1000 and all(document.triples is None for document in corpus)
