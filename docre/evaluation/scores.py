@@ -113,14 +113,14 @@ class Scores:
 def measures(counts: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
     """p, r, f1, ign_p and ign_f1 (each [...]) from `counts` [..., 4]: gold, predicted, correct, correct training facts.
 
-    NaN where a score is undefined: p without predictions, r and F1 without gold.
+    NaN where a score is undefined: all of them without gold, p without predictions too.
     """
     gold, predicted, correct, in_train = np.moveaxis(counts, -1, 0)
     with np.errstate(divide="ignore", invalid="ignore"):
         r = correct / gold
         ign_p = (correct - in_train) / (predicted - in_train + 1e-5)
         return {
-            "p": correct / predicted,
+            "p": np.where(gold > 0, correct / predicted, np.nan),
             "r": r,
             "f1": np.where(gold > 0, 2 * correct / (gold + predicted), np.nan),
             "ign_p": ign_p,

@@ -96,10 +96,6 @@ def _text(entry: dict[str, Any], key: str, where: str) -> str:
     value = entry.get(key)
     if not isinstance(value, str):
         raise DocreError(f"{where}: {_expected('a text', key, entry)}")
-    try:
-        value.encode()
-    except UnicodeEncodeError:  # half of a surrogate pair: JSON can spell it, no file or terminal can take it
-        raise DocreError(f"{where}: {_expected('a text', key, entry)}") from None
     return value
 
 

@@ -106,7 +106,7 @@ def test_golden_submission(shared, tmp_path):
         ([ENTRY | {"h_idx": 1.0}], "entry 0: expected an integer in 'h_idx', got 1.0"),
         ([ENTRY | {"t_idx": True}], "entry 0: expected an integer in 't_idx', got True"),
         ([ENTRY | {"r": 17}], "entry 0: expected a text in 'r', got 17"),
-        ([ENTRY | {"r": "\ud800"}], "entry 0: expected a text in 'r', got '\\ud800'"),
+        ([ENTRY | {"r": "\ud800"}], "line 1: \\ud800 is half of a surrogate pair"),
         ([ENTRY | {"evidence": 1}], "entry 0: expected a list of integers in 'evidence', got 1"),
         ([ENTRY | {"evidence": ["1"]}], "entry 0: expected a list of integers in 'evidence', got ['1']"),
     ],
