@@ -5,7 +5,6 @@ train = dev_revised.json, dev = the first 250 documents of test_revised.json, te
 usage: python scripts/redocred500.py FOLDER-WITH-dev_revised.json-AND-test_revised.json [data/redocred500]
 """
 
-import sys
 from pathlib import Path
 from typing import Any
 
