@@ -1,15 +1,74 @@
 """ATLOP the slow and obviously right way: what the fast path must equal, and what the benchmark times it against.
 
-Written from the equations of Zhou et al. (2021) in the shape that published code has: full attention maps of all
-layers, loops over documents, entities and mentions, one [pairs, heads, length] product, one [pairs, head_size *
-block_size] outer product, documents padded to the longest. It takes a Batch
-(the shared input format) and nothing else of docre.
+Written from the equations of Zhou et al. (2021) in the shape that published code has, taking what that takes: windows
+padded to the longest, full attention maps of all layers, loops over documents, entities and mentions, one [pairs,
+heads, length] product for each document, one [pairs, head_size * block_size] outer product, labels as lists, decisions
+in every step. It takes a Batch (the shared input format) and nothing else of docre.
 """
+
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import log_softmax, pad
 
 from docre.tensors import Batch
+
+
+@dataclass
+class Lists:
+    """A batch as published code has it before a step: padded ids, everything else nested lists.
+
+    windows:  of each document, its windows as (index, first, last, start): tokens first to last of window `index` stand
+              for the document's tokens from `start` on.
+    mentions: of each document, of each entity, the token positions of its markers.
+    pairs:    of each document, its (head, tail) pairs.
+    labels:   of each pair, one number for TH and each relation; TH's is 1 where no relation holds.
+    """
+
+    ids: Tensor
+    mask: Tensor
+    lengths: tuple[int, ...]
+    windows: list[list[tuple[int, int, int, int]]]
+    mentions: list[list[list[int]]]
+    pairs: list[list[tuple[int, int]]]
+    labels: list[list[int]]
+
+    @classmethod
+    def of(cls, batch: Batch) -> "Lists":
+        stretches = batch.input_ids.split(batch.window_lengths)
+        merged = dict(zip(batch.merge_source.tolist(), batch.merge_target.tolist(), strict=True))
+        windows: list[list[tuple[int, int, int, int]]] = [[] for _ in batch.document_lengths]
+        begin = [sum(batch.document_lengths[:d]) for d in range(len(batch.document_lengths) + 1)]
+        done = 0
+        for index, size in enumerate(batch.window_lengths):
+            local = [j for j in range(size) if done + j in merged]
+            target = merged[done + local[0]]
+            d = max(d for d in range(len(windows)) if begin[d] <= target)
+            windows[d].append((index, local[0], local[-1] + 1, target - begin[d]))
+            done += size
+        mentions: list[list[list[int]]] = []
+        pairs: list[list[tuple[int, int]]] = []
+        entity = pair = 0
+        of_entity: list[list[int]] = [[] for _ in range(sum(batch.entity_counts))]
+        for token, e in zip(batch.mention_token.tolist(), batch.mention_entity.tolist(), strict=True):
+            of_entity[e].append(token)
+        ends = list(zip(batch.pair_head.tolist(), batch.pair_tail.tolist(), strict=True))
+        for d, (entities, count) in enumerate(zip(batch.entity_counts, batch.pair_counts, strict=True)):
+            mentions.append([[token - begin[d] for token in e] for e in of_entity[entity : entity + entities]])
+            pairs.append([(h - entity, t - entity) for h, t in ends[pair : pair + count]])
+            entity += entities
+            pair += count
+        relations = [] if batch.labels is None else batch.labels.long().tolist()
+        return cls(
+            ids=nn.utils.rnn.pad_sequence(stretches, batch_first=True),
+            mask=nn.utils.rnn.pad_sequence([torch.ones_like(s) for s in stretches], batch_first=True),
+            lengths=batch.document_lengths,
+            windows=windows,
+            mentions=mentions,
+            pairs=pairs,
+            labels=[[int(not any(row)), *row] for row in relations],
+        )
 
 
 class ReferenceATLOP(nn.Module):
@@ -35,76 +94,89 @@ class ReferenceATLOP(nn.Module):
             getattr(reference, name).load_state_dict(getattr(model, name).state_dict())
         return reference
 
-    def encode(self, batch: Batch) -> tuple[list[Tensor], list[Tensor]]:
-        """For each document its tokens [length, hidden] and attention [heads, length, length]."""
-        windows = batch.input_ids.split(batch.window_lengths)
-        ids = nn.utils.rnn.pad_sequence(windows, batch_first=True)
-        mask = nn.utils.rnn.pad_sequence([torch.ones_like(w) for w in windows], batch_first=True)
-        out = self.backbone(ids, attention_mask=mask, output_attentions=True, output_hidden_states=True)
+    def encode(self, lists: Lists) -> tuple[Tensor, Tensor]:
+        """Tokens [documents, longest, hidden] and attention [documents, heads, longest, longest]."""
         k = self.averaged_layers
-        hidden = torch.stack(out.hidden_states[-k:]).mean(0)
-        attention = torch.stack(out.attentions[-k:]).mean(0)
-        tokens, maps, window = [], [], 0
-        merged = {}  # window token -> document token
-        for s, t in zip(batch.merge_source.tolist(), batch.merge_target.tolist(), strict=True):
-            merged[s] = t
-        done_window = done_document = 0
-        for length in batch.document_lengths:
-            h = hidden.new_zeros(length, hidden.shape[-1])
-            a = attention.new_zeros(attention.shape[1], length, length)
-            count = hidden.new_zeros(length)
-            several = 0
-            while window < len(windows) and merged[done_window + 1] < done_document + length:
-                size = len(windows[window])
-                local = [j for j in range(size) if done_window + j in merged]
-                first, last = local[0], local[-1] + 1
-                start = merged[done_window + first] - done_document
-                end = start + last - first
-                h = h + nn.functional.pad(hidden[window, first:last], (0, 0, start, length - end))
-                part = attention[window, :, first:last, first:last]
-                a = a + nn.functional.pad(part, (start, length - end, start, length - end))
-                count = count + nn.functional.pad(torch.ones(last - first), (start, length - end)).to(count)
-                done_window += size
-                window += 1
-                several += 1
-            if several > 1:
+        out = self.backbone(
+            lists.ids, attention_mask=lists.mask, output_attentions=True, output_hidden_states=k > 1, return_dict=True
+        )
+        if k == 1:
+            hidden, attention = out.last_hidden_state, out.attentions[-1]
+        else:
+            hidden = torch.stack(out.hidden_states[-k:]).mean(0)
+            attention = torch.stack(out.attentions[-k:]).mean(0)
+        if all(len(windows) == 1 for windows in lists.windows):
+            return hidden, attention
+        width = max(lists.lengths)
+        tokens, maps = [], []
+        for windows in lists.windows:
+            h, a, count = 0, 0, 0
+            for index, first, last, start in windows:
+                left, right = start, width - start - (last - first)
+                h = h + pad(hidden[index, first:last], (0, 0, left, right))
+                a = a + pad(attention[index, :, first:last, first:last], (left, right, left, right))
+                count = count + pad(torch.ones(last - first, device=hidden.device), (left, right))
+            if len(windows) > 1:
                 h = h / (count[:, None] + 1e-10)
                 a = a / (a.sum(-1, keepdim=True) + 1e-10)
             tokens.append(h)
             maps.append(a)
-            done_document += length
-        return tokens, maps
+        return torch.stack(tokens), torch.stack(maps)
 
     def forward(self, batch: Batch) -> Tensor:
-        tokens, maps = self.encode(batch)
-        logits = []
-        token_offset = entity_offset = pair_offset = 0
-        for d, (hidden, attention) in enumerate(zip(tokens, maps, strict=True)):
+        return self.run(Lists.of(batch))
+
+    def run(self, lists: Lists) -> Tensor:
+        """The logits [pairs, outputs]."""
+        tokens, maps = self.encode(lists)
+        heads, tails, contexts = [], [], []
+        for hidden, attention, mentions, pairs in zip(tokens, maps, lists.mentions, lists.pairs, strict=True):
             embeddings, attentions = [], []
-            for e in range(batch.entity_counts[d]):
-                of_entity = (batch.mention_entity == entity_offset + e).nonzero()[:, 0]
-                starts = (batch.mention_token[of_entity] - token_offset).tolist()
-                if starts:
+            for starts in mentions:
+                if len(starts) > 1:
                     embeddings.append(torch.logsumexp(torch.stack([hidden[s] for s in starts]), dim=0))
                     attentions.append(torch.stack([attention[:, s] for s in starts]).mean(0))
+                elif starts:
+                    embeddings.append(hidden[starts[0]])
+                    attentions.append(attention[:, starts[0]])
                 else:
                     embeddings.append(hidden.new_zeros(hidden.shape[1]))
                     attentions.append(attention.new_zeros(attention.shape[0], len(hidden)))
-            pairs = slice(pair_offset, pair_offset + batch.pair_counts[d])
-            if batch.pair_counts[d]:
+            if pairs:
                 e = torch.stack(embeddings)
                 a = torch.stack(attentions)
-                h, t = batch.pair_head[pairs] - entity_offset, batch.pair_tail[pairs] - entity_offset
-                weights = (a[h] * a[t]).mean(1)
+                index = torch.tensor(pairs, device=hidden.device)
+                weights = (a[index[:, 0]] * a[index[:, 1]]).mean(1)
                 weights = weights / (weights.sum(1, keepdim=True) + 1e-5)
-                context = torch.einsum("ld,rl->rd", hidden, weights)
-                head = torch.tanh(self.head_extractor(torch.cat([e[h], context], dim=1)))
-                tail = torch.tanh(self.tail_extractor(torch.cat([e[t], context], dim=1)))
-                b1 = head.view(len(head), -1, self.block_size)
-                b2 = tail.view(len(tail), -1, self.block_size)
-                outer = (b1.unsqueeze(3) * b2.unsqueeze(2)).view(len(head), -1)
-                logits.append(self.bilinear(outer))
-            token_offset += batch.document_lengths[d]
-            entity_offset += batch.entity_counts[d]
-            pair_offset += batch.pair_counts[d]
-        return torch.cat(logits) if logits else torch.zeros(0, self.bilinear.out_features)
+                contexts.append(torch.einsum("ld,rl->rd", hidden, weights))
+                heads.append(e[index[:, 0]])
+                tails.append(e[index[:, 1]])
+        if not heads:
+            return torch.zeros(0, self.bilinear.out_features)
+        context = torch.cat(contexts)
+        head = torch.tanh(self.head_extractor(torch.cat([torch.cat(heads), context], dim=1)))
+        tail = torch.tanh(self.tail_extractor(torch.cat([torch.cat(tails), context], dim=1)))
+        b1 = head.view(len(head), -1, self.block_size)
+        b2 = tail.view(len(tail), -1, self.block_size)
+        return self.bilinear((b1.unsqueeze(3) * b2.unsqueeze(2)).view(len(head), -1))
+
+
+def reference_loss(logits: Tensor, lists: Lists) -> Tensor:
+    """ATL (Zhou et al. 2021, section 3.2) over the labels of the lists, by masked softmax as published."""
+    labels = torch.tensor(lists.labels).to(logits)
+    threshold = torch.zeros_like(labels)
+    threshold[:, 0] = 1
+    labels[:, 0] = 0
+    above = log_softmax(logits - (1 - labels - threshold) * 1e30, dim=-1)
+    below = log_softmax(logits - labels * 1e30, dim=-1)
+    return -((above * labels).sum(1) + (below * threshold).sum(1)).mean()
+
+
+def reference_decisions(logits: Tensor, top_k: int) -> Tensor:
+    """For each pair 1 at the relations above TH that are among the top k logits, or at column 0 if there is none."""
+    chosen = logits > logits[:, :1]
+    if top_k > 0:
+        chosen &= logits >= logits.topk(top_k, dim=1).values[:, -1:]
+    output = chosen.to(logits)
+    output[:, 0] = output.sum(1) == 0
+    return output

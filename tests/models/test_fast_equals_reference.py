@@ -11,8 +11,8 @@ from docre.data.features import Features
 from docre.losses import build
 from docre.models import MODELS, Encoder
 from docre.models.bilinear import STRETCH, GroupedBilinear, _BlockwiseBilinear
-from docre.tensors import Batch
-from tests.models.reference import ReferenceATLOP
+from docre.tensors import Batch, ModelOutput
+from tests.models.reference import Lists, ReferenceATLOP, reference_decisions, reference_loss
 from tests.tiny import tiny_bert, tiny_roberta
 
 RELATIONS = 5
@@ -141,3 +141,29 @@ def test_blockwise_bilinear_is_the_outer_product(pairs, monkeypatch):
     torch.testing.assert_close(layer(head, tail), expected)
     if pairs:
         assert torch.autograd.gradcheck(lambda h, t, w: _BlockwiseBilinear.apply(h, t, w), (head, tail, layer.weight))
+
+
+def test_reference_loss_and_decisions_are_those_of_atl():
+    torch.manual_seed(0)
+    batch = batch_of([20, 30], [4, 5])
+    loss = build("atl", RELATIONS)
+    logits = torch.randn(len(batch.pair_head), RELATIONS + 1) * 3
+    torch.testing.assert_close(reference_loss(logits, Lists.of(batch)), loss(ModelOutput(logits), batch.labels))
+    decided = reference_decisions(logits, 2)
+    assert torch.equal(decided[:, 1:].bool(), loss.decide(logits, 2))
+    assert torch.equal(decided[:, 0].bool(), ~loss.decide(logits, 2).any(1))
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=["bf16", "fp16"])
+def test_mixed_precision_stays_near(dtype):
+    """Under autocast the encoder and the classifier run in half precision, pooling and the loss do not."""
+    torch.manual_seed(0)
+    model = MODELS.build("atlop", {"head_size": 24, "block_size": 8}, Encoder(tiny_bert(), 3), RELATIONS + 1).eval()
+    batch = batch_of([49, 96, 20], [4, 6, 3])
+    exact = model(batch).logits
+    with torch.autocast("cpu", dtype):
+        output = model(batch)
+    assert output.logits.dtype == torch.float32
+    assert (output.logits - exact).norm() / exact.norm() < 0.1
+    build("atgl", RELATIONS)(output, batch.labels).backward()
+    assert all(p.grad is None or p.grad.isfinite().all() for p in model.parameters())
