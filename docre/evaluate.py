@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from docre import cli
+from docre.calibrate import apply
 from docre.data import READERS, read
 from docre.documents import Prediction
 from docre.evaluation import (
@@ -35,6 +36,8 @@ def main(arguments: list[str]) -> None:
     wrong input."""
     options = parse(arguments)
     predictor = load(options.checkpoint) if options.checkpoint else None
+    if predictor and options.calibration:
+        apply(predictor, options.calibration)
     reader = options.reader or (predictor.config.data.reader if predictor else "docred")
     train = None if options.train is None else read_train_facts(options.train, reader)
     gold_file = options.data if predictor else options.gold
@@ -67,6 +70,9 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--gold", type=Path, metavar="FILE", help="with --predictions: documents with labels")
     parser.add_argument("--data", type=Path, metavar="FILE", help="with --checkpoint: documents with labels")
     parser.add_argument(
+        "--calibration", type=Path, metavar="FILE", help="with --checkpoint: decide as docre.calibrate found best"
+    )
+    parser.add_argument(
         "--train", type=Path, metavar="FILE", help="the training set, or its facts as a .fact file, for Ign-F1"
     )
     parser.add_argument(
@@ -87,6 +93,8 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         parser.error("--checkpoint goes with --data")
     if options.predictions and (options.data or not options.gold):
         parser.error("--predictions goes with --gold")
+    if options.predictions and options.calibration:
+        parser.error("--calibration goes with --checkpoint")
     return options
 
 

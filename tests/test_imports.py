@@ -1,4 +1,5 @@
-"""Imports point down only: base <- data, models, losses, evaluation (siblings) <- predictor <- training <- commands."""
+"""Imports point down only: base <- data, models, losses, evaluation, analysis (siblings) <- predictor, probe <-
+training <- commands."""
 
 import ast
 
@@ -7,8 +8,8 @@ import pytest
 from tests.conftest import ROOT
 
 BASE = {"errors", "files", "registry", "documents", "tensors", "config", "settings", "cli"}
-SIBLINGS = {"data", "models", "losses", "evaluation", "synthetic"}
-MIDDLE = {"predictor", "checkpoint"}
+SIBLINGS = {"data", "models", "losses", "evaluation", "analysis", "synthetic"}
+MIDDLE = {"predictor", "checkpoint", "probe"}
 LAYERS = [BASE, SIBLINGS, MIDDLE, {"training"}]
 MODULES = sorted((ROOT / "docre").rglob("*.py"))
 

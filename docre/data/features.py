@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from docre.data.schema import LabelSchema
-from docre.documents import Document
+from docre.documents import Document, Mention
 from docre.errors import DocreError
 
 MARKER = "*"
@@ -75,7 +75,15 @@ class Featuriser:
             encoded = self.tokenizer(new, add_special_tokens=False, truncation=False, verbose=False)["input_ids"]
             self._pieces.update(zip(new, encoded, strict=True))
 
-    def _featurise(self, document: Document) -> Features:
+    def word_positions(self, document: Document) -> list[int]:
+        """Where each word of the document begins in its `input_ids` (its start markers included), as if there were no
+        length limit; the last number is where the last word ends."""
+        self._learn(word for sentence in document.sentences for word in sentence)
+        return self._tokens(document)[1]
+
+    def _tokens(self, document: Document) -> tuple[list[int], list[int], list[tuple[int, Mention, int]]]:
+        """The token ids without the last [SEP], `word_positions`, and the mentions: (the word that their sentence
+        begins with, mention, entity)."""
         words: list[str] = []
         first_word = [0]
         for sentence in document.sentences:
@@ -95,6 +103,10 @@ class Featuriser:
             if i in ends:
                 ids.extend(self._marker)
         position.append(len(ids))
+        return ids, position, mentions
+
+    def _featurise(self, document: Document) -> Features:
+        ids, position, mentions = self._tokens(document)
         spans = [(position[offset + m.start], position[offset + m.end], e) for offset, m, e in mentions]
         limit = self.max_tokens - 1
         kept = [span for span in spans if span[0] < limit]

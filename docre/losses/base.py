@@ -28,13 +28,16 @@ class Loss(nn.Module, ABC):
     ZeroThresholdLoss and give `pair_losses` only. Its parameters are the keyword arguments of its constructor.
 
     reference: the paper, and the equation where it has a number.
+    margin_shift: a calibration: what is added to each margin, [R] or one number for all; 0 unless somebody sets it.
     """
 
     reference: ClassVar[str] = ""
+    margin_shift: Tensor
 
     def __init__(self, num_relations: int) -> None:
         super().__init__()
         self.num_relations = num_relations
+        self.register_buffer("margin_shift", torch.zeros(()), persistent=False)
 
     @property
     @abstractmethod
@@ -76,10 +79,10 @@ class Loss(nn.Module, ABC):
             return self.compute(output, labels.bool())
 
     def margins(self, logits: Tensor) -> Tensor:
-        """d_r = s_r - threshold, [pairs, outputs] -> [pairs, R] in float32 or better: positive where the relation is
-        predicted."""
+        """d_r = s_r - threshold + margin_shift, [pairs, outputs] -> [pairs, R] in float32 or better:
+        positive where the relation is predicted."""
         logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
-        return self.scores(logits) - self.thresholds(logits)
+        return self.scores(logits) - self.thresholds(logits) + self.margin_shift
 
     def decide(self, logits: Tensor, top_k: int = -1) -> Tensor:
         """The predicted relations, [pairs, outputs] -> bool [pairs, R]: those with a positive margin, and of these for

@@ -42,9 +42,16 @@ class ATLOP(Model):
 
     def forward(self, batch: Batch) -> ModelOutput:
         tokens, attention = self.encoder(batch)
+        entities, contexts = self.pool(tokens, attention, batch)
+        return self.classify(entities, contexts, batch)
+
+    def pool(self, tokens: Tensor, attention: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+        """The embedding of each entity [entities, hidden] and the context of each unordered pair [contexts, hidden]."""
         with torch.autocast(tokens.device.type, enabled=False):
-            entities = pool_entities(tokens, batch)
-            contexts = pool_contexts(tokens, pool_attention(attention, batch), batch)
+            return pool_entities(tokens, batch), pool_contexts(tokens, pool_attention(attention, batch), batch)
+
+    def classify(self, entities: Tensor, contexts: Tensor, batch: Batch) -> ModelOutput:
+        """The logits of each pair, from its entities and its context."""
         head = self._extract(self.head_extractor, entities, contexts, batch.pair_head, batch)
         tail = self._extract(self.tail_extractor, entities, contexts, batch.pair_tail, batch)
         return ModelOutput(self.bilinear(head, tail), head, tail)

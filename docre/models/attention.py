@@ -3,16 +3,24 @@
 transformers lets a model's attention function be replaced. Ours takes the tokens of all windows laid end to end, so
 that everything position-wise in the encoder runs on real tokens only, and attends within each window. Of the layers
 whose attention the model reads it keeps the rows of the mention markers, instead of [heads x length x length] maps.
+
+One function for each place: window by window on a CPU, where small products stay in the cache; all windows at once,
+padded inside attention only, on a GPU, where a loop would wait for kernel launches.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import pad, scaled_dot_product_attention
+from torch.amp import custom_bwd, custom_fwd
+from torch.autograd.function import once_differentiable
+from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface
 
+from docre.models.dropout import LEVELS, draw_kept
 from docre.models.dropout import dropout as drop
 
 PACKED = "docre_packed"
@@ -26,20 +34,37 @@ class AttentionPlan:
     row_index:      [rows] position in its window of each token whose attention is read, window by window.
     row_counts:     rows of each window.
     first_layer:    the rows of this layer and all later ones are kept.
-    rows:           by layer and window, [row_counts[w], heads, window_lengths[w]].
+    rows:           by layer, [rows, heads, longest window], zero beyond a row's window.
     """
 
     window_lengths: tuple[int, ...]
     row_index: Tensor
     row_counts: tuple[int, ...]
     first_layer: int
-    rows: list[list[Tensor]] = field(default_factory=list)
+    rows: list[Tensor] = field(default_factory=list)
 
     def mean_rows(self) -> Tensor:
-        """The kept rows, mean over the layers: [rows, heads, longest window], zero beyond a row's window."""
-        width = max(self.window_lengths)
-        windows = [torch.stack(layers).mean(0) for layers in zip(*self.rows, strict=True)]
-        return torch.cat([pad(window, (0, width - window.shape[-1])) for window in windows])
+        """The kept rows, mean over the layers: [rows, heads, longest window]."""
+        return self.rows[0] if len(self.rows) == 1 else torch.stack(self.rows).mean(0)
+
+    def windows(self) -> list[tuple[slice, Tensor, slice]]:
+        """Of each window: its tokens, the positions in it whose attention is read, and their place among the rows."""
+        tokens, rows = slices(self.window_lengths), slices(self.row_counts)
+        return list(zip(tokens, self.row_index.split(self.row_counts), rows, strict=True))
+
+    @cached_property
+    def padded(self) -> tuple[Tensor, Tensor, Tensor]:
+        """For attention over all windows at once: where each token stands when every window is as long as the longest
+        [tokens], where a window has a token [windows, longest], and where each row stands [rows]."""
+        device, longest = self.row_index.device, max(self.window_lengths)
+        lengths, counts = (torch.tensor(x, device=device) for x in (self.window_lengths, self.row_counts))
+        windows = torch.arange(len(lengths), device=device)
+        real = torch.arange(longest, device=device) < lengths[:, None]
+        tokens = sum(self.window_lengths)
+        of_token = windows.repeat_interleave(lengths, output_size=tokens)
+        of_row = windows.repeat_interleave(counts, output_size=len(self.row_index))
+        place = torch.arange(tokens, device=device) + (windows * longest - lengths.cumsum(0) + lengths)[of_token]
+        return place, real, of_row * longest + self.row_index
 
 
 def packed_attention(
@@ -57,23 +82,126 @@ def packed_attention(
     size]. Dropout falls on the probabilities, and the rows that are kept are those after it, as published."""
     assert plan is not None, "packed attention is reached through docre.models.encoder only"
     keep = int(module.layer_idx) >= plan.first_layer  # type: ignore[arg-type]
-    rows: list[Tensor] = []
-    outputs = []
-    wanted = plan.row_index.split(plan.row_counts)
-    windows = (part.split(plan.window_lengths, dim=2) for part in (query, key, value))
-    for index, q, k, v in zip(wanted, *windows, strict=True):
-        if keep or (dropout and not q.is_cuda):
-            scale = q.shape[-1] ** -0.5 if scaling is None else scaling
-            probabilities = torch.matmul(q * scale, k.transpose(2, 3)).softmax(-1)
-            probabilities = drop(probabilities, dropout)
-            outputs.append(torch.matmul(probabilities, v))
-            if keep:
-                rows.append(probabilities[0].index_select(1, index).transpose(0, 1))
-        else:
-            outputs.append(scaled_dot_product_attention(q, k, v, dropout_p=dropout, scale=scaling))
-    if keep:
+    scale = query.shape[-1] ** -0.5 if scaling is None else scaling
+    if query.is_cuda:
+        output, rows = attend_padded(query[0], key[0], value[0], scale, dropout, plan, keep)
+    elif dropout:
+        output, rows = _WindowAttention.apply(query[0], key[0], value[0], scale, dropout, plan, keep)
+    else:
+        output, rows = attend_windows(query[0], key[0], value[0], scale, plan, keep)
+    if rows is not None:
         plan.rows.append(rows)
-    return torch.cat(outputs, dim=2).transpose(1, 2), None
+    return output[None], None
+
+
+Attended = tuple[Tensor, Tensor | None]  # [tokens, heads, size] and, in a layer whose rows are kept, those
+
+
+def attend_windows(q: Tensor, k: Tensor, v: Tensor, scale: float, plan: AttentionPlan, keep: bool) -> Attended:
+    """Attention [heads, tokens, size] without dropout: fused for all tokens, and once more, as probabilities, for the
+    rows that are read. Saves the [length x length] maps of every layer."""
+    outputs, rows = [], []
+    for tokens, index, _ in plan.windows():
+        qw, kw, vw = q[:, tokens], k[:, tokens], v[:, tokens]
+        outputs.append(scaled_dot_product_attention(qw[None], kw[None], vw[None], scale=scale)[0])
+        if keep:
+            read = probabilities(qw.index_select(1, index), kw, scale).transpose(0, 1)
+            rows.append(nn.functional.pad(read, (0, max(plan.window_lengths) - read.shape[2])))
+    return torch.cat(outputs, dim=1).transpose(0, 1), torch.cat(rows) if keep else None
+
+
+class _WindowAttention(torch.autograd.Function):
+    """Attention [heads, tokens, size] with dropout on the probabilities, window by window; these are computed again in
+    the backward pass.
+
+    Autograd would keep the probabilities before dropout, the mask and the probabilities after it, nine bytes for each
+    of heads * length^2; this keeps the mask, one byte, and reuses its buffers.
+    """
+
+    @staticmethod
+    @custom_fwd(device_type="cpu", cast_inputs=torch.float32)
+    def forward(
+        ctx: Any, q: Tensor, k: Tensor, v: Tensor, scale: float, p: float, plan: AttentionPlan, keep: bool
+    ) -> Attended:
+        dropped = round(p * LEVELS)
+        ctx.settings = scale, LEVELS / max(1, LEVELS - dropped), plan, keep
+        ctx.kept = []
+        output = q.new_empty(q.shape[1], q.shape[0], v.shape[2])
+        rows = q.new_zeros(len(plan.row_index), q.shape[0], max(plan.window_lengths)) if keep else None
+        for tokens, index, place in plan.windows():
+            probability = probabilities(q[:, tokens], k[:, tokens], scale)
+            kept = draw_kept(probability.shape, dropped)
+            probability.mul_(kept).mul_(ctx.settings[1])
+            output[tokens] = torch.bmm(probability, v[:, tokens]).transpose(0, 1)
+            if rows is not None:
+                rows[place, :, : probability.shape[2]] = probability.index_select(1, index).transpose(0, 1)
+            ctx.kept.append(kept)
+        ctx.save_for_backward(q, k, v)
+        return output, rows
+
+    @staticmethod
+    @custom_bwd(device_type="cpu")
+    @once_differentiable
+    def backward(ctx: Any, d_output: Tensor, d_rows: Tensor | None) -> tuple[Tensor | None, ...]:
+        q, k, v = ctx.saved_tensors
+        scale, up, plan, keep = ctx.settings
+        dq, dk, dv = (torch.empty_like(x) for x in (q, k, v))
+        for (tokens, index, place), kept in zip(plan.windows(), ctx.kept, strict=True):
+            probability = probabilities(q[:, tokens], k[:, tokens], scale)
+            after = d_output[tokens].transpose(0, 1)
+            gradient = torch.bmm(after, v[:, tokens].transpose(1, 2))
+            if keep and d_rows is not None:
+                gradient.index_add_(1, index, d_rows[place, :, : gradient.shape[2]].transpose(0, 1))
+            gradient.mul_(kept).mul_(up)
+            dropped = (probability * kept).mul_(up)
+            dv[:, tokens] = torch.bmm(dropped.transpose(1, 2), after)
+            # softmax's gradient, P * (G - sum P G), in the buffer of G
+            inner = torch.mul(gradient, probability, out=dropped).sum(-1, keepdim=True)
+            gradient.sub_(inner).mul_(probability).mul_(scale)
+            dq[:, tokens] = torch.bmm(gradient, k[:, tokens])
+            dk[:, tokens] = torch.bmm(gradient.transpose(1, 2), q[:, tokens])
+        return dq, dk, dv, None, None, None, None
+
+
+def attend_padded(q: Tensor, k: Tensor, v: Tensor, scale: float, p: float, plan: AttentionPlan, keep: bool) -> Attended:
+    """Attention [heads, tokens, size] over all windows at once: a few kernels, however many windows there are."""
+    place, real, row_place = plan.padded
+    heads, size = q.shape[0], q.shape[2]
+
+    def spread(x: Tensor) -> Tensor:
+        """[heads, tokens, size] -> [windows, heads, longest, size]."""
+        flat = x.new_zeros(real.numel(), heads, size).index_copy(0, place, x.transpose(0, 1))
+        return flat.unflatten(0, real.shape).transpose(1, 2)
+
+    qw, kw, vw = spread(q), spread(k), spread(v)
+    mask = real[:, None, None]
+    if not keep:
+        output = scaled_dot_product_attention(qw, kw, vw, attn_mask=mask, dropout_p=p, scale=scale)
+        return output.transpose(1, 2).flatten(0, 1)[place], None
+    scores = torch.matmul(qw * scale, kw.transpose(2, 3)).masked_fill(~mask, -torch.inf)
+    probability = drop(softmax(scores), p)
+    output = torch.matmul(probability.to(v.dtype), vw)
+    rows = probability.transpose(1, 2).flatten(0, 1)[row_place]
+    return output.transpose(1, 2).flatten(0, 1)[place], rows
+
+
+def probabilities(q: Tensor, k: Tensor, scale: float) -> Tensor:
+    """softmax(q k^T * scale) over [heads, length, size]."""
+    return softmax(torch.bmm(q * scale, k.transpose(1, 2)))
+
+
+def softmax(scores: Tensor) -> Tensor:
+    """Over the last dimension, in float32 or better."""
+    return scores.softmax(-1, dtype=torch.promote_types(scores.dtype, torch.float32))
+
+
+def slices(lengths: Sequence[int]) -> list[slice]:
+    """Where parts of these lengths lie when they lie end to end."""
+    done, found = 0, []
+    for length in lengths:
+        found.append(slice(done, done + length))
+        done += length
+    return found
 
 
 AttentionInterface.register(PACKED, packed_attention)

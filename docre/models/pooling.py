@@ -1,7 +1,10 @@
 """From tokens and attention to entities and pair contexts: logsumexp and localized context pooling (ATLOP)."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from docre.tensors import Batch
 
@@ -36,10 +39,8 @@ def pool_contexts(tokens: Tensor, attention: Tensor, batch: Batch) -> Tensor:
     """c = H^T a / (sum a + 1e-5), a = mean over heads of A_first * A_second: what both entities of a pair attend to.
 
     tokens [document tokens, hidden], attention [entities, heads, length], float32 -> [contexts, hidden]. Zhou et al.
-    2021, eq. 9 and 10. For each token the products of all entities are one matrix product over the heads, so that
-    nothing of [pairs, heads, length] is made.
+    2021, eq. 9 and 10.
     """
-    heads = attention.shape[1]
     contexts = []
     start = 0
     parts = (
@@ -49,9 +50,58 @@ def pool_contexts(tokens: Tensor, attention: Tensor, batch: Batch) -> Tensor:
         batch.context_second.split(batch.context_counts),
     )
     for hidden, rows, first, second in zip(*parts, strict=True):
-        rows = rows[:, :, : len(hidden)].permute(2, 0, 1)
-        weights = torch.bmm(rows, rows.transpose(1, 2)).flatten(1)
-        weights = weights[:, (first - start) * rows.shape[1] + second - start].T / heads
-        contexts.append(torch.mm(weights / (weights.sum(1, keepdim=True) + 1e-5), hidden))
-        start += rows.shape[1]
+        pairs = (first - start) * len(rows) + second - start
+        total, weight = _ContextSums.apply(hidden, rows[:, :, : len(hidden)], pairs)
+        contexts.append(total / (weight + 1e-5)[:, None])
+        start += len(rows)
     return torch.cat(contexts)
+
+
+STRETCH = {"cpu": 2**20, "cuda": 2**27}  # numbers in [tokens, entities, entities] at once
+
+
+class _ContextSums(torch.autograd.Function):
+    """sum_l a_l h_l [pairs, hidden] and sum_l a_l [pairs] of one document, a stretch of tokens at a time.
+
+    For each token the products of all entities are one matrix product over the heads, so that nothing of [pairs, heads,
+    length] is made; of their [tokens, entities, entities] only a stretch is ever there, and the backward pass makes it
+    again. Saves memory in proportion to pairs * tokens.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, hidden: Tensor, rows: Tensor, pairs: Tensor) -> tuple[Tensor, Tensor]:
+        """hidden [length, hidden], rows [entities, heads, length], pairs [pairs] as first * entities + second."""
+        ctx.save_for_backward(hidden, rows, pairs)
+        total, weight = hidden.new_zeros(len(pairs), hidden.shape[1]), hidden.new_zeros(len(pairs))
+        for tokens in token_stretches(rows):
+            weights = products(rows[:, :, tokens])[0].index_select(1, pairs)
+            total.addmm_(weights.T, hidden[tokens])
+            weight += weights.sum(0)
+        return total, weight
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, d_total: Tensor, d_weight: Tensor) -> tuple[Tensor, Tensor, None]:
+        hidden, rows, pairs = ctx.saved_tensors
+        entities, heads = rows.shape[:2]
+        d_hidden, d_rows = torch.empty_like(hidden), torch.empty_like(rows)
+        for tokens in token_stretches(rows):
+            product, by_token = products(rows[:, :, tokens])
+            d_hidden[tokens] = torch.mm(product.index_select(1, pairs), d_total)
+            d_weights = torch.addmm(d_weight, hidden[tokens], d_total.T).div_(heads)
+            d_product = product.zero_().index_copy_(1, pairs, d_weights).unflatten(1, (entities, entities))
+            d_rows[:, :, tokens] = torch.bmm(d_product + d_product.transpose(1, 2), by_token).permute(1, 2, 0)
+        return d_hidden, d_rows, None
+
+
+def products(rows: Tensor) -> tuple[Tensor, Tensor]:
+    """For each token the mean over heads of A_e * A_f, [tokens, entities * entities], from rows [entities, heads,
+    tokens]; and the rows by token, [tokens, entities, heads]."""
+    by_token = rows.permute(2, 0, 1).contiguous()
+    return torch.bmm(by_token / rows.shape[1], by_token.transpose(1, 2)).flatten(1), by_token
+
+
+def token_stretches(rows: Tensor) -> list[slice]:
+    """Slices of tokens for rows [entities, heads, tokens], so that [tokens, entities, entities] stays small."""
+    size = max(1, STRETCH.get(rows.device.type, 2**22) // max(1, len(rows)) ** 2)
+    return [slice(start, start + size) for start in range(0, rows.shape[2], size)]

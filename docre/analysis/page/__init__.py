@@ -1,0 +1,143 @@
+"""The report as one self-contained HTML page: no file beside it, nothing from a network.
+
+The page's data, JSON in <script id="data">:
+
+    relations  [[id, name], ...]
+    runs       [name, ...] of the models
+    documents  [{title, sentences: [[word, ...], ...],
+                 entities: [{name, type, mentions: [[sentence, start, end], ...]}, ...],
+                 pairs: [[head, tail], ...], context: [index of the pair's row of attention, ...],
+                 gold: [[pair, relation, [evidence sentence, ...]], ...],
+                 runs: [{pairs: [[[relation, margin, predicted 0/1, gold 0/1], ...], ...],
+                         attention: base64 of uint8 [contexts, words], 255 where the row is largest}, ...]}, ...]
+
+Of each pair there are all relations that are gold or predicted by any model, and each model's first three.
+"""
+
+import base64
+import html
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from docre.analysis.table import Bools, MarginTable
+from docre.documents import Document
+
+FOLDER = Path(__file__).parent
+SHOWN = 3  # relations of a pair that are shown even if neither gold nor predicted
+
+Row = tuple[str, Sequence[str]]
+
+
+def page(
+    title: str,
+    subtitle: str,
+    tables: Mapping[str, tuple[Sequence[str], Sequence[Row]]],
+    svgs: Mapping[str, str],
+    data: Any,
+) -> str:
+    """The page.
+
+    tables: {caption: (column names, rows)}.
+    svgs:   {caption: <svg> element}.
+    data:   as described above.
+    """
+    parts = {
+        "title": html.escape(title),
+        "subtitle": html.escape(subtitle),
+        "tables": "\n".join(_table(caption, columns, rows) for caption, (columns, rows) in tables.items()),
+        "plots": "\n".join(
+            f"<figure>{svg}<figcaption>{html.escape(caption)}</figcaption></figure>" for caption, svg in svgs.items()
+        ),
+        # no "<" in the data, so that nothing in a document can end the script element
+        "data": json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c"),
+        "style": (FOLDER / "style.css").read_text(encoding="utf-8"),
+        "script": (FOLDER / "viewer.js").read_text(encoding="utf-8"),
+    }
+    whole = (FOLDER / "page.html").read_text(encoding="utf-8")
+    pieces = whole.split("{{")
+    return pieces[0] + "".join(parts[name] + rest for name, rest in (piece.split("}}", 1) for piece in pieces[1:]))
+
+
+def _table(caption: str, columns: Sequence[str], rows: Sequence[Row]) -> str:
+    def cells(texts: Sequence[str], tag: str) -> str:
+        return "".join(f"<{tag}>{html.escape(text)}</{tag}>" for text in texts)
+
+    body = "\n".join(f"<tr>{cells([name, *texts], 'td')}</tr>" for name, texts in rows)
+    heading = f"<tr>{cells(['', *columns], 'th')}</tr>"
+    return f'<div class="scroll"><h3>{html.escape(caption)}</h3>\n<table>{heading}\n{body}</table></div>'
+
+
+def viewer_data(
+    documents: Sequence[Document],
+    names: Sequence[tuple[str, str]],
+    tables: Mapping[str, MarginTable],
+    attention: Mapping[str, Sequence[NDArray[np.floating]]],
+) -> dict[str, Any]:
+    """The page's data.
+
+    names:     (id, readable name) of each relation.
+    tables:    of each model, all of `documents` and of the same pairs.
+    attention: of each model and document, [contexts, words]; the contexts are the unordered pairs in sorted order.
+    """
+    first = next(iter(tables.values()))
+    shown = {name: _worth_showing(tables, name) for name in tables}
+    items = []
+    for d, document in enumerate(documents):
+        rows = np.nonzero(first.document == d)[0]
+        pairs = np.stack([first.head[rows], first.tail[rows]], axis=1)
+        place = {tuple(pair): p for p, pair in enumerate(pairs.tolist())}
+        index = {relation: r for r, relation in enumerate(first.relations)}
+        context = np.unique(np.sort(pairs, axis=1), axis=0, return_inverse=True)[1].reshape(-1)
+        items.append(
+            {
+                "title": document.title,
+                "sentences": [list(sentence) for sentence in document.sentences],
+                "entities": [
+                    {"name": e.name, "type": e.type, "mentions": [[m.sentence, m.start, m.end] for m in e.mentions]}
+                    for e in document.entities
+                ],
+                "pairs": pairs.tolist(),
+                "context": context.tolist(),
+                "gold": [
+                    [place[t.head, t.tail], index[t.relation], list(t.evidence)]
+                    for t in document.triples or ()
+                    if (t.head, t.tail) in place
+                ],
+                "runs": [
+                    {
+                        "pairs": [_entries(table, row, shown[name]) for row in rows.tolist()],
+                        "attention": _pack(attention[name][d]),
+                    }
+                    for name, table in tables.items()
+                ],
+            }
+        )
+    return {"relations": [list(name) for name in names], "runs": list(tables), "documents": items}
+
+
+def _worth_showing(tables: Mapping[str, MarginTable], name: str) -> Bools:
+    """[pairs, R] gold, predicted by any model, or among the model's first."""
+    table = tables[name]
+    shown = table.labels.copy()
+    for other in tables.values():
+        shown |= other.predicted
+    count = min(SHOWN, len(table.relations))
+    np.put_along_axis(shown, np.argsort(-table.margins, axis=1, kind="stable")[:, :count], True, axis=1)
+    return shown
+
+
+def _entries(table: MarginTable, row: int, shown: Bools) -> list[list[Any]]:
+    return [
+        [r, round(float(table.margins[row, r]), 3), int(table.predicted[row, r]), int(table.labels[row, r])]
+        for r in np.nonzero(shown[row])[0].tolist()
+    ]
+
+
+def _pack(weights: NDArray[np.floating]) -> str:
+    top = weights.max(axis=1, keepdims=True, initial=1e-12)
+    return base64.b64encode(np.round(255 * np.clip(weights / top, 0, 1)).astype(np.uint8).tobytes()).decode()

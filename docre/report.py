@@ -1,0 +1,154 @@
+"""python -m docre.report RUN ...: learning curves, scores, plots and a document viewer in one HTML file."""
+
+import argparse
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from docre import cli
+from docre.analysis import MarginTable, plots, seen_types, type_consistent
+from docre.analysis.page import Row, page, viewer_data
+from docre.analyze import Analysis, analyse, figures, summary_rows
+from docre.data import read
+from docre.errors import DocreError
+from docre.evaluation import Evaluator, Scores, train_facts
+from docre.files import read_json, write_text
+
+if TYPE_CHECKING:
+    from docre.predictor import Predictor
+
+
+def main(arguments: list[str]) -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(
+        prog="python -m docre.report", description="Make one self-contained HTML file of one or more finished runs."
+    )
+    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="the folders of the runs, or checkpoints")
+    parser.add_argument(
+        "--data", metavar="FILE", help="documents with labels (default: the first run's test set, else its dev set)"
+    )
+    parser.add_argument("--train", metavar="FILE", help="the training set (default: the first run's, where it is)")
+    parser.add_argument(
+        "--documents", type=int, default=20, metavar="N", help="how many documents the viewer shows (%(default)s)"
+    )
+    parser.add_argument("--output", type=Path, default=Path("report.html"), metavar="FILE", help="(%(default)s)")
+    options = parser.parse_args(arguments)
+    if options.documents < 1:
+        raise DocreError(f"--documents: expected at least 1, got {options.documents}")
+    text = report(options.runs, options.data, options.train, options.documents)
+    write_text(options.output, text)
+    print(f"{options.output}: {len(text.encode()) / 1e6:.1f} MB")
+
+
+def report(runs: Sequence[Path], data: str | None = None, train: str | None = None, shown: int = 20) -> str:
+    """The page. Scores and plots are of all documents of `data`, the viewer has the first `shown` of them."""
+    plots.require()
+    from docre.checkpoint import load  # torch takes seconds to import
+    from docre.probe import context_attention, measure
+
+    names = short_names(runs)
+    predictors = {name: load(run) for name, run in zip(names, runs, strict=True)}
+    first = next(iter(predictors.values()))
+    used = data or labelled_data(first)
+    documents = read(used, first.config.data.reader)
+    train = train or (first.config.data.train if Path(first.config.data.train).is_file() else None)
+    training = read(train, first.config.data.reader) if train else []
+    tables: dict[str, MarginTable] = {}
+    for name, predictor in predictors.items():
+        tables[name] = measure(predictor, documents, progress=True)
+        tables[name].check_same_pairs(tables[names[0]])
+    consistent = type_consistent(tables[names[0]], documents, seen_types(training)) if training else None
+    analyses = {name: analyse(table, consistent) for name, table in tables.items()}
+    evaluator = Evaluator(documents, train_facts(training) if training else None, str(used))
+    scores = {name: evaluator(list(table.predictions())) for name, table in tables.items()}
+    some = documents[:shown]
+    attention = {name: context_attention(predictor, some) for name, predictor in predictors.items()}
+    relations = [(relation, first.schema.name(relation)) for relation in first.schema.relations]
+    viewed = {name: head_of(table, len(some)) for name, table in tables.items()}
+    about: dict[str, tuple[list[str], Sequence[Row]]] = {
+        f"Scores on {used}, %": (names, score_rows(scores)),
+        "Thresholds and errors": (names, summary_rows(analyses)),
+    }
+    return page(
+        "docre: " + ", ".join(names),
+        f"{used}: {len(documents)} documents, {len(some)} of them in the viewer below.",
+        about,
+        svgs(runs, names, analyses),
+        viewer_data(some, relations, viewed, attention),
+    )
+
+
+def short_names(runs: Sequence[Path]) -> list[str]:
+    """The runs' folders as short as they can be told apart."""
+    paths = [str(run.resolve()) for run in runs]
+    if len(set(paths)) < len(paths):
+        raise DocreError("a run is given twice")
+    common = os.path.commonpath(paths) if len(paths) > 1 else str(Path(paths[0]).parent)
+    return [os.path.relpath(path, common) for path in paths]
+
+
+def labelled_data(predictor: "Predictor") -> str:
+    """The test set of a run, or its dev set where that has no labels."""
+    for path in (predictor.config.data.test, predictor.config.data.dev):
+        if path and all(document.triples is not None for document in read(path, predictor.config.data.reader)):
+            return path
+    raise DocreError("the run names no test or dev set with labels: give one with --data")
+
+
+def head_of(table: MarginTable, documents: int) -> MarginTable:
+    """The table of the first so many documents."""
+    rows = table.document < documents
+    columns = ("document", "head", "tail", "labels", "predicted", "scores", "margins")
+    return replace(table, titles=table.titles[:documents], **{name: getattr(table, name)[rows] for name in columns})
+
+
+def score_rows(scores: Mapping[str, Scores]) -> list[Row]:
+    """The scores of all models, in percent."""
+
+    def percent(value: float | None) -> str:
+        return "-" if value is None else f"{100 * value:.2f}"
+
+    fields: dict[str, Any] = {
+        "P": lambda s: s.p,
+        "R": lambda s: s.r,
+        "F1": lambda s: s.f1,
+        "Ign-F1": lambda s: s.ign_f1,
+        "macro F1": lambda s: s.macro_f1,
+        "F1, intra-sentence": lambda s: s.intra.f1,
+        "F1, inter-sentence": lambda s: s.inter.f1,
+        "F1, frequent relations": lambda s: s.frequent.f1,
+        "F1, long tail": lambda s: s.long_tail.f1,
+    }
+    return [(what, [percent(get(s)) for s in scores.values()]) for what, get in fields.items()]
+
+
+def svgs(runs: Sequence[Path], names: Sequence[str], analyses: Mapping[str, Analysis]) -> dict[str, str]:
+    """All plots, by caption."""
+    epochs = {name: learning_curve(run) for name, run in zip(names, runs, strict=True)}
+    drawn: dict[str, Any] = {}
+    for key, what, factor in (("loss", "training loss", 1), ("f1", "dev F1, %", 100)):
+        lines = {
+            name: ([e["epoch"] for e in found], [factor * e[key] for e in found])
+            for name, found in epochs.items()
+            if found and all(isinstance(e.get(key), int | float) and np.isfinite(e[key]) for e in found)
+        }
+        if lines:
+            drawn[what] = plots.line_plot(lines, "epoch", what)
+    return {caption: plots.to_svg(figure, caption) for caption, figure in (drawn | figures(analyses)).items()}
+
+
+def learning_curve(run: Path) -> list[dict[str, Any]]:
+    """The epochs of a run's metrics.json; none for a checkpoint's folder."""
+    path = run / "metrics.json"
+    if not path.is_file():
+        return []
+    metrics = read_json(path)
+    return metrics.get("epochs", []) if isinstance(metrics, dict) else []
+
+
+if __name__ == "__main__":
+    cli.run(main)

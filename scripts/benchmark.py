@@ -1,0 +1,169 @@
+"""Time docre's fast path against the slow reference in the shape of published code, on real documents, taking turns.
+
+    python scripts/benchmark.py [--encoders NAME ...] [--data FILE] [--batches 20] [--threads 2] [--device cpu]
+                                [--averaged-layers 1] [--scaling] [--output results/benchmark-<device>.json]
+
+A training step is a batch of 4: forward, loss, backward, clipping, AdamW; an evaluation is a batch of 8 up to the
+decisions. Each side runs in a process of its own and they take turns batch by batch, so that a busy machine slows both
+alike; a ratio is of the times summed over all batches. `sorted` is the reference once more on the same documents in
+batches of similar length. `floor` is the time that the matrix products of the fast path's training step alone would
+take at this machine's measured matmul peak. Memory is the peak of a training step, weights and optimiser included.
+--scaling adds sweeps over entities, tokens and batch size on made-up documents.
+"""
+
+import argparse
+import platform
+import shlex
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from benchmark_plot import plot
+from benchmark_process import Worker
+from benchmark_scaling import scaling, scaling_table
+from benchmark_workers import MINILM, RANDOM, ROOT, Reference, Settings, Subject
+
+from docre import cli
+from docre.errors import DocreError
+from docre.files import write_json
+from docre.predictor import resolve_precision
+
+DATA = ("data/redocred500/train.json", "../shared/data/redocred/dev_revised.json", "data/synthetic/train.json")
+TRAINING_BATCH, EVALUATION_BATCH = 4, 8
+STAGED = 5  # batches that stages and FLOPs are counted on
+WORK = (("training", "train", TRAINING_BATCH), ("evaluation", "evaluate", EVALUATION_BATCH))
+
+
+def compare(settings: Settings, batches: int, progress: bool = True) -> dict[str, Any]:
+    """Everything that is measured for one encoder."""
+    fast, slow = Worker(Subject, settings), Worker(Reference, settings)
+    order = range(batches * EVALUATION_BATCH)
+    result: dict[str, Any] = {}
+    first = [worker.ask("first_logits", order[:TRAINING_BATCH]) for worker in (fast, slow)]
+    result["largest_difference_of_logits"] = float(np.abs(first[0] - first[1]).max())
+    for work, method, size in WORK:
+        plain = groups(order[: batches * size], size)
+        tokens = {i: slow.ask("sizes", [i])[0] for group in plain for i in group}
+        by_length = groups(sorted(tokens, key=lambda i: tokens[i]), size)
+        for worker in (fast, slow):
+            worker.ask(method, plain[0])  # warming up
+        turns = [(fast, "fast", plain), (slow, "reference", plain), (slow, "sorted", by_length)]
+        seconds: dict[str, list[float]] = {name: [] for _, name, _ in turns}
+        megabytes: dict[str, list[float]] = {name: [] for _, name, _ in turns}
+        for i in range(batches):
+            for worker, name, batch in turns if i % 2 else turns[::-1]:
+                time, memory = worker.ask(method, batch[i])
+                seconds[name].append(time)
+                megabytes[name].append(memory)
+            if progress:
+                done = sum(seconds["reference"]) / sum(seconds["fast"])
+                print(f"\r{work} {i + 1}/{batches}: {done:.2f}x ", end="", file=sys.stderr, flush=True)
+        total = {name: sum(times) for name, times in seconds.items()}
+        sizes = [slow.ask("sizes", group) for group in plain]
+        result[work] = {
+            "documents": batches * size,
+            "tokens": sum(s[0] for s in sizes),
+            "pairs": sum(s[1] for s in sizes),
+            **total,
+            "ratio": total["reference"] / total["fast"],
+            "ratio_to_sorted": total["sorted"] / total["fast"],
+            "sorting_alone": total["reference"] / total["sorted"],
+            "batch_ratios": [r / f for r, f in zip(seconds["reference"], seconds["fast"], strict=True)],
+            "reference_megabytes": max(megabytes["reference"]),
+            "fast_megabytes": max(megabytes["fast"]),
+            "memory_share": max(megabytes["fast"]) / max(megabytes["reference"]),
+        }
+    staged = groups(order[: batches * TRAINING_BATCH], TRAINING_BATCH)[:STAGED]
+    speed = max(fast.ask("matmul_peak"), slow.ask("matmul_peak"))
+    result["matmul_peak_gflops"] = speed / 1e9
+    flops = sum(fast.ask("flops", group) for group in staged)
+    result["floor"] = flops / speed / (len(staged) * TRAINING_BATCH)
+    laps = [fast.ask("stages", group) for group in staged]
+    stages = {name: sum(lap[name] for lap in laps) / (len(staged) * TRAINING_BATCH) for name in laps[0]}
+    result["stages"] = stages | {"evaluation": result["evaluation"]["fast"] / result["evaluation"]["documents"]}
+    fast.stop()
+    slow.stop()
+    return result
+
+
+def groups(documents: Sequence[int], size: int) -> list[list[int]]:
+    """Batches of `size`."""
+    return [list(documents[start : start + size]) for start in range(0, len(documents), size)]
+
+
+def table(results: dict[str, Any]) -> str:
+    """What people read."""
+    lines = []
+    for encoder, r in results["encoders"].items():
+        lines.append(f"\n{encoder} (seconds a document; peak MB of a batch)")
+        lines.append(f"{'':12}{'reference':>10}{'sorted':>10}{'fast':>10}{'ratio':>8}{'to sorted':>11}   memory")
+        for work, _, size in WORK:
+            w = r[work]
+            times = "".join(f"{w[name] / w['documents']:10.4f}" for name in ("reference", "sorted", "fast"))
+            memory = f"{w['reference_megabytes']:.0f} -> {w['fast_megabytes']:.0f} ({100 * w['memory_share']:.0f}%)"
+            lines.append(f"{work:12}{times}{w['ratio']:8.2f}{w['ratio_to_sorted']:11.2f}   {memory}, batches of {size}")
+        lines.append(
+            f"floor of a training step: {r['floor']:.4f} s a document at {r['matmul_peak_gflops']:.0f} GFLOP/s; "
+            f"largest difference of logits {r['largest_difference_of_logits']:.1e}"
+        )
+        stages = ", ".join(f"{name} {1000 * seconds:.1f}" for name, seconds in r["stages"].items())
+        lines.append(f"stages of the fast path, ms a document: {stages}")
+    if "scaling" in results:
+        lines.append(scaling_table(results["scaling"]))
+    return "\n".join(lines)
+
+
+def main(arguments: list[str]) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--encoders", nargs="*", default=[MINILM, RANDOM])
+    parser.add_argument("--data", help=f"DocRED JSON; by default the first that is there of {', '.join(DATA)}")
+    parser.add_argument("--batches", type=int, default=20)
+    parser.add_argument("--averaged-layers", type=int, default=1)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--seed", type=int, default=66)
+    parser.add_argument("--scaling", action="store_true")
+    parser.add_argument("--entities", type=int, nargs="+", default=[5, 10, 20, 40, 80, 140, 200])
+    parser.add_argument("--tokens", type=int, nargs="+", default=[128, 256, 512, 1024, 2048, 4096])
+    parser.add_argument("--sizes", type=int, nargs="+", default=[1, 2, 4, 8, 16, 32, 64])
+    parser.add_argument("--output")
+    given = parser.parse_args(arguments)
+    present = [str(path) for path in (ROOT / name for name in DATA) if path.exists()]
+    data = given.data or present[0]
+    precision = resolve_precision("auto", given.device)
+
+    def settings(encoder: str, documents: int) -> Settings:
+        return Settings(
+            encoder, data, documents, given.averaged_layers, given.device, precision, given.threads, given.seed
+        )
+
+    kind = torch.cuda.get_device_name() if given.device == "cuda" else platform.processor() or platform.machine()
+    results: dict[str, Any] = {
+        "command": shlex.join(["python", "scripts/benchmark.py", *arguments]),
+        "device": f"{given.device}: {kind}, {given.threads} threads, {precision}",
+        "versions": {name: version(name) for name in ("docre", "torch", "transformers")},
+        "data": data,
+        "seed": given.seed,
+        "averaged_layers": given.averaged_layers,
+        "encoders": {},
+    }
+    if given.batches < 1:
+        raise DocreError(f"--batches: expected at least 1, got {given.batches}")
+    for encoder in given.encoders:
+        results["encoders"][encoder] = compare(settings(encoder, given.batches * EVALUATION_BATCH), given.batches)
+    if given.scaling:
+        encoder = given.encoders[0] if given.encoders else MINILM
+        results["scaling"] = scaling(settings(encoder, 8), given.entities, given.tokens, given.sizes)
+    print(f"\n{results['device']}, {data}{table(results)}")
+    path = Path(given.output or f"results/benchmark-{given.device}.json")
+    write_json(path, results)
+    plotted = plot(results, path.with_suffix(".png")) if results["encoders"] else False
+    print(f"\nwritten to {path}" + (f" and {path.with_suffix('.png').name}" if plotted else ""))
+
+
+if __name__ == "__main__":
+    cli.run(main)

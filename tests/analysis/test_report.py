@@ -1,0 +1,187 @@
+"""The report: one self-contained file, and its viewer in headless Chromium."""
+
+import json
+import re
+import subprocess
+from html import unescape
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import docre
+from docre import report
+from docre.analysis.page import _pack, page
+from docre.analysis.plots import available
+from docre.errors import DocreError
+from docre.probe import measure
+
+CHROMIUM = Path("/usr/bin/chromium")
+FLAGS = (
+    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync --disable-dev-shm-usage --virtual-time-budget=5000"
+).split()
+
+pytestmark = pytest.mark.skipif(not available(), reason="needs matplotlib: pip install 'docre[plots]'")
+
+
+@pytest.fixture(scope="module")
+def written(runs, tmp_path_factory) -> Path:
+    file = tmp_path_factory.mktemp("report") / "report.html"
+    report.main([*map(str, runs), "--documents", "5", "--output", str(file)])
+    return file
+
+
+def data_of(text: str) -> dict:
+    return json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', text, re.S)[1])
+
+
+def test_nothing_is_loaded_from_elsewhere(written):
+    text = written.read_text()
+    assert not re.findall(r'(?:src|href)="(?!#|data:,")[^"]*"', re.sub(r"xlink:href", "x", text))
+    assert not re.search(r"url\((?!#)|@import|fetch\(|XMLHttpRequest", text)
+    assert text.count("<svg ") == 5 and "{{" not in text
+    ids = re.findall(r' id="([^"]+)"', text)
+    assert len(ids) == len(set(ids))
+
+
+def test_scores_are_those_of_the_runs(written, runs):
+    text = written.read_text()
+    found = re.search(r"<td>F1</td><td>([\d.]+)</td><td>([\d.]+)</td>", text)
+    for run, shown in zip(runs, found.groups(), strict=True):
+        assert f"{100 * json.loads((run / 'metrics.json').read_text())['test']['f1']:.2f}" == shown
+
+
+def test_viewer_has_what_the_models_say(written, runs, corpus):
+    data = data_of(written.read_text())
+    documents = docre.read(corpus / "test.json")[:5]
+    assert data["runs"] == ["atgl", "atl"] and [d["title"] for d in data["documents"]] == [d.title for d in documents]
+    for r, run in enumerate(runs):
+        table = measure(docre.load(run, device="cpu"), documents)
+        for p in range(len(table.head)):
+            d = table.document[p]
+            doc = data["documents"][d]
+            place = doc["pairs"].index([table.head[p], table.tail[p]])
+            entries = {e[0]: e[1:] for e in doc["runs"][r]["pairs"][place]}
+            assert set(entries) >= set(np.nonzero(table.labels[p] | table.predicted[p])[0])
+            assert int(table.margins[p].argmax()) in entries
+            for relation, (margin, predicted, gold) in entries.items():
+                assert margin == pytest.approx(table.margins[p, relation], abs=1e-3)
+                assert (predicted, gold) == (table.predicted[p, relation], table.labels[p, relation])
+
+
+def test_attention_is_scaled_by_row():
+    import base64
+
+    packed = np.frombuffer(base64.b64decode(_pack(np.array([[0.1, 0.2, 0], [0, 0, 0]]))), dtype=np.uint8)
+    assert packed.tolist() == [128, 255, 0, 0, 0, 0]
+
+
+def test_documents_cannot_break_the_page():
+    evil = {"title": "</script><script>alert(1)</script><!--", "x": "{{data}} \u2028"}
+    text = page("<b>", "&", {"<i>": (["<u>"], [("<s>", ["<q>"])])}, {}, evil)
+    assert data_of(text) == evil and "alert(1)</script>" not in text
+    for tag in ("<b>", "<i>", "<u>", "<s>", "<q>"):
+        assert tag not in text.split("<style>")[0].split("<title>")[1] and f"<h1>{tag}" not in text
+
+
+def test_bad_input(runs, tmp_path):
+    for arguments, message in (
+        ([str(runs[0]), str(runs[0])], "a run is given twice"),
+        ([str(runs[0]), "--documents", "0"], "--documents: expected at least 1"),
+        ([str(tmp_path)], "not a checkpoint"),
+    ):
+        with pytest.raises(DocreError, match=message):
+            report.main([*arguments, "--output", str(tmp_path / "r.html")])
+    assert not (tmp_path / "r.html").exists()
+
+
+# What a person would do, done in the page itself; what it finds is left in a <pre id="probe">.
+DRIVER = """
+<script>
+const probe = {errors: window.found_errors};
+const set = (id, value) => { const e = element(id); e.value = value; e.dispatchEvent(new Event("change")); };
+const list = () => [...element("triples").querySelectorAll("button")].map((row) => row.triple);
+probe.all = list().length;
+probe.kinds = [...element("kind").options].map((o) => o.value);
+probe.of = {};
+for (const kind of probe.kinds) {
+  set("kind", kind);
+  probe.of[kind] = list().map((t) => t.kinds.includes(kind) || !kind);
+}
+set("kind", "");
+set("run", "1"); probe.second = list().length; set("run", "0");
+const relation = list()[0].relation;
+set("relation", String(relation)); probe.relation = [relation, list().map((t) => t.relation)]; set("relation", "");
+set("document", "2"); probe.document = list().map((t) => t.document); probe.title = element("title").textContent;
+set("document", "");
+element("triples").querySelectorAll("button")[1].click();
+const t = list()[1];
+probe.picked = [t.document, t.pair, t.relation, element("head").value, element("tail").value];
+probe.selected = element("triples").querySelectorAll('[aria-selected="true"]').length;
+probe.highlighted = ["head", "tail"].map((role) => document.querySelectorAll("#text .entity." + role).length);
+const shaded = () => [...document.querySelectorAll("#text .word")].filter((w) => w.style.backgroundColor).length;
+probe.shaded = shaded();
+element("attend").click(); probe.unshaded = shaded(); element("attend").click();
+probe.margins = [...document.querySelectorAll("#margins tr")].map((row) => row.cells[0].textContent);
+document.querySelector("#text .entity:not(.head):not(.tail)").click();
+probe.clicked = element("pair").textContent;
+probe.wide = document.documentElement.scrollWidth <= window.innerWidth;
+const made = document.createElement("pre"); made.id = "probe"; made.textContent = JSON.stringify(probe);
+document.body.append(made);
+</script>
+"""
+CATCH = """<script>
+window.found_errors = [];
+window.addEventListener("error", (e) => window.found_errors.push(String(e.message)));
+for (const kind of ["error", "warn"]) console[kind] = (...text) => window.found_errors.push(text.join(" "));
+</script>"""
+
+
+def chromium(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
+    profile = folder / "profile"
+    profile.mkdir(parents=True)
+    command = [str(CHROMIUM), *FLAGS, f"--user-data-dir={profile}", "--enable-logging=stderr", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300)
+
+
+@pytest.mark.skipif(not CHROMIUM.is_file(), reason=f"needs {CHROMIUM} (apt-get install chromium)")
+def test_viewer_in_chromium(written, tmp_path):
+    text = written.read_text()
+    driven = tmp_path / "driven.html"
+    driven.write_text(text.replace("<head>", "<head>" + CATCH, 1).replace("</body>", DRIVER + "</body>", 1))
+    result = chromium(tmp_path / "c", "--window-size=1366,768", "--dump-dom", driven.as_uri())
+    assert "CONSOLE" not in result.stderr, result.stderr
+    probe = json.loads(unescape(re.search(r'<pre id="probe">(.*?)</pre>', result.stdout, re.S)[1]))
+    assert probe["errors"] == []
+    data = data_of(text)
+    triples = [
+        (d, p, e)
+        for d, doc in enumerate(data["documents"])
+        for p, entries in enumerate(doc["runs"][0]["pairs"])
+        for e in entries
+        if e[2] or e[3]
+    ]
+    expected = {"TP": 0, "FP": 0, "FP@NA": 0, "FN": 0, "FN_NA": 0, "FN_Rel": 0}
+    for d, p, (_, _, predicted, gold) in triples:
+        entries = data["documents"][d]["runs"][0]["pairs"][p]
+        if predicted and gold:
+            expected["TP"] += 1
+        elif predicted:
+            expected["FP"] += 1
+            expected["FP@NA"] += not any(e[3] for e in entries)
+        else:
+            expected["FN"] += 1
+            expected["FN_Rel" if any(e[2] for e in entries) else "FN_NA"] += 1
+    assert probe["all"] == min(400, len(triples))
+    for kind, count in expected.items():
+        assert len(probe["of"][kind]) == count and all(probe["of"][kind])
+    assert any("against atl" in kind for kind in probe["kinds"]) and probe["second"] != 0
+    relation, found = probe["relation"]
+    assert found and set(found) == {relation}
+    assert set(probe["document"]) == {2} and probe["title"] == data["documents"][2]["title"]
+    d, p, relation, head, tail = probe["picked"]
+    assert [int(head), int(tail)] == data["documents"][d]["pairs"][p] and probe["selected"] == 1
+    assert min(probe["highlighted"]) >= 1 and probe["shaded"] > 0 and probe["unshaded"] == 0
+    assert any(data["relations"][relation][1] in text and "▸" in text for text in probe["margins"])
+    assert "→" in probe["clicked"] and probe["wide"]

@@ -1,0 +1,100 @@
+"""Each way of attending over packed windows against plain attention window by window."""
+
+import pytest
+import torch
+
+from docre.models import attention as module
+from docre.models.attention import AttentionPlan, _WindowAttention, attend_padded, attend_windows
+from docre.models.dropout import LEVELS
+
+LENGTHS, ROWS = (7, 1, 12), (3, 0, 4)
+HEADS, SIZE, SCALE = 2, 4, 0.37
+
+
+def plan() -> AttentionPlan:
+    return AttentionPlan(LENGTHS, torch.tensor([6, 0, 6, 11, 2, 5, 5]), ROWS, 0)
+
+
+def tensors(dtype=torch.float32) -> list[torch.Tensor]:
+    torch.manual_seed(0)
+    return [torch.randn(HEADS, sum(LENGTHS), SIZE, dtype=dtype).mul_(2).requires_grad_() for _ in range(3)]
+
+
+def plain(q, k, v, masks=None):
+    """The definition: maps of each window, times a given mask, and the rows that are read of them."""
+    outputs, rows, start = [], [], 0
+    index = plan().row_index.split(ROWS)
+    for w, length in enumerate(LENGTHS):
+        here = slice(start, start + length)
+        maps = (SCALE * q[:, here] @ k[:, here].transpose(1, 2)).softmax(-1)
+        maps = maps if masks is None else maps * masks[w]
+        outputs.append((maps @ v[:, here]).transpose(0, 1))
+        rows.append(torch.nn.functional.pad(maps[:, index[w]].transpose(0, 1), (0, max(LENGTHS) - length)))
+        start += length
+    return torch.cat(outputs), torch.cat(rows)
+
+
+def gradients(outputs, inputs):
+    """Of a fixed random function of all outputs."""
+    generator = torch.Generator().manual_seed(5)
+    total = sum((torch.randn(o.shape, generator=generator).to(o) * o).sum() for o in outputs)
+    return torch.autograd.grad(total, inputs)
+
+
+@pytest.mark.parametrize(
+    "attend", [attend_windows, lambda q, k, v, s, p, keep: attend_padded(q, k, v, s, 0.0, p, keep)]
+)
+def test_without_dropout(attend):
+    q, k, v = tensors()
+    expected, got = plain(q, k, v), attend(q, k, v, SCALE, plan(), True)
+    for a, b in zip(got, expected, strict=True):
+        torch.testing.assert_close(a, b, atol=1e-5, rtol=1e-4)
+    for a, b in zip(gradients(got, (q, k, v)), gradients(expected, (q, k, v)), strict=True):
+        torch.testing.assert_close(a, b, atol=1e-5, rtol=1e-4)
+    output, rows = attend(q, k, v, SCALE, plan(), False)
+    assert rows is None
+    torch.testing.assert_close(output, expected[0], atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_recomputed_probabilities_give_autograds_gradient(keep, monkeypatch):
+    masks, draw = [], module.draw_kept
+
+    def remember(shape, dropped):
+        masks.append(draw(shape, dropped))
+        return masks[-1]
+
+    monkeypatch.setattr(module, "draw_kept", remember)
+    q, k, v = tensors()
+    got = _WindowAttention.apply(q, k, v, SCALE, 0.25, plan(), keep)
+    up = LEVELS / (LEVELS - LEVELS // 4)
+    expected = plain(q, k, v, [mask * up for mask in masks])
+    assert 0 < sum(int((~mask).sum()) for mask in masks) < sum(mask.numel() for mask in masks) / 2
+    used = [(a, b) for a, b in zip(got, expected, strict=True) if a is not None]
+    assert len(used) == 1 + keep
+    for a, b in used:
+        torch.testing.assert_close(a, b, atol=1e-5, rtol=1e-4)
+    ours, theirs = (gradients([pair[side] for pair in used], (q, k, v)) for side in (0, 1))
+    for a, b in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(a, b, atol=1e-5, rtol=1e-4)
+
+
+def test_padded_attention_drops_probabilities():
+    """Rows of the way for GPUs are dropped as often as asked, and scaled up."""
+    torch.manual_seed(0)
+    q, k, v = tensors()
+    draws = torch.stack([attend_padded(q, k, v, SCALE, 0.25, plan(), True)[1] for _ in range(300)])
+    whole = attend_padded(q, k, v, SCALE, 0.0, plan(), True)[1]
+    torch.testing.assert_close(draws.mean(0), whole, atol=0.15, rtol=0)
+    assert abs((draws[:, whole > 0] == 0).float().mean() - 0.25) < 0.01
+
+
+def test_only_one_byte_a_probability_is_kept_for_the_backward_pass():
+    """What autograd stores for a window of n tokens: heads * n^2 bytes of mask, and q, k, v."""
+    n = 64
+    q, k, v = (torch.randn(HEADS, n, SIZE, requires_grad=True) for _ in range(3))
+    alone = AttentionPlan((n,), torch.tensor([], dtype=torch.long), (0,), 0)
+    output, _ = _WindowAttention.apply(q, k, v, SCALE, 0.1, alone, False)
+    node = output.grad_fn
+    assert sum(mask.nbytes for mask in node.kept) == HEADS * n * n
+    assert all(saved.numel() == HEADS * n * SIZE for saved in node.saved_tensors)
