@@ -4,11 +4,9 @@ config.yaml         the resolved config of the run
 model.safetensors   the weights
 relations.json      the label schema
 encoder/            the encoder's configuration and the tokenizer
+manifest.json       sizes and hashes of all of these
 """
 
-import os
-import shutil
-import tempfile
 from pathlib import Path
 
 import torch
@@ -19,6 +17,7 @@ from torch import nn
 from docre.data.schema import load_schema
 from docre.errors import DocreError
 from docre.files import read_text, write_text
+from docre.folders import check_folder, write_folder
 from docre.models import from_config, load_tokenizer
 from docre.predictor import Predictor, default_device
 from docre.settings import parse_yaml, to_yaml, validate
@@ -26,38 +25,33 @@ from docre.settings import parse_yaml, to_yaml, validate
 
 def save(predictor: Predictor, folder: str | Path) -> None:
     """Write a checkpoint. The folder is the old one or the whole new one, never something between."""
-    folder = Path(folder)
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.", suffix=".tmp"))
-    except OSError as error:
-        raise DocreError(f"{folder}: cannot write: {error.strerror or error}") from None
-    try:
-        temporary.chmod(0o755)
+
+    def fill(temporary: Path) -> None:
         write_text(temporary / "config.yaml", to_yaml(predictor.config))
         predictor.schema.save(temporary / "relations.json")
         predictor.model.encoder.backbone.config.save_pretrained(temporary / "encoder")
-        predictor.tokenizer.save_pretrained(temporary / "encoder")
+        try:
+            predictor.tokenizer.save_pretrained(temporary / "encoder")
+        except Exception as error:  # tokenizers raises nothing more precise when the disk is full
+            raise OSError(str(error)) from None
         tensors = {name: value.detach().cpu().contiguous() for name, value in modules(predictor).state_dict().items()}
         save_file(tensors, temporary / "model.safetensors")
-        replace(temporary, folder)
-    except OSError as error:
-        raise DocreError(f"{folder}: cannot write: {error.strerror or error}") from None
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+
+    write_folder(Path(folder), fill)
 
 
 def load(folder: str | Path, device: str | torch.device | None = None) -> Predictor:
     """The model in a checkpoint folder (or in a run's folder, its best checkpoint), ready to predict.
 
     device: where to put it; by default the GPU where there is one.
-    Raises DocreError where the folder is not a checkpoint, or not one that fits this version.
+    Raises DocreError where the folder is not a checkpoint, is torn or changed, or does not fit this version.
     """
     folder = Path(folder)
     if not (folder / "config.yaml").is_file() or not (folder / "model.safetensors").is_file():
         if not (folder / "best").is_dir():
             raise DocreError(f"{folder}: not a checkpoint (no config.yaml and model.safetensors)")
         folder = folder / "best"
+    check_folder(folder)
     config_file = folder / "config.yaml"
     values = parse_yaml(read_text(config_file), str(config_file))
     config = validate(values, str(config_file))
@@ -81,14 +75,3 @@ def load_weights(predictor: Predictor, path: str | Path) -> None:
 def modules(predictor: Predictor) -> nn.ModuleDict:
     """Everything with weights, by name: the model, and the loss, which may have some too."""
     return nn.ModuleDict({"model": predictor.model, "loss": predictor.loss})
-
-
-def replace(new: Path, folder: Path) -> None:
-    """Put the folder `new` in the place of `folder`."""
-    if not folder.exists():
-        os.rename(new, folder)
-        return
-    old = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.", suffix=".old"))
-    os.rename(folder, old / folder.name)
-    os.rename(new, folder)
-    shutil.rmtree(old)

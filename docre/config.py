@@ -8,7 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field
 class Section(BaseModel):
     """A part of the config: unknown keys and wrong types are errors."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True, allow_inf_nan=False
+    )
 
 
 class Component(BaseModel):
@@ -49,7 +51,7 @@ class EncoderConfig(Section):
 
 
 class Training(Section):
-    epochs: int = Field(30, ge=1)
+    epochs: int = Field(30, ge=1, le=10**6)
     """Passes over the training documents."""
     batch_size: int = Field(4, ge=1)
     """Documents a process takes at once."""
@@ -70,8 +72,19 @@ class Training(Section):
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     """Arithmetic of the encoder and the classifier; auto: bf16 or else fp16 on CUDA, fp32 elsewhere. Pooling and the
     loss are always in float32."""
-    workers: int = Field(0, ge=0)
+    workers: int = Field(0, ge=0, le=1024)
     """Processes that prepare batches beside the training process; the result does not depend on it."""
+    save_every: int | None = Field(None, ge=1)
+    """Optimiser steps between two saved states; by default one is saved at the end of every epoch only."""
+    on_nan: Literal["stop", "skip"] = "stop"
+    """What a loss or gradient that is not finite does: stop the run, or skip the step and count it."""
+    deterministic: bool = False
+    """On CUDA, use only algorithms that give the same result twice, which are slower. On a CPU all do."""
+    max_pairs_per_batch: int | None = Field(None, ge=1)
+    """Entity pairs a process takes at once; a larger batch is taken in parts, and a larger document in pieces, with the
+    same loss (losses that compare pairs, pemscl and ssr_pu, then see the pairs of one part at a time)."""
+    max_tokens_per_batch: int | None = Field(None, ge=1)
+    """Tokens a process takes at once, likewise; a document with more goes alone."""
 
 
 class Evaluation(Section):
@@ -79,6 +92,10 @@ class Evaluation(Section):
     """Relations predicted for an entity pair at most (-1: no limit)."""
     batch_size: int = Field(8, ge=1)
     """Documents a process takes at once when evaluating."""
+    max_pairs_per_batch: int | None = Field(None, ge=1)
+    """Entity pairs it takes at once; the predictions do not depend on it."""
+    max_tokens_per_batch: int | None = Field(None, ge=1)
+    """Tokens it takes at once; a document with more goes alone."""
 
 
 class Logging(Section):
@@ -91,9 +108,9 @@ class Logging(Section):
 class Config(Section):
     """A whole run."""
 
-    output: str
+    output: str = Field(min_length=1)
     """The folder of the run: checkpoint, metrics, log, predictions."""
-    seed: int = Field(66, ge=0)
+    seed: int = Field(66, ge=0, lt=2**31)
     """Everything random follows from it."""
     plugins: list[str] = []
     """Python modules to import first: they register losses, models or readers of your own."""

@@ -87,14 +87,25 @@ def write_atomically(path: str | Path, write: Callable[[Path], T]) -> T:
         mask = os.umask(0)
         os.umask(mask)
         temporary.chmod(0o666 & ~mask)
-        with temporary.open("rb") as written:
-            os.fsync(written.fileno())
+        sync(temporary)
         temporary.replace(path)
-    except OSError as error:
-        raise DocreError(f"{path}: cannot write: {error.strerror or error}") from None
+        sync(path.parent)
+    except (OSError, UnicodeEncodeError) as error:
+        raise DocreError(f"{path}: cannot write: {getattr(error, 'strerror', None) or error}") from None
     finally:
         temporary.unlink(missing_ok=True)
     return result
+
+
+def sync(path: Path) -> None:
+    """Wait until a file or a folder is on the disk, so that not even a power cut takes it away."""
+    if os.name == "nt":
+        return  # it syncs no folder, and no file that is opened for reading
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def write_text(path: str | Path, text: str) -> None:

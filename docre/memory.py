@@ -1,33 +1,65 @@
-"""The C allocator (glibc): memory that one training step frees and the next one needs again.
+"""Memory: how much a process took at most, and running out of it said in one line."""
 
-By default glibc maps large tensors afresh each time and gives the free end of the heap back to the system after every
-step; the page faults that follow were a fifth of a CPU training step. Keeping the memory avoids them, and releasing it
-now and then (at log points, say) keeps fragments from adding up. Elsewhere than on glibc both do nothing.
-"""
-
-import ctypes
 import sys
-from typing import Any
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
-M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # malloc.h
+import torch
 
-
-def _glibc() -> Any:
-    """The C library if it is glibc."""
-    library = ctypes.CDLL(None) if sys.platform == "linux" else None
-    return library if hasattr(library, "gnu_get_libc_version") else None
-
-
-def keep_freed_memory() -> None:
-    """From now on freed memory stays with the process, ready for the next step."""
-    library = _glibc()
-    if library is not None:
-        library.mallopt(M_MMAP_MAX, 0)
-        library.mallopt(M_TRIM_THRESHOLD, -1)
+from docre.errors import DocreError
+from docre.tensors import Batch
 
 
-def release_freed_memory() -> None:
-    """Give memory that is free now back to the system."""
-    library = _glibc()
-    if library is not None:
-        library.malloc_trim(0)
+@contextmanager
+def enough_memory_for(batch: Batch, section: str) -> Iterator[None]:
+    """Turns running out of memory within into a DocreError that names the documents of the batch and what to change.
+
+    section: the section of the config that has the limits: "training" or "evaluation".
+    """
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and not out_of_memory(error):
+            raise
+        pairs, tokens = len(batch.pair_head), sum(batch.document_lengths)
+        raise DocreError(
+            f"out of memory with {named(batch.titles)}: {pairs} entity pairs and {tokens} tokens at once. Set "
+            f"{section}.max_pairs_per_batch or {section}.max_tokens_per_batch below that, or lower "
+            f"{section}.batch_size" + (" or data.max_tokens" if len(batch.titles) == 1 else "")
+        ) from None
+
+
+def out_of_memory(error: RuntimeError) -> bool:
+    """Whether torch says so; on a CPU it has no exception of its own for it."""
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+
+
+def named(titles: Iterable[str]) -> str:
+    """The documents of a batch, for a message."""
+    different = list(dict.fromkeys(titles))
+    return ("document " if len(different) == 1 else "documents ") + ", ".join(map(repr, different))
+
+
+def peak_memory(device: torch.device) -> float:
+    """The most memory taken so far, in MB: on CUDA by this process's tensors on the device, else resident memory of the
+    process (0 where the system does not say)."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 2**20
+    return proc_status("VmHWM") or largest_resident()
+
+
+def largest_resident() -> float:
+    """MB by getrusage, which systems without /proc have."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return 0.0
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+def proc_status(name: str) -> float:
+    """A size in /proc/self/status in MB; 0 where there is no such thing."""
+    path = Path("/proc/self/status")
+    lines = path.read_text().splitlines() if path.exists() else []
+    return next((int(line.split()[1]) / 2**10 for line in lines if line.startswith(f"{name}:")), 0.0)

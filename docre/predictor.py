@@ -11,9 +11,11 @@ from tqdm import tqdm
 from docre.config import Config
 from docre.data.collate import Collator, WindowPlan
 from docre.data.features import Features, Featuriser
+from docre.data.limits import Limits
 from docre.data.schema import LabelSchema
 from docre.documents import Document, Prediction
 from docre.losses import LOSSES
+from docre.memory import enough_memory_for
 from docre.models import MODELS, Encoder, Model
 from docre.tensors import Batch
 
@@ -37,6 +39,8 @@ class Predictor:
         self.model: Model = MODELS.build(config.model.name, parameters, encoder, self.loss.num_outputs)
         self.featurise = Featuriser(tokenizer, schema, config.data.max_tokens)
         before, after = (tokenizer.cls_token_id,), (tokenizer.sep_token_id,) * encoder.window_end
+        limits = config.evaluation
+        self.limits = Limits(limits.max_pairs_per_batch, limits.max_tokens_per_batch, self.model.pairs_interact)
         self.collate = Collator(WindowPlan(encoder.max_length, before, after), len(schema.relations))
 
     @property
@@ -58,22 +62,26 @@ class Predictor:
         """`predict` for documents that are already featurised."""
         order = sorted(range(len(features)), key=lambda i: len(features[i].input_ids))
         size = self.config.evaluation.batch_size
-        chunks = [order[start : start + size] for start in range(0, len(order), size)]
+        chunks = [[features[i] for i in order[start : start + size]] for start in range(0, len(order), size)]
+        parts = [part for chunk in chunks for part in self.limits.parts(chunk)]
+        owners = [i for i in order for _ in self.limits.pieces(features[i])]
         loader: DataLoader[Batch] = DataLoader(
-            features,  # type: ignore[arg-type]
-            batch_sampler=chunks,
+            parts,  # type: ignore[arg-type]
+            batch_size=None,
             collate_fn=self.collate,
             pin_memory=self.device.type == "cuda",
+            generator=torch.Generator(),  # without one it draws from the global generator, which the training uses
         )
         found: list[list[Prediction]] = [[] for _ in features]
         training = self.model.training
         self.model.eval()
         try:
-            with tqdm(total=len(features), unit="doc", desc="predict", disable=not progress, leave=False) as bar:
-                for chunk, batch in zip(chunks, loader, strict=True):
-                    for i, predictions in zip(chunk, self._predict([features[i] for i in chunk], batch), strict=True):
-                        found[i] = predictions
-                    bar.update(len(chunk))
+            with tqdm(owners, unit="doc", desc="predict", disable=not progress, leave=False) as bar:
+                owner = iter(bar)
+                for part, batch in zip(parts, loader, strict=True):
+                    with enough_memory_for(batch, "evaluation"):
+                        for predictions in self._predict(part, batch):
+                            found[next(owner)] += predictions
         finally:
             self.model.train(training)
         return found

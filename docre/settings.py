@@ -3,6 +3,7 @@
 import difflib
 import importlib
 import re
+import reprlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,27 @@ from docre.config import Component, Config
 from docre.errors import DocreError
 from docre.files import read_text
 
+HALF_CHARACTER = re.compile("[\\ud800-\\udfff]")
 REPLACED = ("model", "loss")  # sections whose parameters go when their name changes
+LARGEST = 10_000  # values in a config, aliases written out
 
 
 class Loader(yaml.SafeLoader):
-    """Safe YAML in which 5e-5 is a number and a key given twice is an error."""
+    """Safe YAML in which 5e-5 is a number, a key given twice is an error, aliases do not grow without limit, and texts
+    can be written and be file names."""
+
+    def get_single_node(self) -> yaml.Node | None:
+        root = super().get_single_node()
+        if root is not None and expanded_size(root) > LARGEST:
+            raise yaml.constructor.ConstructorError(
+                None, None, f"more than {LARGEST} values, aliases written out", root.start_mark
+            )
+        return root
+
+    def construct_scalar(self, node: yaml.ScalarNode | yaml.MappingNode) -> Any:
+        if isinstance(node, yaml.ScalarNode) and ("\0" in node.value or HALF_CHARACTER.search(node.value)):
+            raise yaml.constructor.ConstructorError(None, None, "a character that no text may have", node.start_mark)
+        return super().construct_scalar(node)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
@@ -31,6 +48,21 @@ class Loader(yaml.SafeLoader):
 Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float", re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+0123456789.")
 )
+
+
+def expanded_size(node: yaml.Node) -> float:
+    """How many values a YAML node has with its aliases written out; infinity if it contains itself."""
+    sizes: dict[int, float] = {}
+
+    def size(node: yaml.Node) -> float:
+        if id(node) not in sizes:
+            sizes[id(node)] = float("inf")  # what it is while it is looked at: met again, it is inside itself
+            inner = node.value if isinstance(node, yaml.CollectionNode) else []
+            children = [child for pair in inner for child in pair] if isinstance(node, yaml.MappingNode) else inner
+            sizes[id(node)] = 1 + sum(map(size, children))
+        return sizes[id(node)]
+
+    return size(node)
 
 
 def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
@@ -55,6 +87,8 @@ def validate(values: dict[str, Any], where: str) -> Config:
     except ValidationError as error:
         raise DocreError(f"{where}: {explain(error)}") from None
     for plugin in config.plugins:
+        if not all(part.isidentifier() for part in plugin.split(".")):
+            raise DocreError(f"{where}: plugins: expected the name of a Python module, got {plugin!r}")
         try:
             importlib.import_module(plugin)
         except ImportError as error:
@@ -65,9 +99,10 @@ def validate(values: dict[str, Any], where: str) -> Config:
 def read_yaml(path: str | Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
     """The mapping in a YAML file, over the one that it extends."""
     path = Path(path)
+    text = read_text(path)
     if path.resolve() in seen:
         raise DocreError(f"{path}: extends itself")
-    values = parse_yaml(read_text(path), str(path))
+    values = parse_yaml(text, str(path))
     if not isinstance(values, dict):
         raise DocreError(f"{path}: expected keys and values, as in configs/quickstart.yaml")
     base = values.pop("extends", None)
@@ -134,7 +169,7 @@ def explain(error: ValidationError) -> str:
     if first["type"] == "missing":
         return f"the key {key!r} is missing"
     message = first["msg"][0].lower() + first["msg"][1:]
-    return f"{key}: {message}, got {first['input']!r}" if key else message
+    return f"{key}: {message}, got {reprlib.repr(first['input'])}" if key else message
 
 
 def describe(section: type[BaseModel] = Config, prefix: str = "") -> Iterator[tuple[str, str, str]]:

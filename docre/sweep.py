@@ -77,7 +77,7 @@ def plan(path: str | Path, values: Sequence[str]) -> tuple[Path, list[Run]]:
         raise DocreError("a key is given twice")
     base = load_config(path, [f"{key}={options[0]}" for key, options in keys.items() if options != ["auto"]])
     if keys.get("loss.alpha") == ["auto"]:
-        from docre.train import read_corpus
+        from docre.corpus import read_corpus
 
         keys["loss.alpha"] = [f"{alpha:g}" for alpha in alpha_guideline(len(read_corpus(base).schema.relations))]
     runs = []

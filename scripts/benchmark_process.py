@@ -1,7 +1,6 @@
 """A process for each thing that is timed, so that none has another's memory, cache or allocator."""
 
 import multiprocessing
-import resource
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -10,33 +9,20 @@ from typing import Any
 import torch
 
 from docre.errors import DocreError
+from docre.memory import largest_resident, proc_status
 
 
 def forget_peak(device: torch.device) -> None:
-    """Start a new peak, where the system can (CUDA, Linux)."""
+    """Start a new peak of memory, where the system can (CUDA, Linux)."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     elif Path("/proc/self/clear_refs").exists():
         Path("/proc/self/clear_refs").write_text("5")
 
 
-def peak(device: torch.device) -> float:
-    """MB at most since `forget_peak`; on a CPU the resident memory of the process."""
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device) / 2**20
-    return proc_status("VmHWM") or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
-
-
 def resident() -> float:
     """MB of resident memory now."""
-    return proc_status("VmRSS") or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
-
-
-def proc_status(name: str) -> float:
-    """A size in /proc/self/status in MB; 0 where there is no such thing."""
-    path = Path("/proc/self/status")
-    lines = path.read_text().splitlines() if path.exists() else []
-    return next((int(line.split()[1]) / 2**10 for line in lines if line.startswith(f"{name}:")), 0.0)
+    return proc_status("VmRSS") or largest_resident()
 
 
 class Worker:

@@ -10,7 +10,7 @@ from time import perf_counter
 from typing import Any
 
 import torch
-from benchmark_process import forget_peak, peak, resident
+from benchmark_process import forget_peak, resident
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import BertConfig, BertModel
@@ -25,6 +25,7 @@ from docre.data.features import Features, Featuriser  # noqa: E402
 from docre.data.schema import schema_of  # noqa: E402
 from docre.errors import DocreError  # noqa: E402
 from docre.losses import build  # noqa: E402
+from docre.memory import peak_memory  # noqa: E402
 from docre.models import MODELS, Encoder, load_pretrained, load_tokenizer  # noqa: E402
 from docre.predictor import AUTOCAST  # noqa: E402
 from docre.tensors import ModelOutput  # noqa: E402
@@ -130,7 +131,7 @@ class Subject:
         forget_peak(self.device)
         start = self._clock()
         work(prepared)
-        return self._clock() - start, peak(self.device) - (0 if self.device.type == "cuda" else self.memory)
+        return self._clock() - start, peak_memory(self.device) - (0 if self.device.type == "cuda" else self.memory)
 
     def _clock(self) -> float:
         if self.device.type == "cuda":

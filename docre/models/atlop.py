@@ -28,8 +28,8 @@ class ATLOP(Model):
         self,
         encoder: Encoder,
         num_outputs: int,
-        head_size: Annotated[int, Field(gt=0)] = 768,
-        block_size: Annotated[int, Field(gt=0)] = 64,
+        head_size: Annotated[int, Field(gt=0, le=2**16)] = 768,
+        block_size: Annotated[int, Field(gt=0, le=2**10)] = 64,
     ) -> None:
         super().__init__()
         if head_size % block_size:

@@ -124,29 +124,31 @@ class _WindowAttention(torch.autograd.Function):
         ctx: Any, q: Tensor, k: Tensor, v: Tensor, scale: float, p: float, plan: AttentionPlan, keep: bool
     ) -> Attended:
         dropped = round(p * LEVELS)
-        ctx.settings = scale, LEVELS / max(1, LEVELS - dropped), plan, keep
-        ctx.kept = []
+        up = LEVELS / max(1, LEVELS - dropped)
+        windows = plan.windows()
+        ctx.settings = scale, up, windows, keep  # not the plan: it will hold our output, a ring that is never freed
+        masks = []
         output = q.new_empty(q.shape[1], q.shape[0], v.shape[2])
         rows = q.new_zeros(len(plan.row_index), q.shape[0], max(plan.window_lengths)) if keep else None
-        for tokens, index, place in plan.windows():
+        for tokens, index, place in windows:
             probability = probabilities(q[:, tokens], k[:, tokens], scale)
             kept = draw_kept(probability.shape, dropped)
-            probability.mul_(kept).mul_(ctx.settings[1])
+            probability.mul_(kept).mul_(up)
             output[tokens] = torch.bmm(probability, v[:, tokens]).transpose(0, 1)
             if rows is not None:
                 rows[place, :, : probability.shape[2]] = probability.index_select(1, index).transpose(0, 1)
-            ctx.kept.append(kept)
-        ctx.save_for_backward(q, k, v)
+            masks.append(kept)
+        ctx.save_for_backward(q, k, v, *masks)
         return output, rows
 
     @staticmethod
     @custom_bwd(device_type="cpu")
     @once_differentiable
     def backward(ctx: Any, d_output: Tensor, d_rows: Tensor | None) -> tuple[Tensor | None, ...]:
-        q, k, v = ctx.saved_tensors
-        scale, up, plan, keep = ctx.settings
+        q, k, v, *masks = ctx.saved_tensors
+        scale, up, windows, keep = ctx.settings
         dq, dk, dv = (torch.empty_like(x) for x in (q, k, v))
-        for (tokens, index, place), kept in zip(plan.windows(), ctx.kept, strict=True):
+        for (tokens, index, place), kept in zip(windows, masks, strict=True):
             probability = probabilities(q[:, tokens], k[:, tokens], scale)
             after = d_output[tokens].transpose(0, 1)
             gradient = torch.bmm(after, v[:, tokens].transpose(1, 2))

@@ -1,5 +1,7 @@
 """What every model is: an encoder's tokens and attention in, a ModelOutput for the pairs of the batch out."""
 
+from typing import ClassVar
+
 from torch import nn
 
 from docre.models.encoder import Encoder
@@ -8,8 +10,13 @@ from docre.tensors import Batch, ModelOutput
 
 
 class Model(nn.Module):
-    """A DocRE model. It is built with its encoder, the number of outputs that the loss asks for, and its parameters."""
+    """A DocRE model. It is built with its encoder, the number of outputs that the loss asks for, and its parameters.
 
+    pairs_interact: whether the logits of a pair depend on which other pairs of its document are in the batch. Documents
+                    that are too large for memory are taken in pieces where they do not.
+    """
+
+    pairs_interact: ClassVar[bool] = False
     encoder: Encoder
 
     def forward(self, batch: Batch) -> ModelOutput:

@@ -159,8 +159,9 @@ def load_tokenizer(name: str) -> Any:
 
 
 def load_pretrained(name: str) -> Any:
-    """A pretrained encoder with its weights, in float32. Raises DocreError where it cannot be loaded."""
-    return _load(AutoModel, name, dtype=torch.float32)
+    """A pretrained encoder with its weights (safetensors, never a pickle), in float32. Raises DocreError where it
+    cannot be loaded."""
+    return _load(AutoModel, name, dtype=torch.float32, use_safetensors=True)
 
 
 def from_config(folder: str | Path) -> Any:
@@ -173,7 +174,7 @@ def _load(factory: Any, name: str, **options: Any) -> Any:
     logging.disable_progress_bar()
     logging.set_verbosity_error()  # its report of unused weights (the pooler's, a language model's head) is expected
     try:
-        return factory.from_pretrained(locate(name), **options)
+        return factory.from_pretrained(locate(name), trust_remote_code=False, **options)
     except DocreError:
         raise
     except (OSError, ValueError, KeyError) as error:

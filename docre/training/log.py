@@ -1,13 +1,19 @@
 """The log of a run: JSON lines on disk, a line for people on the console, and Weights & Biases when asked for."""
 
 import json
+import math
+import os
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from tqdm import tqdm
 
 from docre.errors import DocreError
+
+T = TypeVar("T")
 
 
 class RunLog:
@@ -16,11 +22,18 @@ class RunLog:
     path:    the JSON-lines file; None for a process that does not log.
     project: a Weights & Biases project, or None.
     config:  the run's config, told to Weights & Biases.
+    keep:    bytes of the file that stay: what a run that goes on had written when it was saved.
     """
 
-    def __init__(self, path: Path | None, project: str | None = None, config: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self, path: Path | None, project: str | None = None, config: dict[str, Any] | None = None, keep: int = 0
+    ) -> None:
         self._start = time.perf_counter()
-        self._file = None if path is None else path.open("w", encoding="utf-8", buffering=1)
+        self._path = path
+        self._file = None
+        if path is not None:
+            self._file = self._try(lambda: path.open("a", encoding="utf-8", buffering=1))
+            self._try(lambda: os.truncate(path, min(keep, path.stat().st_size)))
         self._wandb = None
         if project is not None and path is not None:
             try:
@@ -36,15 +49,33 @@ class RunLog:
         if self._file is None:
             return
         seconds = round(time.perf_counter() - self._start, 3)
-        self._file.write(json.dumps({"event": event, "seconds": seconds, **values}, ensure_ascii=False) + "\n")
+        known = {name: None if isinstance(x, float) and not math.isfinite(x) else x for name, x in values.items()}
+        line = json.dumps({"event": event, "seconds": seconds, **known}, ensure_ascii=False) + "\n"
+        file = self._file
+        self._try(lambda: file.write(line))
         if self._wandb is not None:
             self._wandb.log({f"{event}/{name}": value for name, value in values.items()})
         if text:
             tqdm.write(text)
 
+    def sync(self) -> int:
+        """See what is written safely on the disk; its size in bytes."""
+        file = self._file
+        if file is None:
+            return 0
+        self._try(lambda: os.fsync(file.fileno()))
+        return os.fstat(file.fileno()).st_size
+
+    def _try(self, action: Callable[[], T]) -> T:
+        try:
+            return action()
+        except OSError as error:
+            raise DocreError(f"{self._path}: cannot write: {error.strerror or error}") from None
+
     def close(self) -> None:
         """End the log."""
         if self._file is not None:
-            self._file.close()
+            with suppress(OSError):  # what could not be written has been said
+                self._file.close()
         if self._wandb is not None:
             self._wandb.finish()

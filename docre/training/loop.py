@@ -1,23 +1,82 @@
 """The training loop: epochs of optimiser steps, with AMP, accumulation and several processes through accelerate."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import torch
 from accelerate import Accelerator
 from torch import Tensor
-from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from docre.config import Config
 from docre.data.features import Features
-from docre.data.sampling import Step, StepSampler
+from docre.errors import DocreError
+from docre.memory import enough_memory_for, named
 from docre.predictor import Predictor
 from docre.tensors import Batch
+from docre.training.feed import Feed
+from docre.training.interrupts import Interrupts
 from docre.training.log import RunLog
 from docre.training.objective import Objective
 from docre.training.optimizer import build_optimizer, build_schedule
+
+LOOK = 10  # steps after which the host waits for a GPU to see whether all is well; for a CPU it need not wait
+
+
+class Run(Protocol):
+    """What the loop asks of the run that it is part of."""
+
+    interrupts: Interrupts
+
+    def save(self) -> None:
+        """Write the training state: after every `save_every` steps and at the end of an epoch."""
+
+    def stop(self, number: int) -> None:
+        """Save, and raise Interrupted for the signal `number`."""
+
+    def after_epoch(self, epoch: int, loss: float) -> None:
+        """The end of an epoch (from 1) with the mean loss of its steps. The state is saved."""
+
+    def what_is_left(self) -> str:
+        """What there is on the disk to go on from, for a message."""
+
+
+@dataclass
+class Place:
+    """Where a run stands.
+
+    step:    optimiser steps in all.
+    epoch:   the epoch, from 0.
+    done:    steps done of it.
+    skipped: steps of all that were not taken, because their loss or gradient was not finite.
+    """
+
+    step: int = 0
+    epoch: int = 0
+    done: int = 0
+    skipped: int = 0
+
+
+class Mean:
+    """The mean of some steps' losses, kept on the device."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.total = torch.zeros((), device=device)
+        self.count = 0
+
+    def add(self, loss: Tensor) -> None:
+        """One more."""
+        self.total += loss
+        self.count += 1
+
+    def take(self) -> float | None:
+        """The mean; None of nothing. Begins again."""
+        mean = float(self.total) / self.count if self.count else None
+        self.total.zero_()
+        self.count = 0
+        return mean
 
 
 class Trainer:
@@ -30,83 +89,120 @@ class Trainer:
 
     def __init__(self, predictor: Predictor, features: Sequence[Features], accelerator: Accelerator) -> None:
         config: Config = predictor.config
-        self.predictor = predictor
-        self.features = features
         self.accelerator = accelerator
         self.config = config.training
         self.every = config.logging.every
-        self.sampler = StepSampler(
-            len(features),
-            self.config.batch_size,
-            self.config.accumulation_steps,
-            accelerator.num_processes,
-            config.seed,
-        )
+        self.on_gpu = accelerator.device.type != "cpu"
+        self.feed = Feed(predictor, features, accelerator.process_index, accelerator.num_processes, pin=self.on_gpu)
         objective = Objective(predictor.model, predictor.loss).to(accelerator.device)
         optimizer = build_optimizer(objective, self.config)
-        steps = self.config.epochs * self.sampler.steps_per_epoch
+        steps = self.config.epochs * self.feed.steps_per_epoch
         self.schedule = build_schedule(optimizer, steps, self.config.warmup)
         self.objective, self.optimizer = accelerator.prepare(objective, optimizer)
-        self.step = 0
+        self.place = Place()
+        self.epoch_loss, self.recent_loss = Mean(accelerator.device), Mean(accelerator.device)
+        self.failed = torch.zeros((), dtype=torch.long, device=accelerator.device)  # first step that was not finite
 
-    def run(self, log: RunLog, after_epoch: Callable[[int, float], None]) -> None:
-        """All epochs. After each, `after_epoch` gets its number (from 1) and the mean loss of its steps."""
-        for epoch in range(self.config.epochs):
-            after_epoch(epoch + 1, self.train_epoch(epoch, log))
+    def run(self, log: RunLog, run: Run) -> None:
+        """The epochs that are left. Raises DocreError where a loss is not finite, and what `run.stop` raises."""
+        place = self.place
+        while place.epoch < self.config.epochs:
+            self._train_epoch(log, run)
+            loss = self.epoch_loss.take()
+            if loss is None:
+                raise DocreError(f"no step of epoch {place.epoch + 1} had a finite loss; {run.what_is_left()}")
+            place.epoch, place.done = place.epoch + 1, 0
+            run.after_epoch(place.epoch, loss)
 
-    def train_epoch(self, epoch: int, log: RunLog) -> float:
-        """One epoch (from 0); the mean loss of its steps. Every so many steps a line goes to the log."""
+    def _train_epoch(self, log: RunLog, run: Run) -> None:
+        """The steps that are left of an epoch. Every so many a line goes to the log, and the state to the disk."""
         self.objective.train()
-        steps = self.sampler.epoch(epoch, self.accelerator.process_index)
-        batches = iter(self._loader(steps))
-        total = torch.zeros((), device=self.accelerator.device)
-        recent = torch.zeros_like(total)
-        label = f"epoch {epoch + 1}/{self.config.epochs}"
-        with tqdm(steps, desc=label, unit="step", disable=not self.accelerator.is_main_process, leave=False) as bar:
-            for done, step in enumerate(bar, start=1):
-                loss, norm = self._step(step, batches)
-                total += loss
-                recent += loss
-                self.step += 1
-                if done % self.every == 0 or done == len(steps):
-                    since = self.every if done % self.every == 0 else done % self.every
-                    mean = self._mean(recent) / since
-                    bar.set_postfix(loss=f"{mean:.4f}")
-                    rates = self.schedule.get_last_lr()
-                    values: dict[str, Any] = {"loss": mean, "norm": float(norm), "lr": rates[0], "head_lr": rates[1]}
-                    log.write("step", step=self.step, epoch=epoch + 1, **values)
-                    recent.zero_()
-        return self._mean(total) / len(steps)
+        place, steps = self.place, self.feed.steps_per_epoch
+        bar = tqdm(
+            desc=f"epoch {place.epoch + 1}/{self.config.epochs}",
+            total=steps,
+            initial=place.done,
+            unit="step",
+            disable=not self.accelerator.is_main_process,
+            leave=False,
+        )
+        with bar:
+            for step, count, batches in self.feed.steps(place.epoch, place.done):
+                norm = self._step(max(1, self.feed.pairs(step)), count, batches)
+                place.step, place.done = place.step + 1, place.done + 1
+                last = place.done == steps
+                logging = last or place.done % self.every == 0
+                saving = last or (self.config.save_every is not None and place.step % self.config.save_every == 0)
+                stop = 0
+                if logging or saving or not self.on_gpu or place.step % LOOK == 0:
+                    self._raise_if_failed(run)
+                    stop = self._agreed(run.interrupts.asked)
+                elif self.accelerator.num_processes == 1:
+                    stop = run.interrupts.asked
+                if logging:
+                    self._log(log, bar, norm)
+                if saving:
+                    run.save()
+                if stop:
+                    run.stop(stop)
+                bar.update()
 
-    def _step(self, step: Step, batches: Any) -> tuple[Tensor, Tensor]:
-        """One optimiser step: this process's share of the loss, and the norm of the gradient before clipping.
+    def _step(self, pairs: int, count: int, batches: Iterator[Batch]) -> Tensor:
+        """One optimiser step; the norm of the gradient before clipping.
 
-        The step's loss is the mean over all pairs of all its documents, whatever batches and processes they are in.
+        The step's loss is the mean over all `pairs` of its documents, whatever batches and processes they are in.
         """
-        pairs = max(1, sum(len(self.features[i].pairs) for i in step.documents))
-        total = torch.zeros((), device=self.accelerator.device)
-        for i in range(len(step.batches)):
-            batch: Batch = next(batches).to(self.accelerator.device, non_blocking=True)
-            last = i == len(step.batches) - 1
-            with nullcontext() if last else self.accelerator.no_sync(self.objective):
-                loss = self.objective(batch) * (len(batch.pair_head) / pairs)
-                self.accelerator.backward(loss * self.accelerator.num_processes)
-            total += loss.detach()
-        norm = self.accelerator.clip_grad_norm_(self.objective.parameters(), self.config.clip)
+        loss = torch.zeros((), device=self.accelerator.device)
+        for i, batch in enumerate(batches, start=1):
+            with (
+                enough_memory_for(batch, "training"),
+                nullcontext() if i == count else self.accelerator.no_sync(self.objective),
+            ):
+                share = self.objective(batch.to(loss.device, non_blocking=True)) * (len(batch.pair_head) / pairs)
+                self.accelerator.backward(share * self.accelerator.num_processes)
+            loss += share.detach()
+        loss = self.accelerator.reduce(loss, "sum")
+        norm: Tensor = self.accelerator.clip_grad_norm_(self.objective.parameters(), self.config.clip)
+        # with fp16 an infinite gradient is everyday: the scaler leaves the step out, and scales by less from then on
+        finite = loss.isfinite() if self.accelerator.scaler is not None else loss.isfinite() & norm.isfinite()
+        if self.config.on_nan == "skip" and not finite:
+            self.optimizer.zero_grad()  # a step without gradients changes nothing
+            self.place.skipped += 1
+        else:
+            number = torch.where((self.failed == 0) & ~finite, self.place.step + 1, self.failed)
+            self.failed.copy_(number)
+            self.epoch_loss.add(loss)
+            self.recent_loss.add(loss)
         self.optimizer.step()
         self.schedule.step()
         self.optimizer.zero_grad()
-        return total, norm
+        return norm
 
-    def _loader(self, steps: Sequence[Step]) -> DataLoader[Batch]:
-        return DataLoader(
-            self.features,  # type: ignore[arg-type]
-            batch_sampler=[list(batch) for step in steps for batch in step.batches],
-            collate_fn=self.predictor.collate,
-            num_workers=self.config.workers,
-            pin_memory=self.accelerator.device.type == "cuda",
+    def _raise_if_failed(self, run: Run) -> None:
+        """Stop the run, naming the documents, if the loss of a step of this epoch was not finite."""
+        failed = int(self.failed)
+        if not failed:
+            return
+        place = self.place
+        documents = named(self.feed.titles(place.epoch, failed - 1 - (place.step - place.done)))
+        raise DocreError(
+            f"step {failed} (epoch {place.epoch + 1}): the loss or its gradient is not finite, with {documents}; "
+            f"{run.what_is_left()}. Lower the learning rates, or set training.on_nan=skip"
         )
 
-    def _mean(self, share: Tensor) -> float:
-        """The sum over processes of their shares of a loss."""
-        return float(self.accelerator.reduce(share, "sum"))
+    def _agreed(self, signal: int) -> int:
+        """The signal that any of the processes got: all stop at the same step."""
+        if self.accelerator.num_processes == 1:
+            return signal
+        return int(self.accelerator.gather(torch.tensor([signal], device=self.accelerator.device)).max())
+
+    def _log(self, log: RunLog, bar: Any, norm: Tensor) -> None:
+        """One line on the steps since the last."""
+        mean = self.recent_loss.take()
+        if mean is not None:
+            bar.set_postfix(loss=f"{mean:.4f}")
+        place, rates = self.place, self.schedule.get_last_lr()
+        values: dict[str, Any] = {"loss": mean, "norm": float(norm), "lr": rates[0], "head_lr": rates[1]}
+        if place.skipped:
+            values["skipped"] = place.skipped
+        log.write("step", step=place.step, epoch=place.epoch + 1, **values)

@@ -1,0 +1,59 @@
+"""The documents of a run: read, checked against each other, and warned about."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any
+
+from docre.config import Component, Config
+from docre.data import oddities, read
+from docre.data.features import Features
+from docre.data.schema import LabelSchema, label_statistics, load_schema, schema_of
+from docre.documents import Document
+from docre.errors import DocreError
+from docre.losses import LOSSES
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """The documents of a run, and the relations that they are labelled with."""
+
+    schema: LabelSchema
+    train: Sequence[Document]
+    dev: Sequence[Document]
+    test: Sequence[Document]
+
+
+def read_corpus(config: Config) -> Corpus:
+    """The documents and the schema that a config names, checked against each other."""
+    data = config.data
+    documents = {
+        split: read(path, data.reader) if path else []
+        for split, path in (("train", data.train), ("dev", data.dev), ("test", data.test))
+    }
+    for document in documents["train"]:
+        if document.triples is None:
+            raise DocreError(f"{data.train}: {document.fail('no labels, and training needs them')}")
+    schema = load_schema(data.relations) if data.relations else schema_of(chain(*documents.values()))
+    for split, path in (("train", data.train), ("dev", data.dev), ("test", data.test)):
+        schema.check(documents[split], str(path))
+    return Corpus(schema, **documents)
+
+
+def resolve(config: Config, corpus: Corpus) -> Config:
+    """The config with the loss parameters that come from the training data, so that a checkpoint holds them."""
+    entry: Any = LOSSES[config.loss.name]
+    counted = entry.from_training_data(label_statistics(corpus.train, corpus.schema))
+    loss = Component(name=config.loss.name, **(counted | config.loss.parameters))
+    return config.model_copy(update={"loss": loss})
+
+
+def warnings(corpus: Corpus, features: Mapping[str, Sequence[Features]], max_tokens: int) -> Iterator[str]:
+    """A line for everything that is odd about the data."""
+    yield from oddities.no_positives(corpus.train)
+    for split, documents in (("dev", corpus.dev), ("test", corpus.test)):
+        yield from oddities.unlabelled(split, documents)
+        yield from oddities.unseen_relations(split, documents, corpus.train)
+        yield from oddities.leaked(split, documents, corpus.train)
+    for split, some in features.items():
+        yield from oddities.cut_off(split, some, max_tokens)

@@ -1,0 +1,76 @@
+"""The batches of an epoch, step by step, from any step on."""
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+
+import torch
+from torch.utils.data import DataLoader
+
+from docre.config import Config
+from docre.data.features import Features
+from docre.data.limits import Limits
+from docre.data.sampling import Step, StepSampler
+from docre.predictor import Predictor
+from docre.tensors import Batch
+from docre.training.interrupts import ignore_interrupts
+
+
+class Feed:
+    """Deals the training documents out as a config says.
+
+    predictor: makes batches of documents' features.
+    features:  the training documents.
+    process, processes: which of how many processes this is.
+    pin:       lay the batches into page-locked memory, for a GPU.
+    """
+
+    def __init__(
+        self, predictor: Predictor, features: Sequence[Features], process: int, processes: int, pin: bool
+    ) -> None:
+        config: Config = predictor.config
+        training = config.training
+        self.features = features
+        self.collate = predictor.collate
+        self.process = process
+        self.workers = training.workers
+        self.pin = pin
+        self.limits = Limits(
+            training.max_pairs_per_batch, training.max_tokens_per_batch, predictor.model.pairs_interact
+        )
+        self.sampler = StepSampler(
+            len(features), training.batch_size, training.accumulation_steps, processes, config.seed
+        )
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Optimiser steps in an epoch."""
+        return self.sampler.steps_per_epoch
+
+    def steps(self, epoch: int, start: int = 0) -> Iterator[tuple[Step, int, Iterator[Batch]]]:
+        """Each step of an epoch (from 0) but the first `start`: the step, how many batches this process takes in it,
+        and these. It draws from no random generator but its own."""
+        steps = self.sampler.epoch(epoch, self.process)[start:]
+        plan = [[part for batch in step.batches for part in self._parts(batch)] for step in steps]
+        loader: DataLoader[Batch] = DataLoader(
+            [part for parts in plan for part in parts],  # type: ignore[arg-type]
+            batch_size=None,
+            collate_fn=self.collate,
+            num_workers=self.workers,
+            worker_init_fn=ignore_interrupts,
+            pin_memory=self.pin,
+            generator=torch.Generator(),
+        )
+        stream = iter(loader)
+        for step, parts in zip(steps, plan, strict=True):
+            yield step, len(parts), islice(stream, len(parts))
+
+    def pairs(self, step: Step) -> int:
+        """Entity pairs of all documents of a step."""
+        return sum(len(self.features[i].pairs) for i in step.documents)
+
+    def titles(self, epoch: int, index: int) -> list[str]:
+        """The documents of a step of an epoch (both from 0), of all processes."""
+        return [self.features[i].title for i in self.sampler.epoch(epoch)[index].documents]
+
+    def _parts(self, batch: Sequence[int]) -> list[list[Features]]:
+        return self.limits.parts([self.features[i] for i in batch])

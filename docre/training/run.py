@@ -1,0 +1,159 @@
+"""A run: a trainer, its folder, and what has come out so far. It evaluates, keeps the best checkpoint, saves itself."""
+
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any, NoReturn
+
+from accelerate.utils import gather_object
+
+from docre import checkpoint
+from docre.data.features import Features
+from docre.documents import Prediction
+from docre.evaluation import Evaluator, scores_table, write_submission
+from docre.files import write_json
+from docre.folders import check_folder
+from docre.predictor import Predictor
+from docre.training.folder import remove_states
+from docre.training.interrupts import Interrupted, Interrupts
+from docre.training.log import RunLog
+from docre.training.loop import Trainer
+from docre.training.report import brief, epoch_line
+from docre.training.snapshot import capture, restore
+from docre.training.state import State, load_state, save_state
+
+
+class TrainingRun:
+    """One run, new or gone on with.
+
+    output:     its folder.
+    predictor:  the model that `trainer` trains.
+    splits:     the documents to evaluate on: dev (which chooses the best checkpoint) and test, either may be empty.
+    evaluators: what scores the predictions for them, where they have labels.
+    setting:    what the run depends on beside its config; it is saved with the state.
+    state:      the folder of the saved state to go on from.
+    """
+
+    def __init__(
+        self,
+        output: Path,
+        predictor: Predictor,
+        trainer: Trainer,
+        splits: Mapping[str, Sequence[Features]],
+        evaluators: dict[str, Evaluator],
+        setting: dict[str, Any],
+        interrupts: Interrupts,
+        state: Path | None = None,
+    ) -> None:
+        self.output = output
+        self.predictor = predictor
+        self.trainer = trainer
+        self.accelerator = trainer.accelerator
+        self.splits = splits
+        self.evaluators = evaluators
+        self.setting = setting
+        self.interrupts = interrupts
+        self.epochs: list[dict[str, Any]] = []
+        self.best: dict[str, Any] = {}
+        self.saved = state
+        self.started = time.perf_counter()
+        log_size = 0
+        if state is not None:
+            log_size = self._resume(load_state(state))
+        config = predictor.config
+        path = output / "log.jsonl" if self.accelerator.is_main_process else None
+        self.log = RunLog(path, config.logging.wandb, config.model_dump(), keep=log_size)
+
+    def _resume(self, state: State) -> int:
+        """Go on from a state; the size that the log had then."""
+        restore(self.trainer, state)
+        self.epochs = state.values["epochs"]
+        self.best = state.values["best"]
+        self.started -= state.values["seconds"]
+        return int(state.values["log"])
+
+    def save(self) -> None:
+        """Save the training state."""
+        state = capture(self.trainer)
+        self.saved = self.output / f"state-{self.trainer.place.step}"
+        if self.accelerator.is_main_process:
+            results = {"epochs": self.epochs, "best": self.best, "seconds": time.perf_counter() - self.started}
+            values = state.values | results | {"log": self.log.sync(), "setting": self.setting}
+            save_state(self.output, self.trainer.place.step, State(state.tensors, values))
+
+    def stop(self, number: int) -> NoReturn:
+        """Save, unless that is done, and raise Interrupted for the signal."""
+        place = self.trainer.place
+        if self.saved != self.output / f"state-{place.step}":
+            self.save()
+        self.accelerator.wait_for_everyone()  # a launcher ends all as soon as one has ended
+        raise Interrupted(f"stopped at step {place.step}. {self._how_to_continue()}", number)
+
+    def after_epoch(self, epoch: int, loss: float) -> None:
+        """Evaluate on dev and keep the checkpoint if it is the best."""
+        scores = None
+        if "dev" in self.evaluators:
+            with self._stopping_at_once():
+                scores = self.evaluators["dev"](self._predict("dev"))
+        result = {"epoch": epoch, "loss": loss} | (brief(scores) if scores else {})
+        self.epochs.append(result)
+        self.log.write("epoch", epoch_line(result, self.predictor.config.training.epochs), **result)
+        sign = 1 if Evaluator.higher_is_better else -1
+        if scores is None or not self.best or sign * (result[Evaluator.metric] - self.best[Evaluator.metric]) > 0:
+            self.best = result
+            if self.accelerator.is_main_process:
+                checkpoint.save(self.predictor, self.output / "best")
+
+    def what_is_left(self) -> str:
+        """What there is on the disk to go on from, for a message."""
+        saved = f"the last saved state is {self.saved}" if self.saved else "no state is saved yet"
+        return saved + (f", the best checkpoint {self.output / 'best'}" if self.best else "")
+
+    def finish(self, **facts: Any) -> dict[str, Any]:
+        """Run the best checkpoint on the test documents, and write the metrics, with `facts` among them. Without them
+        the run is not finished; with them its training state goes."""
+        seconds = time.perf_counter() - self.started
+        self.accelerator.wait_for_everyone()
+        check_folder(self.output / "best")
+        checkpoint.load_weights(self.predictor, self.output / "best" / "model.safetensors")
+        skipped = self.trainer.place.skipped
+        metrics: dict[str, Any] = {"best": self.best, "epochs": self.epochs, "test": None, "skipped_steps": skipped}
+        names = ["best/", "metrics.json", "log.jsonl", "config.yaml"]
+        main_process = self.accelerator.is_main_process
+        if self.splits["test"]:
+            with self._stopping_at_once():
+                predictions = self._predict("test")
+            if main_process:
+                names += ["result.json", "result.zip"]
+                for name in names[-2:]:
+                    write_submission(self.output / name, predictions)
+            if "test" in self.evaluators:
+                scores = self.evaluators["test"](predictions)
+                metrics["test"] = scores.to_json()
+                table = f"test, epoch {self.best['epoch']}:\n{scores_table(scores)}"
+                self.log.write("test", f"\n{table}", **brief(scores), table=table)
+        metrics |= {"training_seconds": seconds, **facts}
+        if main_process:
+            write_json(self.output / "metrics.json", metrics)
+            remove_states(self.output)
+            self.log.write("end", f"\nwritten to {self.output}/: {', '.join(names)}")
+        self.log.close()
+        return metrics
+
+    def _predict(self, split: str) -> list[Prediction]:
+        """The predictions for all documents of a split, each made by one of the processes; every process gets all."""
+        accelerator, features = self.accelerator, self.splits[split]
+        own = range(accelerator.process_index, len(features), accelerator.num_processes)
+        found = self.predictor.predict_features([features[i] for i in own], progress=accelerator.is_main_process)
+        everything = gather_object(list(zip(own, found, strict=True)))
+        return [prediction for _, predictions in sorted(everything, key=lambda x: x[0]) for prediction in predictions]
+
+    def _stopping_at_once(self) -> AbstractContextManager[None]:
+        """For evaluations, before which the state is saved: a signal need not wait, but for other processes."""
+        if self.accelerator.num_processes > 1:
+            return nullcontext()
+        return self.interrupts.at_once(f"stopped while evaluating. {self._how_to_continue()}")
+
+    def _how_to_continue(self) -> str:
+        return f"The state is saved in {self.saved}: the same command goes on from there"

@@ -1,0 +1,112 @@
+"""Train every run of a plan (scripts/plans/*.yaml), and write results that anybody can repeat.
+
+    python scripts/reproduce.py scripts/plans/cpu.yaml [--results results/cpu] [--only TEXT]
+
+For each dataset, loss and seed: the plan's config and overrides go to `python -m docre.train`, in a process of its own
+and a folder under runs/reproduce/. What is finished is not run again, what was interrupted goes on. Each run becomes
+results/<plan>/<name>.json, and all that are there results/<plan>/README.md.
+"""
+
+import argparse
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from docre import cli
+from docre.errors import DocreError
+from docre.files import read_json, write_json, write_text
+from docre.settings import load_config, read_yaml
+from docre.sweep import is_finished
+
+sys.path.insert(0, str(Path(__file__).parent))
+from reproduce_table import readme
+
+RUNS = Path("runs/reproduce")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of a plan: what it is called, and the command that makes it."""
+
+    dataset: str
+    loss: str
+    seed: int
+    config: str
+    overrides: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        parts = (self.dataset, *self.loss.replace("α", "alpha").split(), str(self.seed))
+        return "_".join(parts).lower()
+
+    def command(self, output: Path) -> list[str]:
+        """The arguments of python."""
+        return ["-m", "docre.train", "--config", self.config, *self.overrides, f"output={output}"]
+
+
+def main(arguments: list[str]) -> None:
+    parser = argparse.ArgumentParser(description="Train every run of a plan, and write their results.")
+    parser.add_argument("plan", type=Path, help="a YAML file, as in scripts/plans/")
+    parser.add_argument("--results", type=Path, metavar="DIR", help="where results go (results/<name of the plan>)")
+    parser.add_argument("--only", default="", metavar="TEXT", help="only runs with this in their name")
+    options = parser.parse_args(arguments)
+    plan = read_yaml(options.plan)
+    results = options.results or Path("results") / options.plan.stem
+    runs = [run for run in read_plan(plan, str(options.plan)) if options.only in run.name]
+    for run in runs:
+        load_config(run.config, run.overrides)  # a mistake in the last one is found before the first
+    for number, run in enumerate(runs, start=1):
+        print(f"run {number}/{len(runs)}: {run.name}", flush=True)
+        reproduce(run, RUNS / options.plan.stem / run.name, results / f"{run.name}.json")
+        found = [read_json(path) for path in sorted(results.glob("*.json"))]
+        write_text(results / "README.md", readme(plan, str(options.plan), found))
+    print(f"written to {results}/")
+
+
+def read_plan(plan: Any, where: str) -> Iterator[Run]:
+    """The runs of a plan, seed by seed."""
+    try:
+        for seed in plan["seeds"]:
+            for dataset, part in plan["datasets"].items():
+                for label, changes in part["losses"].items():
+                    overrides = (f"loss.name={label.split()[0]}", *plan["set"], *part["set"], *changes, f"seed={seed}")
+                    yield Run(dataset, label, seed, part["config"], overrides)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise DocreError(f"{where}: expected seeds, set, and datasets with config, set, losses ({error!r})") from None
+
+
+def reproduce(run: Run, folder: Path, result: Path) -> None:
+    """Train, unless that is done, and write the result. The commit is that at which the run was finished."""
+    command = run.command(folder)
+    config = load_config(run.config, [*run.overrides, f"output={folder}"])
+    if result.is_file() and is_finished(config):
+        return
+    if not is_finished(config):
+        done = subprocess.run([sys.executable, *command], check=False)
+        if done.returncode:
+            raise DocreError(
+                f"{run.name}: docre.train ended with {done.returncode}; the same command goes on from there"
+            )
+    metrics = read_json(folder / "metrics.json")
+    about = {"name": run.name, "dataset": run.dataset, "loss": run.loss, "commit": commit()}
+    about |= {"command": shlex.join(["python", *command]), "config": load_config(folder / "config.yaml").model_dump()}
+    write_json(result, about | metrics)
+
+
+def commit() -> str:
+    """The commit of the code, and whether it was changed since."""
+
+    def git(*arguments: Any) -> str:
+        done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
+        return done.stdout.strip()
+
+    changed = git("status", "--porcelain", "--untracked-files=no", "docre", "configs")
+    return git("rev-parse", "--short=12", "HEAD") + (" with changes" if changed else "")
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,106 @@
+"""Commands in forked children of a process that has torch imported already, to be killed, interrupted and paired."""
+
+import os
+import signal
+import socket
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from accelerate.state import AcceleratorState, GradientState, PartialState
+
+from docre import cli, train
+
+forks = pytest.mark.skipif(
+    not hasattr(os, "fork") or torch.cuda.is_available(), reason="forks, which CUDA and Windows do not take"
+)
+
+
+class Child:
+    """`python -m docre.train ARGUMENTS` in a forked process.
+
+    output:      the file that takes what it prints.
+    environment: variables to set in it.
+    prepare:     called in it first.
+    """
+
+    def __init__(
+        self,
+        arguments: list[str],
+        output: Path,
+        environment: dict[str, str] | None = None,
+        prepare: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.output = output
+        self.pid = os.fork()
+        if not self.pid:
+            self._become(arguments, {"TOKENIZERS_PARALLELISM": "false"} | (environment or {}), prepare)
+
+    def _become(self, arguments: list[str], environment: dict[str, str], prepare: Callable[[], None]) -> None:
+        code = 99
+        try:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+            file = os.open(self.output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+            os.dup2(file, 1)
+            os.dup2(file, 2)
+            sys.stdout, sys.stderr = os.fdopen(1, "w", buffering=1), os.fdopen(2, "w", buffering=1)
+            os.environ.update(environment)
+            for state in (AcceleratorState, GradientState, PartialState):
+                state._shared_state.clear()
+            sys.argv = ["docre.train", *arguments]
+            prepare()
+            cli.run(train.main)
+            code = 0
+        except SystemExit as end:
+            code = int(end.code or 0)
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(code)
+
+    def wait(self, seconds: float = 300) -> int:
+        """Its exit code (negative for a signal)."""
+        end = time.monotonic() + seconds
+        while (code := self.poll()) is None:
+            if time.monotonic() > end:
+                self.kill()
+                pytest.fail(f"still running after {seconds} seconds: {self.output.read_text()}")
+            time.sleep(0.005)
+        return code
+
+    def poll(self) -> int | None:
+        """Its exit code if it has ended."""
+        pid, status = os.waitpid(self.pid, os.WNOHANG)
+        return os.waitstatus_to_exitcode(status) if pid else None
+
+    def kill(self) -> None:
+        """kill -9."""
+        os.kill(self.pid, signal.SIGKILL)
+        os.waitpid(self.pid, 0)
+
+    def text(self) -> str:
+        """What it has printed."""
+        return self.output.read_text()
+
+
+def together(arguments: list[str], folder: Path, processes: int = 2) -> list[Child]:
+    """The processes of one run, as torchrun starts them."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    common = {"WORLD_SIZE": processes, "LOCAL_WORLD_SIZE": processes, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    return [
+        Child(
+            arguments,
+            folder / f"rank{rank}.txt",
+            {key: str(value) for key, value in (common | {"RANK": rank, "LOCAL_RANK": rank}).items()},
+        )
+        for rank in range(processes)
+    ]

@@ -1,0 +1,67 @@
+"""The warnings about the data: each for what it is about, none for sound data."""
+
+from dataclasses import replace
+
+from docre.data import oddities
+from docre.documents import Triple
+from tests.tiny import random_documents
+
+
+def test_sound_data_has_no_warning():
+    train, dev = random_documents(30), random_documents(3, seed=1)
+    assert oddities.no_positives(train) == oddities.unlabelled("dev", dev) == oddities.unlabelled("dev", []) == []
+    assert oddities.unseen_relations("dev", dev, train) == oddities.leaked("dev", dev, train) == []
+
+
+def test_no_positive_pair():
+    document, *_ = random_documents(1)
+    (expected,) = oddities.no_positives([replace(document, triples=[])])
+    assert expected == "no pair of the training documents has a relation: there is nothing to learn"
+    loop, outside = Triple(1, 1, "P1"), Triple(0, 1, "P1")
+    assert oddities.no_positives([replace(document, triples=[loop, outside], pairs=[(2, 3)])]) == [expected]
+    assert oddities.no_positives([replace(document, triples=[outside], pairs=[(0, 1)])]) == []
+
+
+def test_no_labels():
+    unlabelled = random_documents(2, labelled=False)
+    assert oddities.unlabelled("test", unlabelled) == [
+        "the test documents have no labels: they are predicted, not scored"
+    ]
+    assert oddities.unlabelled("test", [*unlabelled, random_documents(1)[0]]) == []
+
+
+def test_relations_that_training_lacks():
+    document, *_ = random_documents(1)
+    dev = [replace(document, triples=[Triple(0, 1, f"X{i}") for i in range(7)])]
+    (line,) = oddities.unseen_relations("dev", dev, random_documents(3))
+    assert line == "7 relations of the dev documents never occur in training: 'X0', 'X1', 'X2', 'X3', 'X4', ..."
+
+
+def test_documents_of_the_training_set():
+    train = random_documents(5)
+    same_title = replace(train[1], sentences=[*train[1].sentences, ["more"]])
+    same_text = replace(train[2], title="another")
+    dev = [replace(train[0], triples=[]), same_title, same_text, *random_documents(2, seed=3)]
+    assert oddities.leaked("dev", dev, train) == ["1 dev documents are in the training set too, word for word: 'doc 0'"]
+
+
+def test_mentions_beyond_the_limit(tiny_encoder):
+    from docre.data.features import Featuriser
+    from docre.data.schema import LabelSchema
+    from docre.models import load_tokenizer
+    from tests.tiny import RELATIONS
+
+    documents = random_documents(4)
+    featurise = Featuriser(load_tokenizer(str(tiny_encoder)), LabelSchema(RELATIONS), 20)
+    features = featurise(documents)
+    mentions = sum(len(entity.mentions) for document in documents for entity in document.entities)
+    cut = sum(f.cut_mentions for f in features)
+    (line,) = oddities.cut_off("train", features, 20)
+    assert 0 < cut < mentions
+    assert line == (
+        f"data.max_tokens=20 cuts off {cut} of {mentions} mentions ({100 * cut / mentions:.1f}%) of the train documents"
+    )
+    whole = [replace(f, cut_mentions=0) for f in features]
+    assert oddities.cut_off("train", whole, 20) == oddities.cut_off("train", [], 20) == []
+    one = [replace(whole[0], mentions=whole[0].mentions[:1].repeat(99, axis=0), cut_mentions=1)]
+    assert oddities.cut_off("train", one, 20) == []  # 1% exactly

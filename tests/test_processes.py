@@ -1,0 +1,139 @@
+"""Two processes on a CPU: the numbers of one, every document once, one checkpoint, one line for a mistake."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from docre import cli, train
+from docre.data.docred import write_docred
+from docre.errors import DocreError
+from docre.training.report import launch_warnings
+from tests.children import Child, forks, together
+from tests.conftest import ROOT
+from tests.test_resume import outcome
+from tests.test_train import write_config
+from tests.tiny import random_documents, save_tiny_encoder
+
+STEP = {"epochs": 1, "encoder_lr": 1e-3, "head_lr": 2e-2}
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("corpus")
+    for seed, (split, size) in enumerate({"train": 16, "dev": 5, "test": 5}.items()):
+        write_docred(folder / f"{split}.json", random_documents(size, seed=seed))
+    save_tiny_encoder(folder / "still", hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
+    return folder
+
+
+def config(folder: Path, corpus: Path, encoder: Path, **training) -> Path:
+    folder.mkdir(exist_ok=True)
+    return write_config(folder / "c.yaml", corpus, encoder, training=STEP | training)
+
+
+@pytest.fixture(scope="module")
+def one(corpus, tmp_path_factory) -> Path:
+    """The folder of the run of one process."""
+    path = config(tmp_path_factory.mktemp("one"), corpus, corpus / "still", batch_size=4)
+    train.main(["--config", str(path)])
+    return path.parent / "run"
+
+
+def same_as_one(run: Path, one: Path) -> None:
+    """The run of two processes in the folder `run` is that of one."""
+    first, second = (json.loads((folder / "metrics.json").read_text()) for folder in (one, run))
+    for a, b in ((first["epochs"][0], second["epochs"][0]), (first["test"], second["test"])):
+        for key in {"loss", "p", "r", "f1", "ign_f1"} & a.keys():
+            assert b[key] == pytest.approx(a[key], rel=1e-5, abs=1e-5)
+    (expected, got) = (json.loads((folder / "result.json").read_text()) for folder in (one, run))
+    assert got == expected and len({entry["title"] for entry in got}) == 5
+    assert sorted(p.name for p in run.iterdir()) == sorted(p.name for p in one.iterdir())
+
+
+@forks
+def test_two_processes_give_the_numbers_of_one(corpus, one, tmp_path):
+    path = config(tmp_path / "two", corpus, corpus / "still", batch_size=2)
+    children = together(["--config", str(path)], tmp_path)
+    assert [child.wait() for child in children] == [0, 0], [child.text() for child in children]
+    same_as_one(path.parent / "run", one)
+    lines = [line for line in children[1].text().splitlines() if "[Gloo]" not in line]
+    assert not lines  # only the first process speaks
+
+
+@forks
+def test_two_processes_stop_together_and_go_on_exactly(corpus, tiny_encoder, tmp_path):
+    """With dropout: each process's random state is its own."""
+    outcomes = []
+    for name in ("whole", "stopped"):
+        path = config(tmp_path / name, corpus, tiny_encoder, batch_size=1, epochs=2)
+        run = path.parent / "run"
+        children = together(["--config", str(path)], tmp_path)
+        if name == "stopped":
+            while not (run / "log.jsonl").is_file() or '"step": 4' not in (run / "log.jsonl").read_text():
+                assert children[0].poll() is None
+                time.sleep(0.002)
+            os.kill(children[1].pid, signal.SIGTERM)  # one is enough
+            assert [child.wait() for child in children] == [143, 143]
+            assert "docre: stopped at step " in children[0].text() and len(list(run.glob("state-*"))) == 1
+            with pytest.raises(DocreError, match="holds a run with another number of processes: 2, now 1"):
+                train.main(["--config", str(path)])
+            children = together(["--config", str(path)], tmp_path)
+        assert [child.wait() for child in children] == [0, 0], [child.text() for child in children]
+        outcomes.append(outcome(run))
+    assert outcomes[0] == outcomes[1]
+
+
+@pytest.mark.slow
+def test_accelerate_launches_two_processes(corpus, one, tmp_path):
+    """The command of the README."""
+    path = config(tmp_path / "two", corpus, corpus / "still", batch_size=2)
+    launch = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2"]
+    command = [*launch, "--main_process_port", "0", "-m", "docre.train", "--config", str(path)]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=environment, timeout=300)
+    assert done.returncode == 0, done.stderr
+    same_as_one(path.parent / "run", one)
+
+
+@pytest.mark.slow
+def test_a_mistake_is_one_line_from_two_processes(corpus, tmp_path):
+    path = config(tmp_path / "two", corpus, corpus / "still", batch_size=20)
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    command = [*torchrun, "-m", "docre.train", "--config", str(path)]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=environment, timeout=300)
+    assert done.returncode != 0 and not (path.parent / "run").exists()
+    (line,) = [line for line in done.stderr.splitlines() if "docre: error" in line]
+    assert "16 training documents are too few" in line
+
+
+@forks
+def test_a_mistake_of_another_process_alone_is_said_too(corpus, tmp_path):
+    """A child that is not the first waits for its end, and speaks when it does not come."""
+    path = config(tmp_path / "two", corpus, corpus / "still", batch_size=20)
+    child = Child(
+        ["--config", str(path), "training.epoch=1"],
+        tmp_path / "out.txt",
+        environment={"RANK": "1"},
+        prepare=lambda: setattr(cli, "PATIENCE", 0.1),
+    )
+    assert child.wait() == 2 and "docre: error: " in child.text()
+
+
+def test_a_launcher_that_starts_one_process_instead_of_two(monkeypatch):
+    for name in ("RANK", "MASTER_PORT", "ACCELERATE_MIXED_PRECISION"):
+        monkeypatch.delenv(name, raising=False)
+    assert launch_warnings(1) == []
+    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "no")
+    assert launch_warnings(1) == []  # accelerate launch with one process
+    monkeypatch.setenv("MASTER_PORT", "29500")
+    (line,) = launch_warnings(1)
+    assert "--multi_gpu" in line
+    monkeypatch.setenv("RANK", "0")
+    assert launch_warnings(2) == []
