@@ -92,7 +92,7 @@ def reproduce(run: Run, folder: Path, result: Path) -> None:
                 f"{run.name}: docre.train ended with {done.returncode}; the same command goes on from there"
             )
     metrics = read_json(folder / "metrics.json")
-    about = {"name": run.name, "dataset": run.dataset, "loss": run.loss, "commit": commit()}
+    about: dict[str, Any] = {"name": run.name, "dataset": run.dataset, "loss": run.loss, "commit": commit()}
     about |= {"command": shlex.join(["python", *command]), "config": load_config(folder / "config.yaml").model_dump()}
     write_json(result, about | metrics)
 

@@ -3,6 +3,7 @@
 import os
 import platform
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -31,8 +32,17 @@ def versions() -> dict[str, str]:
 
 def device_name(device: torch.device) -> str:
     """What the run computes on."""
-    kind = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or platform.machine()
-    return f"{device.type}: {kind}"
+    if device.type == "cuda":
+        return f"cuda: {torch.cuda.get_device_name(device)}"
+    return f"{device.type}: {processor()}, {torch.get_num_threads()} threads"
+
+
+def processor() -> str:
+    """What the system calls its processor."""
+    path = Path("/proc/cpuinfo")
+    lines = path.read_text().splitlines() if path.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
 
 
 def launch_warnings(processes: int) -> list[str]:
