@@ -35,10 +35,10 @@ class Data(Section):
     test: str | None = None
     """The documents that the best checkpoint is run on when training is done; they may be unlabelled."""
     reader: str = "docred"
-    """The format of these files."""
+    """The format of these files: docred (also Re-DocRED, and DWIE in that form), docgnre, cdr, gda, jsonl."""
     relations: str | None = None
-    """A label schema (JSON: a list of {id, name}, or rel2id.json, or rel_info.json); by default the relations that
-    occur in these files, in alphabetical order."""
+    """A label schema: one that docre carries (docred, dwie, cdr, gda) or a JSON file (a list of {id, name},
+    rel2id.json, or rel_info.json); by default the relations that occur in these files, in alphabetical order."""
     max_tokens: int = Field(1024, ge=8)
     """Tokens of a document at most, special tokens included; the rest is cut off."""
 

@@ -111,6 +111,7 @@ def train(config: Config, restart: bool = False) -> dict[str, Any]:
             run.log.write("warning", message=message)
         trainer.run(run.log, run)
         metrics = run.finish(**about, peak_memory_mb=round(peak_memory(device)), data=setting["data"])
+    trainer.close()
     accelerator.end_training()
     return metrics
 

@@ -1,5 +1,6 @@
 """Commands in forked children of a process that has torch imported already, to be killed, interrupted and paired."""
 
+import faulthandler
 import os
 import signal
 import socket
@@ -18,6 +19,7 @@ from docre import cli, train
 forks = pytest.mark.skipif(
     not hasattr(os, "fork") or torch.cuda.is_available(), reason="forks, which CUDA and Windows do not take"
 )
+STUCK = 60  # seconds after which a child says where it is
 
 
 class Child:
@@ -49,6 +51,7 @@ class Child:
             os.dup2(file, 1)
             os.dup2(file, 2)
             sys.stdout, sys.stderr = os.fdopen(1, "w", buffering=1), os.fdopen(2, "w", buffering=1)
+            faulthandler.dump_traceback_later(STUCK, file=sys.stderr)
             os.environ.update(environment)
             for state in (AcceleratorState, GradientState, PartialState):
                 state._shared_state.clear()
@@ -65,7 +68,7 @@ class Child:
             sys.stderr.flush()
             os._exit(code)
 
-    def wait(self, seconds: float = 300) -> int:
+    def wait(self, seconds: float = 90) -> int:
         """Its exit code (negative for a signal)."""
         end = time.monotonic() + seconds
         while (code := self.poll()) is None:

@@ -1,6 +1,8 @@
 """Bad input: one line that says where and what, exit code 2, nothing written."""
 
+import importlib
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -109,12 +111,25 @@ def test_exit_code_and_no_traceback(good):
     assert not (good.parent / "run").exists()
 
 
-@pytest.mark.parametrize("command", ["train", "evaluate", "predict"])
-def test_help(command):
-    done = subprocess.run(
-        [sys.executable, "-m", f"docre.{command}", "--help"], cwd=ROOT, capture_output=True, text=True
-    )
-    assert done.returncode == 0 and "usage: python -m docre." in done.stdout
+COMMANDS = [
+    ".".join(path.relative_to(ROOT).with_suffix("").parts)
+    for path in sorted((ROOT / "docre").rglob("*.py"))
+    if '__name__ == "__main__"' in path.read_text() or path.name == "__main__.py"
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help(command, capsys):
+    """Every module that is a command, found by its last lines."""
+    with pytest.raises(SystemExit) as end:
+        importlib.import_module(command).main(["--help"])
+    assert end.value.code == 0
+    assert f"usage: python -m {command.removesuffix('.__main__')}" in capsys.readouterr().out
+
+
+def test_the_commands_of_the_readme_exist():
+    named = set(re.findall(r"python -m (docre[.\w]*)", (ROOT / "README.md").read_text()))
+    assert named == {command.removesuffix(".__main__") for command in COMMANDS}
 
 
 @pytest.mark.parametrize("content", [None, "directory", "empty", "weights", "relations"])

@@ -47,11 +47,11 @@ def outcome(run: Path) -> dict:
     log = [
         {key: value for key, value in line.items() if key != "seconds"}
         for line in log
-        if line["event"] != "resume" and "passed over a saved state" not in line.get("message", "")
+        if line["event"] not in ("resume", "end") and "passed over a saved state" not in line.get("message", "")
     ]
     files = ["result.json", "best/model.safetensors", "best/relations.json"]
     left = sorted(path.name for path in run.iterdir())
-    return {"metrics": metrics, "log": log[:-1], "left": left} | {name: (run / name).read_bytes() for name in files}
+    return {"metrics": metrics, "log": log, "left": left} | {name: (run / name).read_bytes() for name in files}
 
 
 @pytest.fixture(scope="module")

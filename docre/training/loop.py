@@ -1,5 +1,6 @@
 """The training loop: epochs of optimiser steps, with AMP, accumulation and several processes through accelerate."""
 
+import gc
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -113,6 +114,13 @@ class Trainer:
                 raise DocreError(f"no step of epoch {place.epoch + 1} had a finite loss; {run.what_is_left()}")
             place.epoch, place.done = place.epoch + 1, 0
             run.after_epoch(place.epoch, loss)
+
+    def close(self) -> None:
+        """Let go of the wrapped model, before its process group ends. The other way round torch joins the group's
+        threads holding the GIL, for which one of them may be waiting, and the process hangs."""
+        self.objective = self.accelerator.unwrap_model(self.objective)
+        self.accelerator.free_memory()
+        gc.collect()
 
     def _train_epoch(self, log: RunLog, run: Run) -> None:
         """The steps that are left of an epoch. Every so many a line goes to the log, and the state to the disk."""
