@@ -140,6 +140,7 @@ def summary_rows(analyses: Mapping[str, Analysis]) -> list[tuple[str, list[str]]
         "pairs with a relation": [count(a.ordering.pairs) for a in analyses.values()],
         "Relative Offset, mean": [number(a.offsets.mean) for a in analyses.values()],
         "Std(RO)": [number(a.offsets.std) for a in analyses.values()],
+        "RO, quartiles": [" ".join(map(number, a.offsets.quartiles or (None,))) for a in analyses.values()],
         "RO outside [0, 1]": [share(a.offsets.outside) for a in analyses.values()],
         "OVR": [share(a.ordering.ovr) for a in analyses.values()],
         "  positive below threshold": [share(a.ordering.missed) for a in analyses.values()],
@@ -163,9 +164,10 @@ def summary_rows(analyses: Mapping[str, Analysis]) -> list[tuple[str, list[str]]
 
 def summary_table(analyses: Mapping[str, Analysis]) -> str:
     """The figures of some models side by side."""
-    width = max(12, *(len(name) + 2 for name in analyses))
+    rows = summary_rows(analyses)
+    width = max(12, *(len(text) + 2 for text in (*analyses, *(text for _, texts in rows for text in texts))))
     lines = [f"{'':<28}" + "".join(f"{name:>{width}}" for name in analyses)]
-    lines += [f"{what:<28}" + "".join(f"{text:>{width}}" for text in texts) for what, texts in summary_rows(analyses)]
+    lines += [f"{what:<28}" + "".join(f"{text:>{width}}" for text in texts) for what, texts in rows]
     return "\n".join(lines)
 
 

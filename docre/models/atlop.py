@@ -60,5 +60,6 @@ class ATLOP(Model):
         """tanh(W [e; c] + b) in groups, [pairs, groups, block]. W [e; c] = W1 e + W2 c, with W1 e once for each entity
         and W2 c once for each unordered pair."""
         of_entity, of_context = layer.weight.split(entities.shape[1], dim=1)
-        projected = linear(entities, of_entity, layer.bias)[role] + linear(contexts, of_context)[batch.pair_context]
-        return projected.tanh().unflatten(1, (-1, self.block_size))
+        by_entity = linear(entities, of_entity, layer.bias).index_select(0, role)
+        by_context = linear(contexts, of_context).index_select(0, batch.pair_context)
+        return (by_entity + by_context).tanh().unflatten(1, (-1, self.block_size))

@@ -11,7 +11,7 @@ padded inside attention only, on a GPU, where a loop would wait for kernel launc
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -24,6 +24,22 @@ from docre.models.dropout import LEVELS, draw_kept
 from docre.models.dropout import dropout as drop
 
 PACKED = "docre_packed"
+
+
+class Part(NamedTuple):
+    """Some heads of one window.
+
+    heads, tokens: which.
+    read:          positions in the window whose attention is read.
+    place:         where these stand among the rows of the batch.
+    shape:         of the attention, [heads, length, length].
+    """
+
+    heads: slice
+    tokens: slice
+    read: Tensor
+    place: slice
+    shape: torch.Size
 
 
 @dataclass
@@ -46,6 +62,18 @@ class AttentionPlan:
     def mean_rows(self) -> Tensor:
         """The kept rows, mean over the layers: [rows, heads, longest window]."""
         return self.rows[0] if len(self.rows) == 1 else torch.stack(self.rows).mean(0)
+
+    def parts(self, heads: int, bytes_each: int) -> list[Part]:
+        """The windows, and of each as many heads at a time as fit into SCRATCH."""
+        found = []
+        for tokens, index, place in self.windows():
+            length = tokens.stop - tokens.start
+            step = max(1, SCRATCH // (bytes_each * length * length))
+            for start in range(0, heads, step):
+                stop = min(heads, start + step)
+                shape = torch.Size((stop - start, length, length))
+                found.append(Part(slice(start, stop), tokens, index, place, shape))
+        return found
 
     def windows(self) -> list[tuple[slice, Tensor, slice]]:
         """Of each window: its tokens, the positions in it whose attention is read, and their place among the rows."""
@@ -105,17 +133,23 @@ def attend_windows(q: Tensor, k: Tensor, v: Tensor, scale: float, plan: Attentio
         qw, kw, vw = q[:, tokens], k[:, tokens], v[:, tokens]
         outputs.append(scaled_dot_product_attention(qw[None], kw[None], vw[None], scale=scale)[0])
         if keep:
-            read = probabilities(qw.index_select(1, index), kw, scale).transpose(0, 1)
+            scores = torch.bmm(qw.index_select(1, index) * scale, kw.transpose(1, 2))
+            read = softmax(scores).transpose(0, 1)
             rows.append(nn.functional.pad(read, (0, max(plan.window_lengths) - read.shape[2])))
     return torch.cat(outputs, dim=1).transpose(0, 1), torch.cat(rows) if keep else None
 
 
+SCRATCH = 2 * 2**20  # bytes of a [heads, length, length] buffer: on a CPU it should stay in the cache
+
+
 class _WindowAttention(torch.autograd.Function):
-    """Attention [heads, tokens, size] with dropout on the probabilities, window by window; these are computed again in
-    the backward pass.
+    """Attention [heads, tokens, size] with dropout on the probabilities, window by window and a few heads at a time;
+    the probabilities are computed again in the backward pass.
 
     Autograd would keep the probabilities before dropout, the mask and the probabilities after it, nine bytes for each
-    of heads * length^2; this keeps the mask, one byte, and reuses its buffers.
+    of heads * length^2; this keeps the mask, one byte. And it passes over them four times where autograd does eleven:
+    dropout's scale u is put on the values and the gradients instead, and softmax's gradient P * (G - sum P G), with the
+    gradient G of the probabilities P, takes its sum from the output, as sum P G = sum O dO.
     """
 
     @staticmethod
@@ -125,44 +159,61 @@ class _WindowAttention(torch.autograd.Function):
     ) -> Attended:
         dropped = round(p * LEVELS)
         up = LEVELS / max(1, LEVELS - dropped)
-        windows = plan.windows()
-        ctx.settings = scale, up, windows, keep  # not the plan: it will hold our output, a ring that is never freed
+        parts = plan.parts(len(q), q.element_size())
+        ctx.settings = scale, up, parts, keep  # not the plan: it will hold our output, a ring that is never freed
         masks = []
         output = q.new_empty(q.shape[1], q.shape[0], v.shape[2])
         rows = q.new_zeros(len(plan.row_index), q.shape[0], max(plan.window_lengths)) if keep else None
-        for tokens, index, place in windows:
-            probability = probabilities(q[:, tokens], k[:, tokens], scale)
-            kept = draw_kept(probability.shape, dropped)
-            probability.mul_(kept).mul_(up)
-            output[tokens] = torch.bmm(probability, v[:, tokens]).transpose(0, 1)
+        (buffer,) = buffers(parts, q, 1)
+        for heads, tokens, index, place, shape in parts:
+            probability = probabilities(q[heads, tokens], k[heads, tokens], scale, cut(buffer, shape))
+            masks.append(draw_kept(shape, dropped))
+            probability.mul_(masks[-1])
+            output[tokens, heads] = torch.bmm(probability, v[heads, tokens]).transpose(0, 1)
             if rows is not None:
-                rows[place, :, : probability.shape[2]] = probability.index_select(1, index).transpose(0, 1)
-            masks.append(kept)
-        ctx.save_for_backward(q, k, v, *masks)
+                rows[place, heads, : shape[2]] = probability.index_select(1, index).transpose(0, 1)
+        output.mul_(up)
+        if rows is not None:
+            rows.mul_(up)
+        ctx.save_for_backward(q, k, v, output, rows, *masks)
         return output, rows
 
     @staticmethod
     @custom_bwd(device_type="cpu")
     @once_differentiable
     def backward(ctx: Any, d_output: Tensor, d_rows: Tensor | None) -> tuple[Tensor | None, ...]:
-        q, k, v, *masks = ctx.saved_tensors
-        scale, up, windows, keep = ctx.settings
+        q, k, v, output, rows, *masks = ctx.saved_tensors
+        scale, up, parts, keep = ctx.settings
         dq, dk, dv = (torch.empty_like(x) for x in (q, k, v))
-        for (tokens, index, place), kept in zip(windows, masks, strict=True):
-            probability = probabilities(q[:, tokens], k[:, tokens], scale)
-            after = d_output[tokens].transpose(0, 1)
-            gradient = torch.bmm(after, v[:, tokens].transpose(1, 2))
+        sums = (output * d_output).sum(2).transpose(0, 1).contiguous()  # [heads, tokens]
+        d_output = d_output.transpose(0, 1) * up
+        first, second, third = buffers(parts, q, 3)
+        for (heads, tokens, index, place, shape), mask in zip(parts, masks, strict=True):
+            here = heads, tokens
+            probability = probabilities(q[here], k[here], scale, cut(first, shape))
+            kept = torch.mul(probability, mask, out=cut(second, shape))
+            dv[here] = torch.bmm(kept.transpose(1, 2), d_output[here])
+            gradient = torch.bmm(d_output[here], v[here].transpose(1, 2), out=cut(third, shape))
+            inner = sums[here]
             if keep and d_rows is not None:
-                gradient.index_add_(1, index, d_rows[place, :, : gradient.shape[2]].transpose(0, 1))
-            gradient.mul_(kept).mul_(up)
-            dropped = (probability * kept).mul_(up)
-            dv[:, tokens] = torch.bmm(dropped.transpose(1, 2), after)
-            # softmax's gradient, P * (G - sum P G), in the buffer of G
-            inner = torch.mul(gradient, probability, out=dropped).sum(-1, keepdim=True)
-            gradient.sub_(inner).mul_(probability).mul_(scale)
-            dq[:, tokens] = torch.bmm(gradient, k[:, tokens])
-            dk[:, tokens] = torch.bmm(gradient.transpose(1, 2), q[:, tokens])
+                d_here = d_rows[place, heads, : shape[2]]
+                gradient.index_add_(1, index, d_here.transpose(0, 1), alpha=up)
+                inner.index_add_(1, index, (rows[place, heads, : shape[2]] * d_here).sum(2).T)
+            probability.mul_(inner[:, :, None]).addcmul_(kept, gradient, value=-1)  # -(P * (G - sum P G))
+            dq[here] = torch.bmm(probability, k[here]).mul_(-scale)
+            dk[here] = torch.bmm(probability.transpose(1, 2), q[here]).mul_(-scale)
         return dq, dk, dv, None, None, None, None
+
+
+def buffers(parts: Sequence[Part], like: Tensor, count: int) -> list[Tensor]:
+    """Memory for the largest of the parts, used again for each."""
+    size = max((part.shape.numel() for part in parts), default=0)
+    return [like.new_empty(size) for _ in range(count)]
+
+
+def cut(buffer: Tensor, shape: torch.Size) -> Tensor:
+    """The beginning of a buffer in a shape."""
+    return buffer[: shape.numel()].view(shape)
 
 
 def attend_padded(q: Tensor, k: Tensor, v: Tensor, scale: float, p: float, plan: AttentionPlan, keep: bool) -> Attended:
@@ -187,9 +238,10 @@ def attend_padded(q: Tensor, k: Tensor, v: Tensor, scale: float, p: float, plan:
     return output.transpose(1, 2).flatten(0, 1)[place], rows
 
 
-def probabilities(q: Tensor, k: Tensor, scale: float) -> Tensor:
-    """softmax(q k^T * scale) over [heads, length, size]."""
-    return softmax(torch.bmm(q * scale, k.transpose(1, 2)))
+def probabilities(q: Tensor, k: Tensor, scale: float, out: Tensor) -> Tensor:
+    """softmax(q k^T * scale) over [heads, length, size], in the memory `out`."""
+    scores = torch.bmm(q * scale, k.transpose(1, 2), out=out)
+    return torch.softmax(scores, -1, out=out)
 
 
 def softmax(scores: Tensor) -> Tensor:

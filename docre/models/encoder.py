@@ -120,7 +120,7 @@ def merge_tokens(hidden: Tensor, batch: Batch) -> Tensor:
     if len(batch.window_lengths) == len(batch.document_lengths):
         return hidden
     merged = hidden.new_zeros(sum(batch.document_lengths), hidden.shape[1])
-    merged = merged.index_add(0, batch.merge_target, hidden[batch.merge_source])
+    merged = merged.index_add(0, batch.merge_target, hidden.index_select(0, batch.merge_source))
     count = torch.bincount(batch.merge_target, minlength=len(merged)).clamp(min=1)
     return merged / count[:, None]
 

@@ -14,7 +14,7 @@ def pool_entities(tokens: Tensor, batch: Batch) -> Tensor:
 
     tokens [document tokens, hidden], float32 -> [entities, hidden]. Zhou et al. 2021, eq. 2.
     """
-    mentions = tokens[batch.mention_token]
+    mentions = tokens.index_select(0, batch.mention_token)
     entities = sum(batch.entity_counts)
     index = batch.mention_entity[:, None].expand_as(mentions)
     top = mentions.new_full((entities, tokens.shape[1]), -torch.inf)

@@ -130,27 +130,28 @@ class ReferenceATLOP(nn.Module):
         """The logits [pairs, outputs]."""
         tokens, maps = self.encode(lists)
         heads, tails, contexts = [], [], []
-        for hidden, attention, mentions, pairs in zip(tokens, maps, lists.mentions, lists.pairs, strict=True):
+        for i, (mentions, pairs) in enumerate(zip(lists.mentions, lists.pairs, strict=True)):
             embeddings, attentions = [], []
             for starts in mentions:
+                # as published, from the tensors of the whole batch: each gradient is of their full size
                 if len(starts) > 1:
-                    embeddings.append(torch.logsumexp(torch.stack([hidden[s] for s in starts]), dim=0))
-                    attentions.append(torch.stack([attention[:, s] for s in starts]).mean(0))
+                    embeddings.append(torch.logsumexp(torch.stack([tokens[i, s] for s in starts]), dim=0))
+                    attentions.append(torch.stack([maps[i, :, s] for s in starts]).mean(0))
                 elif starts:
-                    embeddings.append(hidden[starts[0]])
-                    attentions.append(attention[:, starts[0]])
+                    embeddings.append(tokens[i, starts[0]])
+                    attentions.append(maps[i, :, starts[0]])
                 else:
-                    embeddings.append(hidden.new_zeros(hidden.shape[1]))
-                    attentions.append(attention.new_zeros(attention.shape[0], len(hidden)))
+                    embeddings.append(tokens.new_zeros(tokens.shape[2]))
+                    attentions.append(maps.new_zeros(maps.shape[1], maps.shape[3]))
             if pairs:
                 e = torch.stack(embeddings)
                 a = torch.stack(attentions)
-                index = torch.tensor(pairs, device=hidden.device)
-                weights = (a[index[:, 0]] * a[index[:, 1]]).mean(1)
+                index = torch.tensor(pairs, device=tokens.device)
+                weights = (a.index_select(0, index[:, 0]) * a.index_select(0, index[:, 1])).mean(1)
                 weights = weights / (weights.sum(1, keepdim=True) + 1e-5)
-                contexts.append(torch.einsum("ld,rl->rd", hidden, weights))
-                heads.append(e[index[:, 0]])
-                tails.append(e[index[:, 1]])
+                contexts.append(torch.einsum("ld,rl->rd", tokens[i], weights))
+                heads.append(e.index_select(0, index[:, 0]))
+                tails.append(e.index_select(0, index[:, 1]))
         if not heads:
             return torch.zeros(0, self.bilinear.out_features)
         context = torch.cat(contexts)

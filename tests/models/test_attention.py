@@ -90,12 +90,12 @@ def test_padded_attention_drops_probabilities():
 
 
 def test_only_one_byte_a_probability_is_kept_for_the_backward_pass():
-    """What autograd stores for a window of n tokens: heads * n^2 bytes of mask, and q, k, v."""
+    """What autograd stores for a window of n tokens: heads * n^2 bytes of mask, and q, k, v, the output."""
     n = 64
     q, k, v = (torch.randn(HEADS, n, SIZE, requires_grad=True) for _ in range(3))
     alone = AttentionPlan((n,), torch.tensor([], dtype=torch.long), (0,), 0)
     output, _ = _WindowAttention.apply(q, k, v, SCALE, 0.1, alone, False)
     node = output.grad_fn
-    *inputs, mask = node.saved_tensors
-    assert mask.nbytes == HEADS * n * n
-    assert [saved.numel() for saved in inputs] == 3 * [HEADS * n * SIZE]
+    *small, rows, mask = node.saved_tensors
+    assert rows is None and mask.nbytes == HEADS * n * n
+    assert [saved.numel() for saved in small] == 4 * [HEADS * n * SIZE]  # with the output, which the next layer keeps
