@@ -23,7 +23,8 @@ def plot(results: dict[str, Any], path: Path) -> bool:
             heights = [e[what][key] / e[what]["documents"] for e in encoders.values()]
             comparison.bar(places, heights, width * 0.9, color=f"C{offset}", label=label if not shift else None)
     comparison.set_xticks([i * 5 * width + 1.5 * width for i in range(len(names))], names)
-    comparison.set_ylabel("seconds a document (left: training, right: evaluation)")
+    comparison.set_ylabel("seconds a document")
+    comparison.set_title("training, evaluation", fontsize="medium")
     comparison.legend()
     for offset, key in enumerate(("reference_megabytes", "fast_megabytes")):
         places = [i * 3 * width + offset * width for i in range(len(names))]

@@ -63,17 +63,19 @@ class _BlockwiseBilinear(torch.autograd.Function):
         groups, block = head.shape[1:]
         blocks = weight.view(len(weight), groups, block * block)
         gradient = gradient.to(head.dtype)
-        d_head, d_tail, d_weight = torch.empty_like(head), torch.empty_like(tail), torch.zeros_like(blocks)
+        d_head, d_tail, d_weight = torch.empty_like(head), torch.empty_like(tail), torch.empty_like(blocks)
         parts = stretches(len(head), STRETCH.get(head.device.type, 2048))
         products, d_products = (head.new_empty(longest(parts), block, block) for _ in range(2))
         for g in range(groups):
+            sums = weight.new_zeros(len(weight), block * block)
             for pairs in parts:
                 h, t = head[pairs, g], tail[pairs, g]
-                d_weight[:, g] += torch.mm(gradient[pairs].T, outer(h, t, products))
+                sums.addmm_(gradient[pairs].T, outer(h, t, products))
                 d_outer = d_products[: len(h)]
                 torch.mm(gradient[pairs], blocks[:, g], out=d_outer.flatten(1))
                 d_head[pairs, g] = torch.bmm(d_outer, t[:, :, None])[:, :, 0]
                 d_tail[pairs, g] = torch.bmm(h[:, None, :], d_outer)[:, 0]
+            d_weight[:, g] = sums
         return d_head, d_tail, d_weight.view_as(weight)
 
 
