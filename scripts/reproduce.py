@@ -40,7 +40,7 @@ class Run:
 
     @property
     def name(self) -> str:
-        parts = (self.dataset, *self.loss.replace("α", "alpha").split(), str(self.seed))
+        parts = f"{self.dataset} {self.loss} {self.seed}".replace("α", "alpha").split()
         return "_".join(parts).lower()
 
     def command(self, output: Path) -> list[str]:

@@ -1,0 +1,86 @@
+"""scripts/reproduce.py: plans that can be run, results that are those of the runs, nothing run twice."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+from docre.data.docred import write_docred
+from docre.losses import LOSSES, loss_class
+from docre.settings import load_config, read_yaml
+from docre.tensors import LabelStatistics
+from tests.conftest import ROOT
+from tests.test_train import write_config
+from tests.tiny import random_documents
+
+sys.path.insert(0, str(ROOT / "scripts"))
+import reproduce
+from reproduce_table import readme
+
+PLANS = sorted((ROOT / "scripts" / "plans").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", PLANS, ids=lambda path: path.stem)
+def test_every_run_of_a_plan_has_a_config(path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    runs = list(reproduce.read_plan(read_yaml(path), str(path)))
+    assert len({run.name for run in runs}) == len(runs) > 0
+    for run in runs:
+        config = load_config(run.config, run.overrides)
+        assert config.loss.name == run.loss.split()[0] and config.seed == run.seed
+        counted = loss_class(config.loss.name).from_training_data(LabelStatistics(pairs=20, positives=(1, 2, 3)))
+        LOSSES.build(config.loss.name, counted | config.loss.parameters, 3)
+
+
+def test_the_gpu_plan_has_every_loss():
+    plan = read_yaml(ROOT / "scripts" / "plans" / "gpu.yaml")
+    for dataset in plan["datasets"].values():
+        assert {label.split()[0] for label in dataset["losses"]} == set(LOSSES)
+
+
+def test_a_plan_is_run_once(tiny_encoder, tmp_path):
+    for seed, (split, size) in enumerate({"train": 8, "dev": 3, "test": 3}.items()):
+        write_docred(tmp_path / f"{split}.json", random_documents(size, seed=seed))
+    config = write_config(tmp_path / "c.yaml", tmp_path, tiny_encoder)
+    plan = {
+        "encoder": "tiny",
+        "scale": "Small.",
+        "seeds": [1],
+        "set": ["training.epochs=1"],
+        "datasets": {"Made up": {"config": str(config), "set": [], "losses": {"atgl α 60": ["loss.alpha=60"]}}},
+    }
+    (tmp_path / "p.yaml").write_text(yaml.safe_dump(plan))
+    command = [sys.executable, str(ROOT / "scripts" / "reproduce.py"), "p.yaml"]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+
+    def run() -> str:
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=environment)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    assert "epoch 1/1" in run()
+    (path,) = (tmp_path / "results" / "p").glob("*.json")
+    assert path.stem == "made_up_atgl_alpha_60_1"
+    result = json.loads(path.read_text())
+    metrics = json.loads((tmp_path / "runs" / "reproduce" / "p" / path.stem / "metrics.json").read_text())
+    assert result["test"] == metrics["test"] and result["seed"] == 1 and result["config"]["loss"]["alpha"] == 60
+    text = (path.parent / "README.md").read_text()
+    assert f"{100 * metrics['test']['f1']:.2f}" in text and result["command"] in text
+    before = path.stat().st_mtime_ns
+    assert "epoch" not in run() and path.stat().st_mtime_ns == before
+
+
+def test_the_table_has_mean_and_deviation_over_seeds():
+    def result(seed: int, f1: float) -> dict:
+        scores = {"f1": f1, "ign_f1": f1, "p": f1, "r": f1}
+        about = dict.fromkeys(("device", "precision", "torch", "transformers", "accelerate", "docre", "commit"), "x")
+        run = {"name": f"a_{seed}", "dataset": "D", "loss": "atl", "seed": seed, "command": f"run {seed}"}
+        numbers = {"best": scores | {"epoch": 2}, "epochs": [scores], "test": scores}
+        return about | run | numbers | {"training_seconds": 60.0, "peak_memory_mb": 1024}
+
+    text = readme({"scale": "s", "encoder": "e"}, "plan", [result(1, 0.5), result(2, 0.6)])
+    assert "| atl | 2 | 55.00 ± 7.07 | 55.00 ± 7.07 |" in text  # sqrt(2 * 5^2)
+    assert "run 1\n```" in text and "dev F1 by epoch: 55.00" in text
