@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -27,10 +28,15 @@ def dropout(values: Tensor, p: float) -> Tensor:
 
 
 def draw_kept(shape: torch.Size, dropped: int) -> Tensor:
-    """Random bools on the CPU, False with probability dropped / LEVELS; one 64-bit draw serves four of them."""
+    """Random bools on the CPU, False with probability dropped / LEVELS.
+
+    One 64-bit draw serves four of them; numpy's SFC64, seeded from torch's generator, takes half of the time that that
+    one would.
+    """
     count = shape.numel()
-    draws = torch.empty((count + 3) // 4, dtype=torch.int64).random_(-(2**63), None)
-    return (draws.view(torch.int16)[:count] >= dropped - LEVELS // 2).view(shape)
+    generator = np.random.SFC64(int(torch.randint(2**63 - 1, ())))
+    draws = torch.from_numpy(generator.random_raw((count + 3) // 4).view(np.int16)[:count])
+    return (draws >= dropped - LEVELS // 2).view(shape)
 
 
 class _CheapDropout(torch.autograd.Function):
