@@ -79,6 +79,10 @@ def match(predictions: Sequence[Prediction], gold: GoldIndex, relations: Collect
         evidence.append(len(stated))
         correct_evidence.append(0 if triple == WRONG else len(stated & gold.evidence[triple]))
     notes = odd.notes()
+    missed = set(gold.row.tolist()).difference(rows)
+    if rows and missed:
+        first = next(title for title, row in gold.rows.items() if row in missed)
+        notes.append(f"{counted(len(missed), 'labelled document')} without a prediction (first: {first!r})")
     if not rows:
         notes.append("no predictions to score: precision is undefined and given as 0")
     columns = (np.array(column, dtype=np.intp) for column in (rows, places, triples, evidence, correct_evidence))

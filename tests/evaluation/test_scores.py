@@ -186,6 +186,15 @@ def test_no_predictions(predictions):
     assert "no predictions to score: precision is undefined and given as 0" in scores.notes
 
 
+def test_labelled_documents_without_a_prediction_are_said():
+    """A submission for another half of the test set is not a silent low recall."""
+    gold = [document(title, 1, [[("Ann", 0)], [("Bob", 0)]], [(0, 1, "r")]) for title in ("a", "b", "c")]
+    gold.append(document("no relation", 1, [[("Ann", 0)], [("Bob", 0)]], []))
+    scores = evaluate([Prediction("b", 1, 0, "r")], gold)
+    assert "2 labelled documents without a prediction (first: 'a')" in scores.notes
+    assert not any("without a prediction" in note for note in evaluate([], gold).notes)
+
+
 def test_undefined_is_not_zero():
     """A document of one sentence, as all of DWIE, has no inter-sentence pairs."""
     scores = evaluate([], [document("a", 1, [[("Ann", 0)], [("Bob", 0)]], [(0, 1, "r")])])
