@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
@@ -87,11 +88,16 @@ class Predictor:
         return found
 
     @torch.inference_mode()
-    def _predict(self, features: Sequence[Features], batch: Batch) -> list[list[Prediction]]:
+    def logits(self, batch: Batch) -> Tensor:
+        """The model's logits [pairs, outputs] in the config's precision; the batch may be on any device."""
         device = self.device
         precision = resolve_precision(self.config.training.precision, device)
         with torch.autocast(device.type, AUTOCAST.get(precision), enabled=precision in AUTOCAST):
-            logits = self.model(batch.to(device, non_blocking=True)).logits
+            return self.model(batch.to(device, non_blocking=True)).logits
+
+    @torch.inference_mode()
+    def _predict(self, features: Sequence[Features], batch: Batch) -> list[list[Prediction]]:
+        logits = self.logits(batch)
         pair, relation = self.loss.decide(logits, self.config.evaluation.top_k).nonzero(as_tuple=True)
         scores = self.loss.scores(logits.float())[pair, relation].tolist()
         margins = self.loss.margins(logits)[pair, relation].tolist()

@@ -11,7 +11,7 @@ from docre.analysis import MarginTable
 from docre.data.features import Features
 from docre.documents import Document
 from docre.models.pooling import pool_attention
-from docre.predictor import AUTOCAST, Predictor, resolve_precision
+from docre.predictor import Predictor
 from docre.tensors import Batch
 
 
@@ -33,15 +33,10 @@ def measure(predictor: Predictor, documents: Sequence[Document], progress: bool 
     for f, start in zip(features, ends, strict=False):
         assert f.labels is not None
         labels[start + f.labels[:, 0], f.labels[:, 1]] = True
-    precision = resolve_precision(predictor.config.training.precision, predictor.device)
     loss = predictor.loss
     with tqdm(total=len(features), unit="doc", desc="margins", disable=not progress, leave=False) as bar:
         for chunk, batch in _batches(predictor, features):
-            with (
-                torch.inference_mode(),
-                torch.autocast(predictor.device.type, AUTOCAST.get(precision), enabled=precision in AUTOCAST),
-            ):
-                logits = predictor.model(batch).logits
+            logits = predictor.logits(batch)
             rows = np.concatenate([np.arange(ends[i], ends[i + 1]) for i in chunk])
             scores[rows] = loss.scores(logits.float()).cpu().numpy()
             margins[rows] = loss.margins(logits).cpu().numpy()

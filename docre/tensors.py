@@ -122,3 +122,8 @@ class LabelStatistics:
 
     pairs: int
     positives: tuple[int, ...]
+
+
+def stretches(length: int, size: int) -> list[slice]:
+    """Slices of at most `size` that cover `length`."""
+    return [slice(start, min(length, start + size)) for start in range(0, length, size)]

@@ -8,7 +8,7 @@ import numpy as np
 from benchmark_process import Worker
 from benchmark_workers import Settings, Subject
 
-from docre.data.features import Features
+from docre.data.features import Features, unordered
 
 MENTIONS = 2  # of each entity
 POSITIVES = 12  # labels of a document
@@ -40,7 +40,7 @@ def made_up(rng: random.Random, entities: int, tokens: int, relations: int) -> F
     """A document of random word pieces and random mentions; every ordered pair is a candidate."""
     starts = np.array([rng.randrange(1, tokens - 1) for _ in range(MENTIONS * entities)], dtype=np.int64)
     pairs = np.array([(h, t) for h in range(entities) for t in range(entities) if h != t], dtype=np.int64)
-    contexts, inverse = np.unique(np.sort(pairs, axis=1), axis=0, return_inverse=True)
+    contexts, pair_context = unordered(pairs)
     labels = sorted({(rng.randrange(len(pairs)), rng.randrange(relations)) for _ in range(POSITIVES)})
     return Features(
         title="made up",
@@ -50,7 +50,7 @@ def made_up(rng: random.Random, entities: int, tokens: int, relations: int) -> F
         num_entities=entities,
         pairs=pairs,
         contexts=contexts,
-        pair_context=inverse.reshape(-1),
+        pair_context=pair_context,
         labels=np.array(labels, dtype=np.int64),
         cut_mentions=0,
     )

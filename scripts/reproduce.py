@@ -83,9 +83,10 @@ def reproduce(run: Run, folder: Path, result: Path) -> None:
     """Train, unless that is done, and write the result. The commit is that at which the run was finished."""
     command = run.command(folder)
     config = load_config(run.config, [*run.overrides, f"output={folder}"])
-    if result.is_file() and is_finished(config):
+    finished = is_finished(config)
+    if finished and result.is_file():
         return
-    if not is_finished(config):
+    if not finished:
         done = subprocess.run([sys.executable, *command], check=False)
         if done.returncode:
             raise DocreError(

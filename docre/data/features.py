@@ -112,7 +112,7 @@ class Featuriser:
         kept = [span for span in spans if span[0] < limit]
         table = np.array(kept, dtype=np.int64).reshape(-1, 3)
         pairs = np.array(document.candidate_pairs, dtype=np.int64).reshape(-1, 2)
-        contexts, pair_context = np.unique(np.sort(pairs, axis=1), axis=0, return_inverse=True)
+        contexts, pair_context = unordered(pairs)
         return Features(
             title=document.title,
             input_ids=np.array([*ids[:limit], self.tokenizer.sep_token_id], dtype=np.int64),
@@ -120,8 +120,8 @@ class Featuriser:
             mention_entity=table[:, 2],
             num_entities=len(document.entities),
             pairs=pairs,
-            contexts=contexts.reshape(-1, 2),
-            pair_context=pair_context.reshape(-1),
+            contexts=contexts,
+            pair_context=pair_context,
             labels=self._labels(document),
             cut_mentions=len(spans) - len(kept),
         )
@@ -137,3 +137,9 @@ class Featuriser:
             if (t.head, t.tail) in index
         }
         return np.array(sorted(found), dtype=np.int64).reshape(-1, 2)
+
+
+def unordered(pairs: Ints) -> tuple[Ints, Ints]:
+    """The unordered entity pairs among (head, tail) `pairs` [pairs, 2], smaller index first, and which one each is."""
+    contexts, pair_context = np.unique(np.sort(pairs, axis=1), axis=0, return_inverse=True)
+    return contexts.reshape(-1, 2), pair_context.reshape(-1)

@@ -22,6 +22,7 @@ from transformers import AttentionInterface
 
 from docre.models.dropout import LEVELS, draw_kept
 from docre.models.dropout import dropout as drop
+from docre.tensors import stretches
 
 PACKED = "docre_packed"
 
@@ -69,10 +70,9 @@ class AttentionPlan:
         for tokens, index, place in self.windows():
             length = tokens.stop - tokens.start
             step = max(1, SCRATCH // (bytes_each * length * length))
-            for start in range(0, heads, step):
-                stop = min(heads, start + step)
-                shape = torch.Size((stop - start, length, length))
-                found.append(Part(slice(start, stop), tokens, index, place, shape))
+            for some in stretches(heads, step):
+                shape = torch.Size((some.stop - some.start, length, length))
+                found.append(Part(some, tokens, index, place, shape))
         return found
 
     def windows(self) -> list[tuple[slice, Tensor, slice]]:

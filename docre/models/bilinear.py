@@ -7,6 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from docre.tensors import stretches
+
 
 class GroupedBilinear(nn.Module):
     """logits = sum_g  vec(h_g outer t_g) W_g^T + b,  groups g of `block_size` numbers (Zhou et al. 2021, eq. 5).
@@ -87,8 +89,3 @@ def outer(head: Tensor, tail: Tensor, memory: Tensor) -> Tensor:
 def longest(parts: list[slice]) -> int:
     """The length of the longest slice."""
     return max((part.stop - part.start for part in parts), default=0)
-
-
-def stretches(length: int, size: int) -> list[slice]:
-    """Slices of at most `size` that cover `length`."""
-    return [slice(start, min(length, start + size)) for start in range(0, length, size)]
