@@ -1,7 +1,8 @@
 """Time docre's fast path against the slow reference in the shape of published code, on real documents, taking turns.
 
     python scripts/benchmark.py [--encoders NAME ...] [--data FILE] [--batches 20] [--threads 2] [--device cpu]
-                                [--averaged-layers 1] [--scaling] [--output results/benchmark-<device>.json]
+                                [--averaged-layers 1] [--precision auto] [--scaling]
+                                [--output results/benchmark-<device>.json]
 
 A training step is a batch of 4: forward, loss, backward, clipping, AdamW; an evaluation is a batch of 8 up to the
 decisions. Each side runs in a process of its own and they take turns batch by batch, so that a busy machine slows both
@@ -12,11 +13,9 @@ take at this machine's measured matmul peak. Memory is the peak of a training st
 """
 
 import argparse
-import platform
 import shlex
 import sys
 from collections.abc import Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +30,7 @@ from docre import cli
 from docre.errors import DocreError
 from docre.files import write_json
 from docre.predictor import resolve_precision
+from docre.training.report import device_name, versions
 
 DATA = ("data/redocred500/train.json", "../shared/data/redocred/dev_revised.json", "data/synthetic/train.json")
 TRAINING_BATCH, EVALUATION_BATCH = 4, 8
@@ -124,6 +124,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--batches", type=int, default=20)
     parser.add_argument("--averaged-layers", type=int, default=1)
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--precision", default="auto", help="of both sides: auto, fp32, bf16 or fp16")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--seed", type=int, default=66)
     parser.add_argument("--scaling", action="store_true")
@@ -132,20 +133,20 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=[1, 2, 4, 8, 16, 32, 64])
     parser.add_argument("--output")
     given = parser.parse_args(arguments)
+    torch.set_num_threads(given.threads)
     present = [str(path) for path in (ROOT / name for name in DATA) if path.exists()]
     data = given.data or present[0]
-    precision = resolve_precision("auto", given.device)
+    precision = resolve_precision(given.precision, given.device)
 
     def settings(encoder: str, documents: int) -> Settings:
         return Settings(
             encoder, data, documents, given.averaged_layers, given.device, precision, given.threads, given.seed
         )
 
-    kind = torch.cuda.get_device_name() if given.device == "cuda" else platform.processor() or platform.machine()
     results: dict[str, Any] = {
         "command": shlex.join(["python", "scripts/benchmark.py", *arguments]),
-        "device": f"{given.device}: {kind}, {given.threads} threads, {precision}",
-        "versions": {name: version(name) for name in ("docre", "torch", "transformers")},
+        "device": f"{device_name(torch.device(given.device))}, {precision}",
+        "versions": versions(),
         "data": data,
         "seed": given.seed,
         "averaged_layers": given.averaged_layers,

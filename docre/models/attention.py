@@ -20,7 +20,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface
 
-from docre.models.dropout import LEVELS, draw_kept
+from docre.models.dropout import LEVELS, draw, survivors
 from docre.models.dropout import dropout as drop
 from docre.tensors import stretches
 
@@ -147,7 +147,7 @@ class _WindowAttention(torch.autograd.Function):
     the probabilities are computed again in the backward pass.
 
     Autograd would keep the probabilities before dropout, the mask and the probabilities after it, nine bytes for each
-    of heads * length^2; this keeps the mask, one byte. And it passes over them four times where autograd does eleven:
+    of heads * length^2; this keeps the draws, two bytes. And it passes over them four times where autograd does eleven:
     dropout's scale u is put on the values and the gradients instead, and softmax's gradient P * (G - sum P G), with the
     gradient G of the probabilities P, takes its sum from the output, as sum P G = sum O dO.
     """
@@ -160,38 +160,38 @@ class _WindowAttention(torch.autograd.Function):
         dropped = round(p * LEVELS)
         up = LEVELS / max(1, LEVELS - dropped)
         parts = plan.parts(len(q), q.element_size())
-        ctx.settings = scale, up, parts, keep  # not the plan: it will hold our output, a ring that is never freed
-        masks = []
+        ctx.settings = scale, dropped, up, parts, keep  # no plan: it will hold our output, a ring never freed
+        draws = []
         output = q.new_empty(q.shape[1], q.shape[0], v.shape[2])
         rows = q.new_zeros(len(plan.row_index), q.shape[0], max(plan.window_lengths)) if keep else None
-        (buffer,) = buffers(parts, q, 1)
+        first, second = buffers(parts, q, 2)
         for heads, tokens, index, place, shape in parts:
-            probability = probabilities(q[heads, tokens], k[heads, tokens], scale, cut(buffer, shape))
-            masks.append(draw_kept(shape, dropped))
-            probability.mul_(masks[-1])
+            probability = probabilities(q[heads, tokens], k[heads, tokens], scale, cut(first, shape))
+            draws.append(draw(shape))
+            probability.mul_(survivors(draws[-1], dropped, cut(second, shape)))
             output[tokens, heads] = torch.bmm(probability, v[heads, tokens]).transpose(0, 1)
             if rows is not None:
                 rows[place, heads, : shape[2]] = probability.index_select(1, index).transpose(0, 1)
         output.mul_(up)
         if rows is not None:
             rows.mul_(up)
-        ctx.save_for_backward(q, k, v, output, rows, *masks)
+        ctx.save_for_backward(q, k, v, output, rows, *draws)
         return output, rows
 
     @staticmethod
     @custom_bwd(device_type="cpu")
     @once_differentiable
     def backward(ctx: Any, d_output: Tensor, d_rows: Tensor | None) -> tuple[Tensor | None, ...]:
-        q, k, v, output, rows, *masks = ctx.saved_tensors
-        scale, up, parts, keep = ctx.settings
+        q, k, v, output, rows, *draws = ctx.saved_tensors
+        scale, dropped, up, parts, keep = ctx.settings
         dq, dk, dv = (torch.empty_like(x) for x in (q, k, v))
         sums = (output * d_output).sum(2).transpose(0, 1).contiguous()  # [heads, tokens]
         d_output = d_output.transpose(0, 1) * up
         first, second, third = buffers(parts, q, 3)
-        for (heads, tokens, index, place, shape), mask in zip(parts, masks, strict=True):
+        for (heads, tokens, index, place, shape), drawn in zip(parts, draws, strict=True):
             here = heads, tokens
             probability = probabilities(q[here], k[here], scale, cut(first, shape))
-            kept = torch.mul(probability, mask, out=cut(second, shape))
+            kept = survivors(drawn, dropped, cut(second, shape)).mul_(probability)
             dv[here] = torch.bmm(kept.transpose(1, 2), d_output[here])
             gradient = torch.bmm(d_output[here], v[here].transpose(1, 2), out=cut(third, shape))
             inner = sums[here]

@@ -58,13 +58,14 @@ def test_without_dropout(attend):
 
 @pytest.mark.parametrize("keep", [True, False])
 def test_recomputed_probabilities_give_autograds_gradient(keep, monkeypatch):
-    masks, draw = [], module.draw_kept
+    masks, draw = [], module.draw
 
-    def remember(shape, dropped):
-        masks.append(draw(shape, dropped))
-        return masks[-1]
+    def remember(shape):
+        draws = draw(shape)
+        masks.append(draws >= LEVELS // 4 - LEVELS // 2)
+        return draws
 
-    monkeypatch.setattr(module, "draw_kept", remember)
+    monkeypatch.setattr(module, "draw", remember)
     q, k, v = tensors()
     got = _WindowAttention.apply(q, k, v, SCALE, 0.25, plan(), keep)
     up = LEVELS / (LEVELS - LEVELS // 4)
@@ -89,13 +90,13 @@ def test_padded_attention_drops_probabilities():
     assert abs((draws[:, whole > 0] == 0).float().mean() - 0.25) < 0.01
 
 
-def test_only_one_byte_a_probability_is_kept_for_the_backward_pass():
-    """What autograd stores for a window of n tokens: heads * n^2 bytes of mask, and q, k, v, the output."""
+def test_only_two_bytes_a_probability_is_kept_for_the_backward_pass():
+    """What autograd stores for a window of n tokens: heads * n^2 draws of two bytes, and q, k, v, the output."""
     n = 64
     q, k, v = (torch.randn(HEADS, n, SIZE, requires_grad=True) for _ in range(3))
     alone = AttentionPlan((n,), torch.tensor([], dtype=torch.long), (0,), 0)
     output, _ = _WindowAttention.apply(q, k, v, SCALE, 0.1, alone, False)
     node = output.grad_fn
-    *small, rows, mask = node.saved_tensors
-    assert rows is None and mask.nbytes == HEADS * n * n
+    *small, rows, draws = node.saved_tensors
+    assert rows is None and draws.nbytes == 2 * HEADS * n * n
     assert [saved.numel() for saved in small] == 4 * [HEADS * n * SIZE]  # with the output, which the next layer keeps
