@@ -1,11 +1,13 @@
 """A model ready for use: documents in, triples out, and the checkpoint folder that holds it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
@@ -61,6 +63,21 @@ class Predictor:
 
     def predict_features(self, features: Sequence[Features], progress: bool = False) -> list[list[Prediction]]:
         """`predict` for documents that are already featurised."""
+        found: list[list[Prediction]] = [[] for _ in features]
+        for owners, parts, logits in self.run(features, "predict", progress):
+            for owner, predictions in zip(owners, self._read(parts, logits), strict=True):
+                found[owner] += predictions
+        return found
+
+    def run(
+        self, features: Sequence[Features], what: str, progress: bool = False
+    ) -> Iterator[tuple[list[int], list[Features], Tensor]]:
+        """The logits of documents, batch by batch within the config's limits, documents of like length together.
+
+        Yields the documents of a batch by number; their features, which for a document above the limits are pieces that
+        come in order; and the logits [pairs, outputs] of all, on the model's device. The model is in evaluation mode
+        meanwhile. what: the name of the progress bar.
+        """
         order = sorted(range(len(features)), key=lambda i: len(features[i].input_ids))
         size = self.config.evaluation.batch_size
         chunks = [[features[i] for i in order[start : start + size]] for start in range(0, len(order), size)]
@@ -73,19 +90,14 @@ class Predictor:
             pin_memory=self.device.type == "cuda",
             generator=torch.Generator(),  # without one it draws from the global generator, which the training uses
         )
-        found: list[list[Prediction]] = [[] for _ in features]
-        training = self.model.training
-        self.model.eval()
-        try:
-            with tqdm(owners, unit="doc", desc="predict", disable=not progress, leave=False) as bar:
-                owner = iter(bar)
-                for part, batch in zip(parts, loader, strict=True):
-                    with enough_memory_for(batch, "evaluation"):
-                        for predictions in self._predict(part, batch):
-                            found[next(owner)] += predictions
-        finally:
-            self.model.train(training)
-        return found
+        bar = tqdm(total=len(owners), unit="doc", desc=what, disable=not progress, leave=False)
+        with evaluating(self.model), bar:
+            owner = iter(owners)
+            for part, batch in zip(parts, loader, strict=True):
+                with enough_memory_for(batch, "evaluation"):
+                    logits = self.logits(batch)
+                yield list(islice(owner, len(part))), part, logits
+                bar.update(len(part))
 
     @torch.inference_mode()
     def logits(self, batch: Batch) -> Tensor:
@@ -96,8 +108,8 @@ class Predictor:
             return self.model(batch.to(device, non_blocking=True)).logits
 
     @torch.inference_mode()
-    def _predict(self, features: Sequence[Features], batch: Batch) -> list[list[Prediction]]:
-        logits = self.logits(batch)
+    def _read(self, features: Sequence[Features], logits: Tensor) -> list[list[Prediction]]:
+        """The predictions of each document, from the logits of all."""
         pair, relation = self.loss.decide(logits, self.config.evaluation.top_k).nonzero(as_tuple=True)
         scores = self.loss.scores(logits.float())[pair, relation].tolist()
         margins = self.loss.margins(logits)[pair, relation].tolist()
@@ -109,6 +121,17 @@ class Predictor:
             title = features[owner[p]].title
             found[owner[p]].append(Prediction(title, head, tail, self.schema.relations[r], score, margin))
         return found
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Evaluation mode, and at the end what was before."""
+    training = model.training
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(training)
 
 
 AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}

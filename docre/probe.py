@@ -1,18 +1,16 @@
 """Looking into a model: the margins of all candidate pairs, and what a pair attends to."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from docre.analysis import MarginTable
-from docre.data.features import Features
 from docre.documents import Document
+from docre.memory import enough_memory_for
 from docre.models.pooling import pool_attention
-from docre.predictor import Predictor
-from docre.tensors import Batch
+from docre.predictor import Predictor, evaluating
 
 
 def measure(predictor: Predictor, documents: Sequence[Document], progress: bool = False) -> MarginTable:
@@ -34,14 +32,16 @@ def measure(predictor: Predictor, documents: Sequence[Document], progress: bool 
         assert f.labels is not None
         labels[start + f.labels[:, 0], f.labels[:, 1]] = True
     loss = predictor.loss
-    with tqdm(total=len(features), unit="doc", desc="margins", disable=not progress, leave=False) as bar:
-        for chunk, batch in _batches(predictor, features):
-            logits = predictor.logits(batch)
-            rows = np.concatenate([np.arange(ends[i], ends[i + 1]) for i in chunk])
-            scores[rows] = loss.scores(logits.float()).cpu().numpy()
-            margins[rows] = loss.margins(logits).cpu().numpy()
-            predicted[rows] = loss.decide(logits, predictor.config.evaluation.top_k).cpu().numpy()
-            bar.update(len(chunk))
+    done = ends.copy()
+    for owners, parts, logits in predictor.run(features, "margins", progress):
+        rows = []
+        for i, part in zip(owners, parts, strict=True):
+            rows.append(np.arange(done[i], done[i] + len(part.pairs)))
+            done[i] += len(part.pairs)
+        here = np.concatenate(rows)
+        scores[here] = loss.scores(logits.float()).cpu().numpy()
+        margins[here] = loss.margins(logits).cpu().numpy()
+        predicted[here] = loss.decide(logits, predictor.config.evaluation.top_k).cpu().numpy()
     pairs = np.concatenate([np.zeros((0, 2), dtype=np.int64), *(f.pairs for f in features)])
     gold = sum(len({(t.head, t.tail, t.relation) for t in document.triples or ()}) for document in documents)
     return MarginTable(
@@ -63,31 +63,16 @@ def context_attention(predictor: Predictor, documents: Sequence[Document]) -> li
     eq. 9): [contexts, words], with the contexts of `Features.contexts`. A word has the sum of its tokens, those of its
     entity markers included; words that the length limit cut off have 0."""
     features = predictor.featurise(documents)
-    found: list[NDArray[np.float32]] = [np.zeros((0, 0), dtype=np.float32)] * len(documents)
-    for chunk, batch in _batches(predictor, features, size=1):
-        (i,) = chunk
-        with torch.inference_mode():
-            rows = pool_attention(predictor.model.encoder(batch)[1], batch)
-            products = (rows[batch.context_first] * rows[batch.context_second]).mean(1)
-            weights = (products / (products.sum(1, keepdim=True) + 1e-5)).cpu().numpy()
-        starts = np.array(predictor.featurise.word_positions(documents[i]))
-        sums = np.pad(np.cumsum(weights, axis=1), ((0, 0), (1, 0)))
-        last = weights.shape[1] - 1  # the final [SEP]
-        found[i] = np.diff(sums[:, np.minimum(starts, last)], axis=1).astype(np.float32)
+    found: list[NDArray[np.float32]] = []
+    with evaluating(predictor.model), torch.inference_mode():
+        for i, document in enumerate(documents):
+            batch = predictor.collate([features[i]]).to(predictor.device)
+            with enough_memory_for(batch, "evaluation"):
+                rows = pool_attention(predictor.model.encoder(batch)[1], batch)
+                products = (rows[batch.context_first] * rows[batch.context_second]).mean(1)
+                weights = (products / (products.sum(1, keepdim=True) + 1e-5)).cpu().numpy()
+            starts = np.array(predictor.featurise.word_positions(document))
+            sums = np.pad(np.cumsum(weights, axis=1), ((0, 0), (1, 0)))
+            last = weights.shape[1] - 1  # the final [SEP]
+            found.append(np.diff(sums[:, np.minimum(starts, last)], axis=1).astype(np.float32))
     return found
-
-
-def _batches(
-    predictor: Predictor, features: Sequence[Features], size: int | None = None
-) -> Iterator[tuple[list[int], Batch]]:
-    """Documents of like length together, with the model in evaluation mode and back as it was at the end."""
-    size = size or predictor.config.evaluation.batch_size
-    order = sorted(range(len(features)), key=lambda i: len(features[i].input_ids))
-    training = predictor.model.training
-    predictor.model.eval()
-    try:
-        for start in range(0, len(order), size):
-            chunk = order[start : start + size]
-            yield chunk, predictor.collate([features[i] for i in chunk]).to(predictor.device)
-    finally:
-        predictor.model.train(training)

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections import Counter
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -41,6 +42,18 @@ def test_margins_are_those_of_the_predictions(runs, corpus):
         for p, r in zip(pairs, relations, strict=True)
     }
     assert labels == set(gold) and table.left_out == 0 and table.gold == len(gold)
+
+
+def test_margins_are_the_same_within_the_limits_of_a_batch(runs, corpus):
+    model, documents = docre.load(runs[0], device="cpu"), docre.read(corpus / "test.json")
+    whole = measure(model, documents)
+    most = max(len(d.entities) * (len(d.entities) - 1) for d in documents)
+    model.limits = replace(model.limits, pairs=most // 3)  # the largest documents are cut into pieces
+    pieces = measure(model, documents)
+    assert (pieces.head == whole.head).all() and (pieces.tail == whole.tail).all()
+    assert (pieces.labels == whole.labels).all()
+    np.testing.assert_allclose(pieces.margins, whole.margins, atol=1e-4)
+    np.testing.assert_allclose(pieces.scores, whole.scores, atol=1e-4)
 
 
 def test_margins_need_labels(runs):
