@@ -70,8 +70,8 @@ class Training(Section):
     clip: float = Field(1.0, gt=0)
     """Largest norm of the gradient of a step; above it the gradient is scaled down."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
-    """Arithmetic of the encoder and the classifier; auto: bf16 or else fp16 on CUDA, fp32 elsewhere. Pooling and the
-    loss are always in float32."""
+    """Arithmetic of the encoder and the classifier; auto: bf16 or else fp16 on CUDA, fp32 elsewhere. fp16 needs a GPU;
+    bf16 also serves CPUs that multiply it fast (Intel's AMX). Pooling and the loss are always in float32."""
     workers: int = Field(0, ge=0, le=1024)
     """Processes that prepare batches beside the training process; the result does not depend on it."""
     save_every: int | None = Field(None, ge=1)

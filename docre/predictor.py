@@ -138,11 +138,13 @@ AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 def resolve_precision(precision: str, device: torch.device | str) -> str:
-    """What `auto` is on a device: bf16 (fp16 where it lacks that) on CUDA, fp32 elsewhere."""
+    """What a device computes in: for `auto` bf16 (fp16 where it lacks that) on CUDA, fp32 elsewhere; fp32 for fp16 on a
+    CPU, which has no such arithmetic."""
+    on_cuda = torch.device(device).type == "cuda"
+    if not on_cuda:
+        return "bf16" if precision == "bf16" else "fp32"
     if precision != "auto":
         return precision
-    if torch.device(device).type != "cuda":
-        return "fp32"
     return "bf16" if torch.cuda.is_bf16_supported() else "fp16"
 
 

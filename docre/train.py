@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 from accelerate.utils import broadcast_object_list, set_seed
 
 from docre import cli
@@ -57,7 +58,10 @@ def train(config: Config, restart: bool = False) -> dict[str, Any]:
     if config.training.deterministic:
         make_deterministic()
     precision = resolve_precision(config.training.precision, "cuda" if torch.cuda.is_available() else "cpu")
+    if config.training.precision == "fp16" != precision:
+        raise DocreError("training.precision: fp16 needs a GPU; a CPU trains in bf16 or fp32")
     on_cpu = not torch.accelerator.is_available()
+    AcceleratorState._reset_state()  # an earlier run of this process may have had another precision
     accelerator = Accelerator(cpu=on_cpu, mixed_precision="no" if precision == "fp32" else precision)
     corpus = read_corpus(config)
     facts = train_facts(corpus.train)

@@ -12,6 +12,7 @@ import yaml
 import docre
 from docre import evaluate, predict, train
 from docre.data.docred import write_docred
+from docre.errors import DocreError
 from docre.settings import load_config
 from tests.tiny import random_documents
 
@@ -130,6 +131,38 @@ def test_predict_without_labels_as_zip(run, corpus, tmp_path):
     predict.main(["--checkpoint", str(run), "--input", str(corpus / "unlabelled.json"), "--output", str(output)])
     with zipfile.ZipFile(output) as archive:
         assert isinstance(json.loads(archive.read("result.json")), list)
+
+
+def test_bf16_on_a_cpu(run, corpus, tiny_encoder, tmp_path):
+    """A run in bf16 rounds, and learns the same; its checkpoint predicts what the run itself predicted."""
+    config = write_config(tmp_path / "bf16.yaml", corpus, tiny_encoder)
+    train.main(["--config", str(config), "training.precision=bf16"])
+    exact, rounded = (json.loads((r / "metrics.json").read_text()) for r in (run, tmp_path / "run"))
+    assert rounded["precision"] == "bf16" and exact["precision"] == "fp32"
+    for a, b in zip(exact["epochs"], rounded["epochs"], strict=True):
+        assert a["loss"] != b["loss"] and b["loss"] == pytest.approx(a["loss"], rel=0.05)
+    predict.main(
+        ["--checkpoint", str(tmp_path / "run"), "--input", str(corpus / "test.json"), "--output", str(tmp_path / "r")]
+    )
+    assert (tmp_path / "r").read_bytes() == (tmp_path / "run" / "result.json").read_bytes()
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="fp16 is for GPUs")
+def test_fp16_needs_a_gpu(corpus, tiny_encoder, tmp_path):
+    config = write_config(tmp_path / "fp16.yaml", corpus, tiny_encoder)
+    with pytest.raises(DocreError, match=r"training\.precision: fp16 needs a GPU"):
+        train.main(["--config", str(config), "training.precision=fp16"])
+    assert not (tmp_path / "run").exists()
+
+
+def test_fp16_checkpoint_predicts_in_fp32_on_a_cpu(run, corpus, tmp_path):
+    documents = docre.read(corpus / "test.json")
+    plain = docre.load(run, device="cpu")
+    made = docre.load(run, device="cpu")
+    made.config = made.config.model_copy(
+        update={"training": made.config.training.model_copy(update={"precision": "fp16"})}
+    )
+    assert made.predict(documents) == plain.predict(documents)
 
 
 def test_same_seed_same_run(run, corpus, tiny_encoder, tmp_path):
