@@ -18,7 +18,9 @@ class ATGL(ThresholdClassLoss):
 
     Parameters: alpha > 0, the weight of a positive relation. Published: 16.5 on Re-DocRED, 20 on DocGNRE, 6 on DWIE,
     7.5 on CDR.
-    Use it as the default: it is the steadiest of the family where labels are complete. A smaller alpha predicts less.
+    Use it as the default: it is the steadiest of the family where labels are complete. A smaller alpha predicts less:
+    the loss is least where softmax_p : softmax_TH = alpha P(p) : 1, so p is predicted where it is likelier than
+    1 / alpha. Where training is too short to make the model sure, less than published is better (results/README.md).
     Siblings: `atl` has two separate softmaxes, positives against TH and TH against negatives.
     Reference: the ATGL paper, eq. 6.
     """
