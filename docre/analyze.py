@@ -47,18 +47,19 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--cases", type=int, default=20, metavar="N", help="cases of each kind (%(default)s)")
     parser.add_argument("--output", type=Path, metavar="DIR", help="default: analysis/<name of the data>, in DIR above")
     parser.add_argument("--reader", metavar="NAME", help=f"format of the data: {', '.join(READERS)}")
+    cli.add_changes(parser)
     options = parser.parse_args(arguments)
 
     from docre.checkpoint import load  # after the arguments are known to be right: torch takes seconds to import
     from docre.probe import measure
 
-    predictor = load(options.checkpoint)
+    predictor = load(options.checkpoint, changes=options.changes)
     reader = options.reader or predictor.config.data.reader
     documents = read(options.data, reader)
     seen = seen_types(read(options.train, reader)) if options.train else None
     tables = {str(options.checkpoint): measure(predictor, documents, progress=True)}
     if options.against:
-        tables[str(options.against)] = measure(load(options.against), documents, progress=True)
+        tables[str(options.against)] = measure(load(options.against, changes=options.changes), documents, progress=True)
     first, *others = tables.values()
     consistent = None if seen is None else type_consistent(first, documents, seen)
     analyses = {name: analyse(table, consistent) for name, table in tables.items()}

@@ -36,6 +36,7 @@ def main(arguments: list[str]) -> None:
         help="gold triples at which a relation's own shift and the common one weigh the same (%(default)s)",
     )
     parser.add_argument("--reader", metavar="NAME", help="the format of the documents (default: the training data's)")
+    cli.add_changes(parser)
     options = parser.parse_args(arguments)
     for name in ("precision", "recall"):
         value = getattr(options, name)
@@ -47,7 +48,7 @@ def main(arguments: list[str]) -> None:
     from docre.checkpoint import load  # after the arguments are known to be right: torch takes seconds to import
     from docre.probe import measure
 
-    predictor = load(options.checkpoint)
+    predictor = load(options.checkpoint, changes=options.changes)
     table = measure(predictor, read(options.data, options.reader or predictor.config.data.reader), progress=True)
     top_k = predictor.config.evaluation.top_k
     found = calibrate(table, options.precision, options.recall, options.per_relation, options.shrinkage, top_k)

@@ -7,6 +7,7 @@ encoder/            the encoder's configuration and the tokenizer
 manifest.json       sizes and hashes of all of these
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -14,13 +15,14 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from docre.cli import CHANGES
 from docre.data.schema import load_schema
 from docre.errors import DocreError
 from docre.files import read_text, write_text
 from docre.folders import check_folder, write_folder
 from docre.models import from_config, load_tokenizer
 from docre.predictor import Predictor, default_device
-from docre.settings import parse_yaml, to_yaml, validate
+from docre.settings import override, parse_yaml, to_yaml, validate
 
 
 def save(predictor: Predictor, folder: str | Path) -> None:
@@ -40,11 +42,13 @@ def save(predictor: Predictor, folder: str | Path) -> None:
     write_folder(Path(folder), fill)
 
 
-def load(folder: str | Path, device: str | torch.device | None = None) -> Predictor:
+def load(folder: str | Path, device: str | torch.device | None = None, changes: Sequence[str] = ()) -> Predictor:
     """The model in a checkpoint folder (or in a run's folder, its best checkpoint), ready to predict.
 
-    device: where to put it; by default the GPU where there is one.
-    Raises DocreError where the folder is not a checkpoint, is torn or changed, or does not fit this version.
+    device:  where to put it; by default the GPU where there is one.
+    changes: other values of keys that say how it predicts, as ["evaluation.max_pairs_per_batch=5000"].
+    Raises DocreError where the folder is not a checkpoint, is torn or changed, or does not fit this version, and for
+    a change of what was trained.
     """
     folder = Path(folder)
     if not (folder / "config.yaml").is_file() or not (folder / "model.safetensors").is_file():
@@ -54,7 +58,7 @@ def load(folder: str | Path, device: str | torch.device | None = None) -> Predic
     check_folder(folder)
     config_file = folder / "config.yaml"
     values = parse_yaml(read_text(config_file), str(config_file))
-    config = validate(values, str(config_file))
+    config = validate(override(values, changes, CHANGES), str(config_file))
     tokenizer = load_tokenizer(str(folder / "encoder"))
     predictor = Predictor(config, load_schema(folder / "relations.json"), tokenizer, from_config(folder / "encoder"))
     load_weights(predictor, folder / "model.safetensors")

@@ -1,5 +1,6 @@
 """What every command shares: mistakes in the input end it with one line and exit code 2."""
 
+import argparse
 import os
 import sys
 import time
@@ -8,6 +9,18 @@ from collections.abc import Callable
 from docre.errors import DocreError
 
 PATIENCE = 10.0  # seconds
+CHANGES = ("evaluation.", "training.precision", "data.max_tokens")  # keys that leave the trained model what it is
+
+
+def add_changes(parser: argparse.ArgumentParser) -> None:
+    """What every command takes that loads a checkpoint: `changes`, for `docre.checkpoint.load`."""
+    parser.add_argument(
+        "changes",
+        nargs="*",
+        metavar="key=value",
+        help="predict with another value of a key, as evaluation.batch_size=16 (evaluation.*, training.precision and "
+        "data.max_tokens)",
+    )
 
 
 def run(command: Callable[[list[str]], None]) -> None:

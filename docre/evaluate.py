@@ -35,7 +35,7 @@ def main(arguments: list[str]) -> None:
     """Score predictions, or a checkpoint's, against gold labels; print tables, and write --json. Raises DocreError for
     wrong input."""
     options = parse(arguments)
-    predictor = load(options.checkpoint) if options.checkpoint else None
+    predictor = load(options.checkpoint, options.changes) if options.checkpoint else None
     if predictor and options.calibration:
         apply(predictor, options.calibration)
     reader = options.reader or (predictor.config.data.reader if predictor else "docred")
@@ -51,11 +51,11 @@ def main(arguments: list[str]) -> None:
     report(evaluator, predictions, other, options.bootstrap, options.json, options.per_relation)
 
 
-def load(folder: Path) -> "Predictor":
+def load(folder: Path, changes: Sequence[str]) -> "Predictor":
     """The model of a checkpoint. torch takes seconds to import, so that is done only when a model is asked for."""
     from docre import checkpoint
 
-    return checkpoint.load(folder)
+    return checkpoint.load(folder, changes=changes)
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
@@ -88,6 +88,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         "--bootstrap", type=int, metavar="N", help="95%% confidence intervals from N samples of the documents"
     )
     parser.add_argument("--per-relation", action="store_true", help="print the scores of each relation too")
+    cli.add_changes(parser)
     options = parser.parse_args(arguments)
     if options.checkpoint and (options.gold or not options.data):
         parser.error("--checkpoint goes with --data")
@@ -95,6 +96,8 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         parser.error("--predictions goes with --gold")
     if options.predictions and options.calibration:
         parser.error("--calibration goes with --checkpoint")
+    if options.predictions and options.changes:
+        parser.error("key=value goes with --checkpoint")
     return options
 
 

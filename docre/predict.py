@@ -19,11 +19,12 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--output", required=True, metavar="FILE", help="result.json, or result.zip for a leaderboard")
     parser.add_argument("--calibration", metavar="FILE", help="decide as docre.calibrate found best")
     parser.add_argument("--reader", metavar="NAME", help="the format of the documents (default: the training data's)")
+    cli.add_changes(parser)
     options = parser.parse_args(arguments)
 
     from docre.checkpoint import load  # after the arguments are known to be right: torch takes seconds to import
 
-    predictor = load(options.checkpoint)
+    predictor = load(options.checkpoint, changes=options.changes)
     if options.calibration:
         apply(predictor, options.calibration)
     documents = read(options.input, options.reader or predictor.config.data.reader)

@@ -71,12 +71,19 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
     `extends: FILE` in it (relative to the file) takes that config and changes it. Raises DocreError, naming the file
     and the key, for anything that is not valid.
     """
-    values = read_yaml(path)
-    for override in overrides:
-        if "=" not in override:
-            raise DocreError(f"expected key=value (as loss.alpha=6), got {override!r}")
-    values = merge(values, collect(overrides))
-    return validate(values, str(path))
+    return validate(override(read_yaml(path), overrides), str(path))
+
+
+def override(values: dict[str, Any], overrides: Sequence[str], allowed: tuple[str, ...] = ("",)) -> dict[str, Any]:
+    """The values with `key=value` overrides. Raises DocreError for one that is none, or whose key begins with nothing
+    that is allowed."""
+    for text in overrides:
+        if "=" not in text:
+            raise DocreError(f"expected key=value (as loss.alpha=6), got {text!r}")
+        if not text.startswith(allowed):
+            key = text.partition("=")[0]
+            raise DocreError(f"{key}: part of what was trained; of a checkpoint only {', '.join(allowed)} may change")
+    return merge(values, collect(overrides))
 
 
 def validate(values: dict[str, Any], where: str) -> Config:

@@ -155,14 +155,33 @@ def test_fp16_needs_a_gpu(corpus, tiny_encoder, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def test_fp16_checkpoint_predicts_in_fp32_on_a_cpu(run, corpus, tmp_path):
+def test_fp16_checkpoint_predicts_in_fp32_on_a_cpu(run, corpus):
     documents = docre.read(corpus / "test.json")
-    plain = docre.load(run, device="cpu")
-    made = docre.load(run, device="cpu")
-    made.config = made.config.model_copy(
-        update={"training": made.config.training.model_copy(update={"precision": "fp16"})}
-    )
-    assert made.predict(documents) == plain.predict(documents)
+    plain, half = (docre.load(run, "cpu", [f"training.precision={name}"]) for name in ("auto", "fp16"))
+    assert half.predict(documents) == plain.predict(documents)
+
+
+def test_how_a_checkpoint_predicts_may_be_changed(run, corpus, tmp_path, capsys):
+    made = tmp_path / "r.json"
+    command = ["--checkpoint", str(run), "--input", str(corpus / "test.json"), "--output", str(made)]
+    predict.main([*command, "evaluation.max_pairs_per_batch=3", "evaluation.batch_size=2"])
+    assert made.read_bytes() == (run / "result.json").read_bytes()
+    model = docre.load(run, "cpu", ["evaluation.top_k=1", "evaluation.max_pairs_per_batch=3"])
+    assert (model.config.evaluation.top_k, model.limits.pairs) == (1, 3)
+    found = [(p.title, p.head, p.tail) for p in chain.from_iterable(model.predict(docre.read(corpus / "test.json")))]
+    assert found and len(found) == len(set(found))
+    for wrong, message in (
+        ("loss.alpha=3", r"loss\.alpha: part of what was trained"),
+        ("evaluation.batch_size=0", r"evaluation\.batch_size: input should be greater"),
+        ("evaluation.size=1", r"unknown key 'evaluation\.size'"),
+        ("top_k", "expected key=value"),
+    ):
+        with pytest.raises(DocreError, match=message):
+            predict.main([*command[:-1], str(tmp_path / "none.json"), wrong])
+    assert not (tmp_path / "none.json").exists()
+    with pytest.raises(SystemExit) as ended:
+        evaluate.main(["--predictions", str(made), "--gold", str(corpus / "test.json"), "evaluation.top_k=1"])
+    assert ended.value.code == 2 and "key=value goes with --checkpoint" in capsys.readouterr().err
 
 
 def test_same_seed_same_run(run, corpus, tiny_encoder, tmp_path):
