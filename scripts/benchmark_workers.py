@@ -143,16 +143,15 @@ class Subject:
         self.objective.eval()
         return self.logits(self.prepare(chosen)).cpu().numpy()
 
-    def flops(self, chosen: Sequence[int]) -> int:
-        """Of the matrix products of a training step."""
-        self.objective.train()
+    def flops(self, method: str, chosen: Sequence[int]) -> int:
+        """Of the matrix products of what `method` times, "train" or "evaluate"."""
         with FlopCounterMode(display=False) as counter:
-            self.step(self.prepare(chosen))
+            getattr(self, method)(chosen)
         return counter.get_total_flops()
 
     def matmul_peak(self) -> float:
         """FLOP/s of a large matrix product, best of ten."""
-        size, dtype = (8192, AUTOCAST.get(self.settings.precision)) if self.device.type == "cuda" else (1536, None)
+        size, dtype = 8192 if self.device.type == "cuda" else 1536, AUTOCAST.get(self.settings.precision)
         a, b = (torch.randn(size, size, device=self.device, dtype=dtype) for _ in range(2))
         times = []
         for _ in range(10):
