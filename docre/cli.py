@@ -18,8 +18,7 @@ def add_changes(parser: argparse.ArgumentParser) -> None:
         "changes",
         nargs="*",
         metavar="key=value",
-        help="predict with another value of a key, as evaluation.batch_size=16 (evaluation.*, training.precision and "
-        "data.max_tokens)",
+        help=f"predict with another value of a key, as evaluation.batch_size=16 (beginning with {', '.join(CHANGES)})",
     )
 
 

@@ -1,6 +1,6 @@
 """A model ready for use: documents in, triples out, and the checkpoint folder that holds it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from typing import Any
@@ -64,19 +64,27 @@ class Predictor:
     def predict_features(self, features: Sequence[Features], progress: bool = False) -> list[list[Prediction]]:
         """`predict` for documents that are already featurised."""
         found: list[list[Prediction]] = [[] for _ in features]
-        for owners, parts, logits in self.run(features, "predict", progress):
+
+        def read(owners: list[int], parts: list[Features], logits: Tensor) -> None:
             for owner, predictions in zip(owners, self._read(parts, logits), strict=True):
                 found[owner] += predictions
+
+        self.run(features, read, "predict", progress)
         return found
 
     def run(
-        self, features: Sequence[Features], what: str, progress: bool = False
-    ) -> Iterator[tuple[list[int], list[Features], Tensor]]:
-        """The logits of documents, batch by batch within the config's limits, documents of like length together.
+        self,
+        features: Sequence[Features],
+        read: Callable[[list[int], list[Features], Tensor], None],
+        what: str,
+        progress: bool = False,
+    ) -> None:
+        """Give the logits of documents to `read`, batch by batch within the config's limits, documents of like length
+        together, the model in evaluation mode.
 
-        Yields the documents of a batch by number; their features, which for a document above the limits are pieces that
-        come in order; and the logits [pairs, outputs] of all, on the model's device. The model is in evaluation mode
-        meanwhile. what: the name of the progress bar.
+        read: takes the documents of a batch by number; their features, which for a document above the limits are pieces
+        that come in order; and the logits [pairs, outputs] of all, on the model's device. what: the name of the bar.
+        Raises DocreError, naming the documents, where memory does not suffice for them.
         """
         order = sorted(range(len(features)), key=lambda i: len(features[i].input_ids))
         size = self.config.evaluation.batch_size
@@ -95,8 +103,7 @@ class Predictor:
             owner = iter(owners)
             for part, batch in zip(parts, loader, strict=True):
                 with enough_memory_for(batch, "evaluation"):
-                    logits = self.logits(batch)
-                yield list(islice(owner, len(part))), part, logits
+                    read(list(islice(owner, len(part))), part, self.logits(batch))
                 bar.update(len(part))
 
     @torch.inference_mode()

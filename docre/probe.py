@@ -5,8 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from docre.analysis import MarginTable
+from docre.data.features import Features
 from docre.documents import Document
 from docre.memory import enough_memory_for
 from docre.models.pooling import pool_attention
@@ -33,7 +35,8 @@ def measure(predictor: Predictor, documents: Sequence[Document], progress: bool 
         labels[start + f.labels[:, 0], f.labels[:, 1]] = True
     loss = predictor.loss
     done = ends.copy()
-    for owners, parts, logits in predictor.run(features, "margins", progress):
+
+    def read(owners: list[int], parts: list[Features], logits: Tensor) -> None:
         rows = []
         for i, part in zip(owners, parts, strict=True):
             rows.append(np.arange(done[i], done[i] + len(part.pairs)))
@@ -42,6 +45,8 @@ def measure(predictor: Predictor, documents: Sequence[Document], progress: bool 
         scores[here] = loss.scores(logits.float()).cpu().numpy()
         margins[here] = loss.margins(logits).cpu().numpy()
         predicted[here] = loss.decide(logits, predictor.config.evaluation.top_k).cpu().numpy()
+
+    predictor.run(features, read, "margins", progress)
     pairs = np.concatenate([np.zeros((0, 2), dtype=np.int64), *(f.pairs for f in features)])
     gold = sum(len({(t.head, t.tail, t.relation) for t in document.triples or ()}) for document in documents)
     return MarginTable(
@@ -65,8 +70,8 @@ def context_attention(predictor: Predictor, documents: Sequence[Document]) -> li
     features = predictor.featurise(documents)
     found: list[NDArray[np.float32]] = []
     with evaluating(predictor.model), torch.inference_mode():
-        for i, document in enumerate(documents):
-            batch = predictor.collate([features[i]]).to(predictor.device)
+        for document, f in zip(documents, features, strict=True):
+            batch = predictor.collate([f]).to(predictor.device)
             with enough_memory_for(batch, "evaluation"):
                 rows = pool_attention(predictor.model.encoder(batch)[1], batch)
                 products = (rows[batch.context_first] * rows[batch.context_second]).mean(1)

@@ -22,7 +22,7 @@ from docre.files import parse_json, read_text
 from docre.folders import locked
 from docre.memory import peak_memory
 from docre.models import load_pretrained, load_tokenizer
-from docre.predictor import Predictor, resolve_precision
+from docre.predictor import Predictor, default_device, resolve_precision
 from docre.settings import describe, load_config
 from docre.training.folder import Found, begin, digests, examine, remove_states
 from docre.training.interrupts import Interrupts
@@ -57,8 +57,8 @@ def train(config: Config, restart: bool = False) -> dict[str, Any]:
     """
     if config.training.deterministic:
         make_deterministic()
-    precision = resolve_precision(config.training.precision, "cuda" if torch.cuda.is_available() else "cpu")
-    if config.training.precision == "fp16" != precision:
+    precision = resolve_precision(config.training.precision, default_device())
+    if config.training.precision == "fp16" and precision != "fp16":
         raise DocreError("training.precision: fp16 needs a GPU; a CPU trains in bf16 or fp32")
     on_cpu = not torch.accelerator.is_available()
     AcceleratorState._reset_state()  # an earlier run of this process may have had another precision

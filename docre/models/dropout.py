@@ -66,6 +66,7 @@ class _CheapDropout(torch.autograd.Function):
 
 
 def _drop(values: Tensor, draws: Tensor, dropped: int) -> Tensor:
+    """The survivors among the values, scaled up."""
     kept = survivors(draws, dropped, torch.empty(values.shape)).to(values.dtype)
     return kept.mul_(values).mul_(LEVELS / (LEVELS - dropped))
 

@@ -56,6 +56,22 @@ def test_margins_are_the_same_within_the_limits_of_a_batch(runs, corpus):
     np.testing.assert_allclose(pieces.scores, whole.scores, atol=1e-4)
 
 
+@pytest.mark.parametrize(
+    "use", [lambda model, documents: model.predict(documents), measure], ids=["predict", "measure"]
+)
+def test_out_of_memory_while_deciding_names_the_documents(runs, corpus, monkeypatch, use):
+    model, documents = docre.load(runs[0], device="cpu"), docre.read(corpus / "test.json")
+    model.model.train()
+
+    def exhausted(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(model.loss, "decide", exhausted)
+    with pytest.raises(DocreError, match=r"out of memory with documents 'doc .*evaluation\.max_pairs_per_batch"):
+        use(model, documents)
+    assert model.model.training  # as it was
+
+
 def test_margins_need_labels(runs):
     model = docre.load(runs[0], device="cpu")
     with pytest.raises(DocreError, match="document 'doc 1': no labels"):
