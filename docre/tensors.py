@@ -5,6 +5,7 @@ whole batch are numbered through, so that every stage is a few gathers and matri
 """
 
 from dataclasses import dataclass, fields, replace
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -125,5 +126,7 @@ class LabelStatistics:
 
 
 def stretches(length: int, size: int) -> list[slice]:
-    """Slices of at most `size` that cover `length`."""
-    return [slice(start, min(length, start + size)) for start in range(0, length, size)]
+    """Slices of at most `size` that cover `length`, as few as possible and alike in length."""
+    count = -(-length // size)
+    ends = [length * i // count for i in range(count + 1)] if count else [0]
+    return [slice(start, end) for start, end in pairwise(ends)]

@@ -34,58 +34,60 @@ class GroupedBilinear(nn.Module):
             return _BlockwiseBilinear.apply(head, tail, weight) + self.bias
 
 
-STRETCH = {"cpu": 512, "cuda": 16384}  # pairs: on a CPU the block stays in the cache, on a GPU it fills the chip
+STRETCH = {"cpu": 1024, "cuda": 16384}  # pairs: enough for products at full speed, few enough to stay small
 
 
 class _BlockwiseBilinear(torch.autograd.Function):
     """The bilinear form group by group, a stretch of pairs at a time.
 
     Of the outer product [pairs, groups * block * block] only one group's [stretch, block * block] is ever there, in
-    memory that is used again and so stays in the cache; the backward pass makes it again. Saves memory in proportion to
-    groups * pairs, and the traffic of writing it.
+    memory that is used again and so stays in the cache, the backward pass making it again and then putting its gradient
+    in its place. Saves memory in proportion to groups * pairs, and the traffic of writing it.
     """
 
     @staticmethod
     def forward(ctx: Any, head: Tensor, tail: Tensor, weight: Tensor) -> Tensor:
+        head, tail = by_group(head), by_group(tail)
         ctx.save_for_backward(head, tail, weight)
-        groups, block = head.shape[1:]
-        blocks = weight.view(len(weight), groups, block * block)
-        parts = stretches(len(head), STRETCH.get(head.device.type, 2048))
-        products = head.new_empty(longest(parts), block, block)
-        logits = head.new_zeros(len(weight), len(head), dtype=torch.promote_types(head.dtype, torch.float32))
-        for g in range(groups):
+        blocks = weight.view(len(weight), len(head), -1)
+        logits = head.new_zeros(len(weight), head.shape[1], dtype=torch.promote_types(head.dtype, torch.float32))
+        parts, memory = stretches_of(head)
+        for g, (heads, tails) in enumerate(zip(head, tail, strict=True)):
             for pairs in parts:
-                logits[:, pairs] += torch.mm(blocks[:, g], outer(head[pairs, g], tail[pairs, g], products).T)
+                logits[:, pairs] += torch.mm(blocks[:, g], outer(heads[pairs], tails[pairs], memory).flatten(1).T)
         return logits.T
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         head, tail, weight = ctx.saved_tensors
-        groups, block = head.shape[1:]
-        blocks = weight.view(len(weight), groups, block * block)
         gradient = gradient.to(head.dtype)
-        d_head, d_tail, d_weight = torch.empty_like(head), torch.empty_like(tail), torch.empty_like(blocks)
-        parts = stretches(len(head), STRETCH.get(head.device.type, 2048))
-        products, d_products = (head.new_empty(longest(parts), block, block) for _ in range(2))
-        for g in range(groups):
-            sums = weight.new_zeros(len(weight), block * block)
+        d_head, d_tail, d_weight = (torch.zeros_like(x) for x in (head, tail, weight))
+        blocks, d_blocks = (x.view(len(weight), len(head), -1) for x in (weight, d_weight))
+        parts, memory = stretches_of(head)
+        for g, (heads, tails) in enumerate(zip(head, tail, strict=True)):
             for pairs in parts:
-                h, t = head[pairs, g], tail[pairs, g]
-                sums.addmm_(gradient[pairs].T, outer(h, t, products))
-                d_outer = d_products[: len(h)]
-                torch.mm(gradient[pairs], blocks[:, g], out=d_outer.flatten(1))
-                d_head[pairs, g] = torch.bmm(d_outer, t[:, :, None])[:, :, 0]
-                d_tail[pairs, g] = torch.bmm(h[:, None, :], d_outer)[:, 0]
-            d_weight[:, g] = sums
-        return d_head, d_tail, d_weight.view_as(weight)
+                h, t, d = heads[pairs], tails[pairs], gradient[pairs]
+                product = outer(h, t, memory)
+                d_blocks[:, g].addmm_(d.T, product.flatten(1))
+                torch.mm(d, blocks[:, g], out=product.flatten(1))  # from here on its gradient
+                d_head[g, pairs] = torch.bmm(t[:, None], product.mT)[:, 0]
+                d_tail[g, pairs] = torch.bmm(h[:, None], product)[:, 0]
+        return by_group(d_head), by_group(d_tail), d_weight
+
+
+def by_group(vectors: Tensor) -> Tensor:
+    """[pairs, groups, block] -> [groups, pairs, block], or back, in this order in memory."""
+    return vectors.transpose(0, 1).contiguous()
+
+
+def stretches_of(head: Tensor) -> tuple[list[slice], Tensor]:
+    """Stretches of the pairs of head [groups, pairs, block], and memory for the outer products of the longest."""
+    _, pairs, block = head.shape
+    parts = stretches(pairs, STRETCH.get(head.device.type, 2048))
+    return parts, head.new_empty(max((part.stop - part.start for part in parts), default=0), block, block)
 
 
 def outer(head: Tensor, tail: Tensor, memory: Tensor) -> Tensor:
-    """[pairs, block] and [pairs, block] -> [pairs, block * block], in the beginning of `memory`."""
-    return torch.mul(head[:, :, None], tail[:, None, :], out=memory[: len(head)]).flatten(1)
-
-
-def longest(parts: list[slice]) -> int:
-    """The length of the longest slice."""
-    return max((part.stop - part.start for part in parts), default=0)
+    """[pairs, block] and [pairs, block] -> [pairs, block, block], in the beginning of `memory`."""
+    return torch.mul(head[:, :, None], tail[:, None], out=memory[: len(head)])
