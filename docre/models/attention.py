@@ -143,13 +143,13 @@ SCRATCH = 2 * 2**20  # bytes of a [heads, length, length] buffer: on a CPU it sh
 
 
 class _WindowAttention(torch.autograd.Function):
-    """Attention [heads, tokens, size] with dropout on the probabilities, window by window and a few heads at a time;
-    the probabilities are computed again in the backward pass.
+    """Attention [heads, tokens, size] with dropout on the probabilities, window by window and a few heads at a time.
 
-    Autograd would keep the probabilities before dropout, the mask and the probabilities after it, nine bytes for each
-    of heads * length^2; this keeps the draws, two bytes. And it passes over them four times where autograd does eleven:
-    dropout's scale u is put on the values and the gradients instead, and softmax's gradient P * (G - sum P G), with the
-    gradient G of the probabilities P, takes its sum from the output, as sum P G = sum O dO.
+    Autograd would keep the probabilities P before dropout, the mask and the probabilities after it, nine bytes for each
+    of heads * length^2. This keeps four: P / 2 where a probability survives and -P / 2 where it is dropped. And it
+    passes over them three times where autograd does eleven: dropout's scale u is put on the values and the gradients
+    instead, and softmax's gradient P * (G - sum P G), with the gradient G of the probabilities, takes its sum from the
+    output, as sum P G = sum O dO.
     """
 
     @staticmethod
@@ -160,48 +160,50 @@ class _WindowAttention(torch.autograd.Function):
         dropped = round(p * LEVELS)
         up = LEVELS / max(1, LEVELS - dropped)
         parts = plan.parts(len(q), q.element_size())
-        ctx.settings = scale, dropped, up, parts, keep  # no plan: it will hold our output, a ring never freed
-        draws = []
+        ctx.settings = scale, up, parts, keep  # no plan: it will hold our output, a ring never freed
+        halves = []
         output = q.new_empty(q.shape[1], q.shape[0], v.shape[2])
         rows = q.new_zeros(len(plan.row_index), q.shape[0], max(plan.window_lengths)) if keep else None
         first, second = buffers(parts, q, 2)
         for heads, tokens, index, place, shape in parts:
-            probability = probabilities(q[heads, tokens], k[heads, tokens], scale, cut(first, shape))
-            draws.append(draw(shape))
-            probability.mul_(survivors(draws[-1], dropped, cut(second, shape)))
-            output[tokens, heads] = torch.bmm(probability, v[heads, tokens]).transpose(0, 1)
+            probability = cut(first, shape)
+            torch.bmm(q[heads, tokens] * scale, k[heads, tokens].transpose(1, 2), out=probability)
+            torch.softmax(probability, -1, out=probability)
+            kept = survivors(draw(shape), dropped, cut(second, shape)).mul_(probability)
+            halves.append(torch.sub(kept, probability, alpha=0.5))
+            output[tokens, heads] = torch.bmm(kept, v[heads, tokens]).transpose(0, 1)
             if rows is not None:
-                rows[place, heads, : shape[2]] = probability.index_select(1, index).transpose(0, 1)
+                rows[place, heads, : shape[2]] = kept.index_select(1, index).transpose(0, 1)
         output.mul_(up)
         if rows is not None:
             rows.mul_(up)
-        ctx.save_for_backward(q, k, v, output, rows, *draws)
+        ctx.save_for_backward(q, k, v, output, rows, *halves)
         return output, rows
 
     @staticmethod
     @custom_bwd(device_type="cpu")
     @once_differentiable
     def backward(ctx: Any, d_output: Tensor, d_rows: Tensor | None) -> tuple[Tensor | None, ...]:
-        q, k, v, output, rows, *draws = ctx.saved_tensors
-        scale, dropped, up, parts, keep = ctx.settings
+        q, k, v, output, rows, *halves = ctx.saved_tensors
+        scale, up, parts, keep = ctx.settings
         dq, dk, dv = (torch.empty_like(x) for x in (q, k, v))
-        sums = (output * d_output).sum(2).transpose(0, 1).contiguous()  # [heads, tokens]
-        d_output = d_output.transpose(0, 1) * up
-        first, second, third = buffers(parts, q, 3)
-        for (heads, tokens, index, place, shape), drawn in zip(parts, draws, strict=True):
+        sums = (output * d_output).sum(2).transpose(0, 1) * 2  # [heads, tokens], for P / 2
+        d_output = d_output.transpose(0, 1) * (2 * up)
+        first, second = buffers(parts, q, 2)
+        for (heads, tokens, index, place, shape), half in zip(parts, halves, strict=True):
             here = heads, tokens
-            probability = probabilities(q[here], k[here], scale, cut(first, shape))
-            kept = survivors(drawn, dropped, cut(second, shape)).mul_(probability)
+            kept = torch.clamp(half, min=0, out=cut(first, shape))
             dv[here] = torch.bmm(kept.transpose(1, 2), d_output[here])
-            gradient = torch.bmm(d_output[here], v[here].transpose(1, 2), out=cut(third, shape))
+            gradient = torch.bmm(d_output[here], v[here].transpose(1, 2), out=cut(second, shape))
             inner = sums[here]
             if keep and d_rows is not None:
                 d_here = d_rows[place, heads, : shape[2]]
-                gradient.index_add_(1, index, d_here.transpose(0, 1), alpha=up)
-                inner.index_add_(1, index, (rows[place, heads, : shape[2]] * d_here).sum(2).T)
-            probability.mul_(inner[:, :, None]).addcmul_(kept, gradient, value=-1)  # -(P * (G - sum P G))
-            dq[here] = torch.bmm(probability, k[here]).mul_(-scale)
-            dk[here] = torch.bmm(probability.transpose(1, 2), q[here]).mul_(-scale)
+                gradient.index_add_(1, index, d_here.transpose(0, 1), alpha=2 * up)
+                inner.index_add_(1, index, (rows[place, heads, : shape[2]] * d_here).sum(2).T, alpha=2)
+            kept.mul_(gradient)
+            d_scores = torch.abs(half, out=gradient).mul_(inner[:, :, None]).sub_(kept)  # -(P * (G - sum P G))
+            dq[here] = torch.bmm(d_scores, k[here]).mul_(-scale)
+            dk[here] = torch.bmm(d_scores.transpose(1, 2), q[here]).mul_(-scale)
         return dq, dk, dv, None, None, None, None
 
 
@@ -236,12 +238,6 @@ def attend_padded(q: Tensor, k: Tensor, v: Tensor, scale: float, p: float, plan:
     output = torch.matmul(probability.to(v.dtype), vw)
     rows = probability.transpose(1, 2).flatten(0, 1)[row_place]
     return output.transpose(1, 2).flatten(0, 1)[place], rows
-
-
-def probabilities(q: Tensor, k: Tensor, scale: float, out: Tensor) -> Tensor:
-    """softmax(q k^T * scale) over [heads, length, size], in the memory `out`."""
-    scores = torch.bmm(q * scale, k.transpose(1, 2), out=out)
-    return torch.softmax(scores, -1, out=out)
 
 
 def softmax(scores: Tensor) -> Tensor:

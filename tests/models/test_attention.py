@@ -57,7 +57,7 @@ def test_without_dropout(attend):
 
 
 @pytest.mark.parametrize("keep", [True, False])
-def test_recomputed_probabilities_give_autograds_gradient(keep, monkeypatch):
+def test_saved_halves_give_autograds_gradient(keep, monkeypatch):
     masks, draw = [], module.draw
 
     def remember(shape):
@@ -90,13 +90,13 @@ def test_padded_attention_drops_probabilities():
     assert abs((draws[:, whole > 0] == 0).float().mean() - 0.25) < 0.01
 
 
-def test_only_two_bytes_a_probability_is_kept_for_the_backward_pass():
-    """What autograd stores for a window of n tokens: heads * n^2 draws of two bytes, and q, k, v, the output."""
+def test_only_four_bytes_a_probability_are_kept_for_the_backward_pass():
+    """What autograd stores for a window of n tokens: heads * n^2 numbers of four bytes, and q, k, v, the output."""
     n = 64
     q, k, v = (torch.randn(HEADS, n, SIZE, requires_grad=True) for _ in range(3))
     alone = AttentionPlan((n,), torch.tensor([], dtype=torch.long), (0,), 0)
     output, _ = _WindowAttention.apply(q, k, v, SCALE, 0.1, alone, False)
     node = output.grad_fn
-    *small, rows, draws = node.saved_tensors
-    assert rows is None and draws.nbytes == 2 * HEADS * n * n
+    *small, rows, halves = node.saved_tensors
+    assert rows is None and halves.nbytes == 4 * HEADS * n * n
     assert [saved.numel() for saved in small] == 4 * [HEADS * n * SIZE]  # with the output, which the next layer keeps
