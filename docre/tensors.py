@@ -126,7 +126,7 @@ class LabelStatistics:
 
 
 def stretches(length: int, size: int) -> list[slice]:
-    """Slices of at most `size` that cover `length`, as few as possible and alike in length."""
-    count = -(-length // size)
-    ends = [length * i // count for i in range(count + 1)] if count else [0]
+    """Slices of at most `size` that cover `length`: as few as possible, but one, and alike in length."""
+    count = max(1, -(-length // size))
+    ends = [length * i // count for i in range(count + 1)]
     return [slice(start, end) for start, end in pairwise(ends)]

@@ -111,12 +111,13 @@ def packed_attention(
     assert plan is not None, "packed attention is reached through docre.models.encoder only"
     keep = int(module.layer_idx) >= plan.first_layer  # type: ignore[arg-type]
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
+    q, k, v = (x.squeeze(0) for x in (query, key, value))  # by [0] the gradient would be made of zeros and copied
     if query.is_cuda:
-        output, rows = attend_padded(query[0], key[0], value[0], scale, dropout, plan, keep)
+        output, rows = attend_padded(q, k, v, scale, dropout, plan, keep)
     elif dropout:
-        output, rows = _WindowAttention.apply(query[0], key[0], value[0], scale, dropout, plan, keep)
+        output, rows = _WindowAttention.apply(q, k, v, scale, dropout, plan, keep)
     else:
-        output, rows = attend_windows(query[0], key[0], value[0], scale, plan, keep)
+        output, rows = attend_windows(q, k, v, scale, plan, keep)
     if rows is not None:
         plan.rows.append(rows)
     return output[None], None

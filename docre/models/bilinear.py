@@ -62,14 +62,14 @@ class _BlockwiseBilinear(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         head, tail, weight = ctx.saved_tensors
         gradient = gradient.to(head.dtype)
-        d_head, d_tail, d_weight = (torch.zeros_like(x) for x in (head, tail, weight))
+        d_head, d_tail, d_weight = (torch.empty_like(x) for x in (head, tail, weight))
         blocks, d_blocks = (x.view(len(weight), len(head), -1) for x in (weight, d_weight))
         parts, memory = stretches_of(head)
         for g, (heads, tails) in enumerate(zip(head, tail, strict=True)):
             for pairs in parts:
                 h, t, d = heads[pairs], tails[pairs], gradient[pairs]
                 product = outer(h, t, memory)
-                d_blocks[:, g].addmm_(d.T, product.flatten(1))
+                d_blocks[:, g].addmm_(d.T, product.flatten(1), beta=min(pairs.start, 1))  # the first begins the sum
                 torch.mm(d, blocks[:, g], out=product.flatten(1))  # from here on its gradient
                 d_head[g, pairs] = torch.bmm(t[:, None], product.mT)[:, 0]
                 d_tail[g, pairs] = torch.bmm(h[:, None], product)[:, 0]
