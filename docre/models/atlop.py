@@ -62,4 +62,4 @@ class ATLOP(Model):
         of_entity, of_context = layer.weight.split(entities.shape[1], dim=1)
         by_entity = linear(entities, of_entity, layer.bias).index_select(0, role)
         by_context = linear(contexts, of_context).index_select(0, batch.pair_context)
-        return (by_entity + by_context).tanh().unflatten(1, (-1, self.block_size))
+        return by_entity.add_(by_context).tanh_().unflatten(1, (-1, self.block_size))

@@ -69,12 +69,3 @@ def _drop(values: Tensor, draws: Tensor, dropped: int) -> Tensor:
     """The survivors among the values, scaled up."""
     kept = survivors(draws, dropped, torch.empty(values.shape)).to(values.dtype)
     return kept.mul_(values).mul_(LEVELS / (LEVELS - dropped))
-
-
-def replace_dropout(module: nn.Module) -> None:
-    """Put this Dropout in the place of every nn.Dropout inside a module."""
-    for name, child in module.named_children():
-        if type(child) is nn.Dropout:
-            setattr(module, name, Dropout(child.p))
-        else:
-            replace_dropout(child)

@@ -8,11 +8,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 from transformers import AutoConfig, AutoModel, AutoTokenizer
+from transformers.activations import GELUActivation
 from transformers.utils import logging
 
 from docre.errors import DocreError
 from docre.models.attention import PACKED, AttentionPlan
-from docre.models.dropout import replace_dropout
+from docre.models.dropout import Dropout
+from docre.models.gelu import Gelu
+from docre.models.swap import swap
 from docre.tensors import Batch
 
 # Encoders whose attention is plain softmax(q k^T) v behind transformers' attention interface and whose positions are
@@ -34,10 +37,12 @@ class Encoder(nn.Module):
         if not 1 <= averaged_layers <= layers:
             raise DocreError(f"encoder.averaged_layers: expected 1 to {layers}, got {averaged_layers}")
         backbone.pooler = None  # its weights would get no gradient
-        replace_dropout(backbone)
         self.backbone = backbone
         self.averaged_layers = averaged_layers
         self.packed = backbone.config.model_type in PACKED_TYPES
+        swap(backbone, nn.Dropout, lambda old: Dropout(old.p))
+        if self.packed:
+            swap(backbone, GELUActivation, lambda _: Gelu())
         backbone.set_attn_implementation(PACKED if self.packed else "eager")
 
     @property

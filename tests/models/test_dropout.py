@@ -2,9 +2,8 @@
 
 import pytest
 import torch
-from torch import nn
 
-from docre.models.dropout import Dropout, dropout, replace_dropout
+from docre.models.dropout import dropout
 
 
 @pytest.mark.parametrize("p", [0.05, 0.1, 0.5, 0.9])
@@ -43,12 +42,3 @@ def test_seed_repeats_and_edges():
     assert torch.equal(first, dropout(values, 0.5)) and not torch.equal(first, dropout(values, 0.5))
     assert torch.equal(dropout(values, 0.0), values) and not dropout(values, 1.0).any()
     assert dropout(torch.empty(0, 3), 0.5).shape == (0, 3)
-
-
-def test_replaces_every_dropout_of_a_module():
-    module = nn.Sequential(nn.Linear(3, 3), nn.Sequential(nn.Dropout(0.2), nn.ReLU()), nn.Dropout(0.1))
-    replace_dropout(module)
-    assert [type(m) for m in module.modules()].count(Dropout) == 2
-    assert [m.p for m in module.modules() if isinstance(m, Dropout)] == [0.2, 0.1]
-    values = torch.ones(4, 3)
-    assert torch.equal(module.eval()[1][0](values), values)
