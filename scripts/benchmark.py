@@ -24,6 +24,7 @@ import torch
 from benchmark_plot import plot
 from benchmark_process import Worker
 from benchmark_scaling import scaling, scaling_table
+from benchmark_stages import combine, stage_table
 from benchmark_workers import MINILM, RANDOM, ROOT, Reference, Settings, Subject
 
 from docre import cli
@@ -84,9 +85,9 @@ def compare(settings: Settings, batches: int, progress: bool = True) -> dict[str
         flops = sum(fast.ask("flops", method, group) for group in some)
         result[work]["floor"] = flops / speed / (len(some) * size)
     staged = groups(order[: batches * TRAINING_BATCH], TRAINING_BATCH)[:STAGED]
-    laps = [fast.ask("stages", group) for group in staged]
-    stages = {name: sum(lap[name] for lap in laps) / (len(staged) * TRAINING_BATCH) for name in laps[0]}
-    result["stages"] = stages | {"evaluation": result["evaluation"]["fast"] / result["evaluation"]["documents"]}
+    documents = len(staged) * TRAINING_BATCH
+    laps = [(slow.ask("stages", group), fast.ask("stages", group), fast.ask("stage_flops", group)) for group in staged]
+    result["stages"] = combine(*map(list, zip(*laps, strict=True)), documents, speed)
     fast.stop()
     slow.stop()
     return result
@@ -101,18 +102,18 @@ def table(results: dict[str, Any]) -> str:
     """What people read."""
     lines = []
     for encoder, r in results["encoders"].items():
-        lines.append(f"\n{encoder} (seconds a document; peak MB of a batch)")
-        lines.append(f"{'':12}{'reference':>10}{'sorted':>10}{'fast':>10}{'ratio':>8}{'to sorted':>11}   memory")
+        lines.append(f"\n{encoder} (seconds a document, peak MB; floor at {r['matmul_peak_gflops']:.0f} GFLOP/s)")
+        lines.append(
+            f"{'':12}{'reference':>10}{'sorted':>10}{'fast':>10}{'ratio':>8}{'to sorted':>11}{'floor':>10}   memory"
+        )
         for work, _, size in WORK:
             w = r[work]
             times = "".join(f"{w[name] / w['documents']:10.4f}" for name in ("reference", "sorted", "fast"))
             memory = f"{w['reference_megabytes']:.0f} -> {w['fast_megabytes']:.0f} ({100 * w['memory_share']:.0f}%)"
-            lines.append(f"{work:12}{times}{w['ratio']:8.2f}{w['ratio_to_sorted']:11.2f}   {memory}, batches of {size}")
-        floors = ", ".join(f"{work} {r[work]['floor']:.4f}" for work, _, _ in WORK)
-        lines.append(f"floor at {r['matmul_peak_gflops']:.0f} GFLOP/s: {floors} s a document")
+            ratios = f"{w['ratio']:8.2f}{w['ratio_to_sorted']:11.2f}{w['floor']:10.4f}"
+            lines.append(f"{work:12}{times}{ratios}   {memory}, batches of {size}")
         lines.append(f"largest difference of logits: {r['largest_difference_of_logits']:.1e}")
-        stages = ", ".join(f"{name} {1000 * seconds:.1f}" for name, seconds in r["stages"].items())
-        lines.append(f"stages of the fast path, ms a document: {stages}")
+        lines.append(f"stages of a training step (of the first {STAGED} batches)\n{stage_table(r['stages'])}")
     if "scaling" in results:
         lines.append(scaling_table(results["scaling"]))
     return "\n".join(lines)

@@ -11,8 +11,8 @@ from typing import Any
 
 import torch
 from benchmark_process import forget_peak, resident
+from benchmark_stages import Laps, Sums, counting
 from torch import Tensor
-from torch.utils.flop_counter import FlopCounterMode
 from transformers import BertConfig, BertModel
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -65,9 +65,8 @@ class Subject:
             raise DocreError(f"{settings.data}: {len(documents)} documents, {settings.documents} are needed")
         self.documents = random.Random(settings.seed).sample(documents, settings.documents)
         tokenizer = load_tokenizer(MINILM if settings.encoder == RANDOM else settings.encoder)
-        start = perf_counter()
+        self.tokenizer, self.schema = tokenizer, schema
         self.features: Sequence[Features] = Featuriser(tokenizer, schema)(self.documents)
-        self.featurising = (perf_counter() - start) / len(self.documents)
         self.memory = resident()
         self.loss = build("atl", len(schema.relations))
         encoder = Encoder(self.backbone(), settings.averaged_layers)
@@ -90,10 +89,10 @@ class Subject:
         return [self.features[i] for i in chosen]
 
     def logits(self, prepared: Any) -> Tensor:
-        return self.model(self.collate(prepared).to(self.device)).logits
+        return self.model(self.batch(prepared)).logits
 
     def step(self, prepared: Any) -> None:
-        batch = self.collate(prepared).to(self.device)
+        batch = self.batch(prepared)
         with self.autocast():
             loss = self.objective(batch)
         loss.backward()
@@ -131,7 +130,7 @@ class Subject:
         forget_peak(self.device)
         start = self._clock()
         work(prepared)
-        return self._clock() - start, peak_memory(self.device) - (0 if self.device.type == "cuda" else self.memory)
+        return self._clock() - start, self._peak()
 
     def _clock(self) -> float:
         if self.device.type == "cuda":
@@ -145,7 +144,7 @@ class Subject:
 
     def flops(self, method: str, chosen: Sequence[int]) -> int:
         """Of the matrix products of what `method` times, "train" or "evaluate"."""
-        with FlopCounterMode(display=False) as counter:
+        with counting() as counter:
             getattr(self, method)(chosen)
         return counter.get_total_flops()
 
@@ -160,53 +159,84 @@ class Subject:
             times.append(self._clock() - start)
         return 2 * size**3 / min(times)
 
-    def stages(self, chosen: Sequence[int]) -> dict[str, float]:
-        """Seconds of each stage of a training step, forward and backward together."""
+    def stages(self, chosen: Sequence[int]) -> Sums:
+        """Seconds and peak MB of each stage of a training step, forward and backward together."""
+        laps = Laps(self._clock, self._peak)
+        self.featurise(chosen)
+        laps("features")
+        self._staged_step(chosen, laps)
+        return laps.result
+
+    def stage_flops(self, chosen: Sequence[int]) -> Sums:
+        """FLOPs of the matrix products of each stage."""
+        with counting() as counter:
+            laps = Laps(counter.get_total_flops)
+            self._staged_step(chosen, laps)
+        return laps.result
+
+    def featurise(self, chosen: Sequence[int]) -> None:
+        """Documents to features, words not seen before."""
+        Featuriser(self.tokenizer, self.schema)([self.documents[i] for i in chosen])
+
+    def parts(self) -> tuple[Callable[..., Any], ...]:
+        """What a step is made of: batch -> read; read, batch -> pooled; pooled, batch -> logits; and their loss."""
+        model = self.model
+        return (
+            model.encoder,
+            lambda read, batch: model.pool(*read, batch),
+            lambda pooled, batch: model.classify(*pooled, batch).logits,
+            lambda logits, batch: self.loss(ModelOutput(logits), batch.labels),
+        )
+
+    def batch(self, prepared: Any) -> Any:
+        return self.collate(prepared).to(self.device)
+
+    def _staged_step(self, chosen: Sequence[int], laps: Laps) -> None:
         self.objective.train()
-        features = self.prepare(chosen)
-        times = {"features": self.featurising * len(chosen)}
-        mark = self._clock()
-
-        def lap(stage: str) -> None:
-            nonlocal mark
-            now = self._clock()
-            times[stage] = times.get(stage, 0.0) + now - mark
-            mark = now
-
-        batch = self.collate(features).to(self.device)
-        lap("collate")
+        encode, pool, classify, loss_of = self.parts()
+        prepared = self.prepare(chosen)
+        laps("preparing")  # not timed elsewhere either
+        batch = self.batch(prepared)
+        if batch is not prepared:
+            laps("collate")
         with self.autocast():
-            read = self.model.encoder(batch)
-            lap("encoder")
+            read = encode(batch)
+            laps("encoder")
             read_cut = leaves(read)
-            pooled = self.model.pool(*read_cut, batch)
-            lap("pooling")
+            pooled = pool(read_cut, batch)
+            laps("pooling")
             pooled_cut = leaves(pooled)
-            output = self.model.classify(*pooled_cut, batch)
-            lap("classifier")
-            (logits,) = leaves([output.logits])
-            loss = self.loss(ModelOutput(logits), batch.labels)
+            output = classify(pooled_cut, batch)
+            laps("classifier")
+            (logits,) = leaves([output])
+            loss = loss_of(logits, batch)
         loss.backward()
-        lap("loss")
-        output.logits.backward(logits.grad)
-        lap("classifier")
+        laps("loss")
+        output.backward(logits.grad)
+        laps("classifier")
         torch.autograd.backward(pooled, [x.grad for x in pooled_cut])
-        lap("pooling")
+        laps("pooling")
         torch.autograd.backward(read, [x.grad for x in read_cut])
-        lap("encoder")
+        laps("encoder")
         self.update()
-        lap("optimiser")
-        return times
+        laps("optimiser")
+
+    def _peak(self) -> float:
+        """The peak MB since it was last asked for."""
+        peak = peak_memory(self.device) - (0 if self.device.type == "cuda" else self.memory)
+        forget_peak(self.device)
+        return peak
 
 
 class Reference(Subject):
     """The slow reference, in the shape of published code; label lists become a tensor and decisions are made in every
-    step, as there. Its lists are made beforehand."""
+    step, as there. Its lists are made beforehand, so that it has no collating."""
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
         reference: Any = importlib.import_module("tests.models.reference")
         self.reference = reference
+        self.slow_features = importlib.import_module("tests.data.reference").slow_features
         self.model = reference.ReferenceATLOP.copy_of(self.model.cpu(), self.backbone())
         self.objective = self.model.to(self.device)
         encoder = [p for name, p in self.model.named_parameters() if name.startswith("backbone.")]
@@ -220,14 +250,32 @@ class Reference(Subject):
         lists.ids, lists.mask = lists.ids.to(self.device), lists.mask.to(self.device)
         return lists
 
+    def batch(self, prepared: Any) -> Any:
+        return prepared
+
+    def featurise(self, chosen: Sequence[int]) -> None:
+        for i in chosen:
+            self.slow_features(self.documents[i], self.tokenizer, self.schema.relations)
+
+    def parts(self) -> tuple[Callable[..., Any], ...]:
+        model = self.model
+        return (
+            model.encode,
+            lambda read, lists: model.pool(*read, lists),
+            lambda pooled, lists: model.classify(*pooled),
+            self.loss_and_decisions,
+        )
+
     def logits(self, prepared: Any) -> Tensor:
         return self.model.run(prepared)
 
+    def loss_and_decisions(self, logits: Tensor, lists: Any) -> Tensor:
+        self.reference.reference_decisions(logits, TOP_K)
+        return self.reference.reference_loss(logits.float(), lists)
+
     def step(self, prepared: Any) -> None:
         with self.autocast():
-            logits = self.logits(prepared)
-            loss = self.reference.reference_loss(logits.float(), prepared)
-            self.reference.reference_decisions(logits, TOP_K)
+            loss = self.loss_and_decisions(self.logits(prepared), prepared)
         loss.backward()
         self.update()
 

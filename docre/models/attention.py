@@ -147,10 +147,10 @@ class _WindowAttention(torch.autograd.Function):
     """Attention [heads, tokens, size] with dropout on the probabilities, window by window and a few heads at a time.
 
     Autograd would keep the probabilities P before dropout, the mask and the probabilities after it, nine bytes for each
-    of heads * length^2. This keeps four: P / 2 where a probability survives and -P / 2 where it is dropped. And it
-    passes over them three times where autograd does eleven: dropout's scale u is put on the values and the gradients
-    instead, and softmax's gradient P * (G - sum P G), with the gradient G of the probabilities, takes its sum from the
-    output, as sum P G = sum O dO.
+    of heads * length^2. This keeps four: P / 2 where a probability survives and -P / 2 where it is dropped. And its
+    backward pass goes over them five times where autograd's does eleven: dropout's scale u is put on the values and the
+    gradients instead, and softmax's gradient P * (G - sum P G), with the gradient G of the probabilities, takes its sum
+    from the output, as sum P G = sum O dO.
     """
 
     @staticmethod

@@ -85,7 +85,7 @@ def stretches_of(head: Tensor) -> tuple[list[slice], Tensor]:
     """Stretches of the pairs of head [groups, pairs, block], and memory for the outer products of the longest."""
     _, pairs, block = head.shape
     parts = stretches(pairs, STRETCH.get(head.device.type, 2048))
-    return parts, head.new_empty(max((part.stop - part.start for part in parts), default=0), block, block)
+    return parts, head.new_empty(max(part.stop - part.start for part in parts), block, block)
 
 
 def outer(head: Tensor, tail: Tensor, memory: Tensor) -> Tensor:

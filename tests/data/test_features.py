@@ -4,12 +4,16 @@ import json
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from docre.data import read
 from docre.data.features import Featuriser
 from docre.data.schema import LabelSchema, label_statistics, load_schema
 from docre.documents import Document, Entity, Mention, Triple
 from docre.models import load_tokenizer
+from tests.data.reference import slow_features
+from tests.data.strategies import documents
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +78,22 @@ def test_markers_surround_mentions_and_starts_point_at_them(tokenizer):
     ]
     assert features.mention_entity.tolist() == [0, 0, 1, 2]
     assert positive_pairs(features) == [[0, 1, [2]], [2, 1, [1]]]
+
+
+@given(documents(), st.sampled_from([8, 14, 1024]))
+@settings(deadline=None)
+def test_slow_construction(tokenizer, document, max_tokens):
+    names = ("P17", "P27", "born in")
+    (got,) = Featuriser(tokenizer, LabelSchema(names), max_tokens)([document])
+    slow = slow_features(document, tokenizer, names, max_tokens)
+    assert got.input_ids.tolist() == slow.ids
+    assert [got.mentions[got.mention_entity == e, 0].tolist() for e in range(got.num_entities)] == slow.starts
+    assert got.pairs.tolist() == [list(pair) for pair in slow.pairs]
+    if document.triples is not None:
+        rows = [[0] * len(names) for _ in got.pairs]
+        for pair, relation in got.labels:
+            rows[pair][relation] = 1
+        assert [[int(not any(row)), *row] for row in rows] == slow.labels
 
 
 def test_label_statistics_count_pairs_once():

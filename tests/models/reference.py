@@ -128,7 +128,10 @@ class ReferenceATLOP(nn.Module):
 
     def run(self, lists: Lists) -> Tensor:
         """The logits [pairs, outputs]."""
-        tokens, maps = self.encode(lists)
+        return self.classify(*self.pool(*self.encode(lists), lists))
+
+    def pool(self, tokens: Tensor, maps: Tensor, lists: Lists) -> tuple[Tensor, Tensor, Tensor]:
+        """The head, the tail and the context of each pair, [pairs, hidden] each."""
         heads, tails, contexts = [], [], []
         for i, (mentions, pairs) in enumerate(zip(lists.mentions, lists.pairs, strict=True)):
             embeddings, attentions = [], []
@@ -153,13 +156,17 @@ class ReferenceATLOP(nn.Module):
                 heads.append(e.index_select(0, index[:, 0]))
                 tails.append(e.index_select(0, index[:, 1]))
         if not heads:
-            return torch.zeros(0, self.bilinear.out_features)
-        context = torch.cat(contexts)
-        head = torch.tanh(self.head_extractor(torch.cat([torch.cat(heads), context], dim=1)))
-        tail = torch.tanh(self.tail_extractor(torch.cat([torch.cat(tails), context], dim=1)))
-        b1 = head.view(len(head), -1, self.block_size)
-        b2 = tail.view(len(tail), -1, self.block_size)
-        return self.bilinear((b1.unsqueeze(3) * b2.unsqueeze(2)).view(len(head), -1))
+            nothing = tokens.new_zeros(0, tokens.shape[2])
+            return nothing, nothing, nothing
+        return torch.cat(heads), torch.cat(tails), torch.cat(contexts)
+
+    def classify(self, heads: Tensor, tails: Tensor, context: Tensor) -> Tensor:
+        """The logits of each pair."""
+        head = torch.tanh(self.head_extractor(torch.cat([heads, context], dim=1)))
+        tail = torch.tanh(self.tail_extractor(torch.cat([tails, context], dim=1)))
+        b1 = head.unflatten(1, (-1, self.block_size))
+        b2 = tail.unflatten(1, (-1, self.block_size))
+        return self.bilinear((b1.unsqueeze(3) * b2.unsqueeze(2)).view(len(head), self.bilinear.in_features))
 
 
 def reference_loss(logits: Tensor, lists: Lists) -> Tensor:

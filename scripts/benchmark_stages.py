@@ -1,0 +1,83 @@
+"""The stages of a training step: what each takes."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+STAGES = ("features", "collate", "encoder", "pooling", "classifier", "loss", "optimiser")
+Sums = tuple[dict[str, float], dict[str, float]]  # of each stage, and its peak
+
+
+class Laps:
+    """Sums, by stage, what a reading has grown by since the last lap; and the largest peak within a stage."""
+
+    def __init__(self, reading: Callable[[], float], peak: Callable[[], float] = lambda: 0.0) -> None:
+        self.reading = reading
+        self.peak = peak  # since it was last asked for
+        self.sums: dict[str, float] = {}
+        self.peaks: dict[str, float] = {}
+        self.peak()
+        self.mark = reading()
+
+    def __call__(self, stage: str) -> None:
+        """The work since the last lap was of this stage."""
+        self.sums[stage] = self.sums.get(stage, 0.0) + self.reading() - self.mark
+        self.peaks[stage] = max(self.peaks.get(stage, 0.0), self.peak())
+        self.mark = self.reading()
+
+    @property
+    def result(self) -> Sums:
+        """What was found, without what it was found by."""
+        return self.sums, self.peaks
+
+
+def product(_: Any, a: torch.Size, b: torch.Size, *others: Any, **more: Any) -> int:
+    """FLOPs of x += a b."""
+    return 2 * a[0] * a[1] * b[1]
+
+
+def attention(query: torch.Size, key: torch.Size, value: torch.Size, *others: Any, **more: Any) -> int:
+    """FLOPs of softmax(q k^T) v, of [batch, heads, length, size] each."""
+    return 2 * query[:3].numel() * key[2] * (query[3] + value[3])
+
+
+def counting() -> FlopCounterMode:
+    """Counts FLOPs of matrix products; torch's own leaves these two out."""
+    aten = torch.ops.aten
+    more = {aten.addmm_: product, aten._scaled_dot_product_flash_attention_for_cpu: attention}
+    return FlopCounterMode(display=False, custom_mapping=more)
+
+
+def combine(slow: list[Sums], fast: list[Sums], flops: list[Sums], documents: int, speed: float) -> dict[str, Any]:
+    """Of each stage the seconds a document of both sides, and those that its matrix products need at `speed` FLOP/s;
+    and the peak MB of both."""
+
+    def total(laps: list[Sums], stage: str) -> float:
+        return sum(sums.get(stage, 0.0) for sums, _ in laps) / documents
+
+    def peak(laps: list[Sums], stage: str) -> float:
+        return max(peaks.get(stage, 0.0) for _, peaks in laps)
+
+    return {
+        stage: {
+            "reference": total(slow, stage),
+            "fast": total(fast, stage),
+            "floor": total(flops, stage) / speed,
+            "reference_megabytes": peak(slow, stage),
+            "fast_megabytes": peak(fast, stage),
+        }
+        for stage in STAGES
+    }
+
+
+def stage_table(stages: dict[str, Any]) -> str:
+    """A line for each stage."""
+    lines = [f"{'':12}{'reference':>10}{'fast':>10}{'ratio':>8}{'floor':>10}   peak MB (ms a document)"]
+    for stage, s in stages.items():
+        ratio = f"{s['reference'] / s['fast']:8.2f}" if s["reference"] and s["fast"] else f"{'':8}"
+        memory = f"{s['reference_megabytes']:.0f} -> {s['fast_megabytes']:.0f}"
+        times = [f"{1000 * s[name]:10.2f}" for name in ("reference", "fast", "floor")]
+        lines.append(f"{stage:12}{times[0]}{times[1]}{ratio}{times[2]}   {memory}")
+    return "\n".join(lines)
