@@ -87,7 +87,7 @@ def compare(settings: Settings, batches: int, progress: bool = True) -> dict[str
     staged = groups(order[: batches * TRAINING_BATCH], TRAINING_BATCH)[:STAGED]
     documents = len(staged) * TRAINING_BATCH
     laps = [(slow.ask("stages", group), fast.ask("stages", group), fast.ask("stage_flops", group)) for group in staged]
-    result["stages"] = combine(*map(list, zip(*laps, strict=True)), documents, speed)
+    result["stages"] = combine(laps, documents, speed)
     fast.stop()
     slow.stop()
     return result

@@ -2,6 +2,7 @@
 
 import multiprocessing
 from collections.abc import Callable
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -51,16 +52,12 @@ class Worker:
 
 
 def serve(pipe: Connection, make: Callable[[Any], Any], settings: Any) -> None:
-    """Answer until the parent closes the pipe."""
+    """Answer until the parent closes the pipe; where `make` fails, with its error."""
     try:
         subject = make(settings)
     except DocreError as error:
-        pipe.recv()
-        pipe.send(error)
-        return
-    while True:
-        try:
+        subject = error
+    with suppress(EOFError, BrokenPipeError):
+        while True:
             name, arguments = pipe.recv()
-        except EOFError:
-            return
-        pipe.send(getattr(subject, name)(*arguments))
+            pipe.send(subject if isinstance(subject, DocreError) else getattr(subject, name)(*arguments))

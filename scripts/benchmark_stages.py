@@ -1,6 +1,6 @@
 """The stages of a training step: what each takes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -50,14 +50,15 @@ def counting() -> FlopCounterMode:
     return FlopCounterMode(display=False, custom_mapping=more)
 
 
-def combine(slow: list[Sums], fast: list[Sums], flops: list[Sums], documents: int, speed: float) -> dict[str, Any]:
+def combine(laps: Sequence[tuple[Sums, Sums, Sums]], documents: int, speed: float) -> dict[str, Any]:
     """Of each stage the seconds a document of both sides, and those that its matrix products need at `speed` FLOP/s;
-    and the peak MB of both."""
+    and the peak MB of both. laps: of each batch the reference's, the fast path's, and its FLOPs."""
+    slow, fast, flops = zip(*laps, strict=True)
 
-    def total(laps: list[Sums], stage: str) -> float:
+    def total(laps: Sequence[Sums], stage: str) -> float:
         return sum(sums.get(stage, 0.0) for sums, _ in laps) / documents
 
-    def peak(laps: list[Sums], stage: str) -> float:
+    def peak(laps: Sequence[Sums], stage: str) -> float:
         return max(peaks.get(stage, 0.0) for _, peaks in laps)
 
     return {

@@ -3,11 +3,13 @@
 import json
 import subprocess
 import sys
+from multiprocessing import Pipe
 
 import pytest
 import torch
 from torch.nn.functional import scaled_dot_product_attention
 
+from docre.errors import DocreError
 from docre.models.bilinear import GroupedBilinear
 from tests.conftest import ROOT
 
@@ -38,9 +40,26 @@ def test_one_batch_of_a_tiny_encoder(tiny_encoder, tmp_path):
     assert [len(results["scaling"][sweep]) for sweep in ("entities", "tokens", "batch")] == [1, 1, 1]
 
 
-def test_floor_counts_every_matrix_product():
+@pytest.fixture
+def scripts(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "scripts")
+
+
+@pytest.mark.parametrize("error", [None, DocreError("too few")])
+def test_a_process_ends_quietly_when_the_parent_has_gone(scripts, error):
+    from benchmark_process import serve
+
+    def make(settings):
+        if error:
+            raise error
+
+    parent, child = Pipe()
+    parent.close()
+    serve(child, make, None)
+
+
+def test_floor_counts_every_matrix_product(scripts):
     """Against the definition: those that are summed in place, and fused attention on a CPU, too."""
-    sys.path.insert(0, str(ROOT / "scripts"))
     from benchmark_stages import counting
 
     pairs, groups, block, outputs = 7, 3, 4, 5
