@@ -25,7 +25,7 @@ from docre.data.features import Features, Featuriser  # noqa: E402
 from docre.data.schema import schema_of  # noqa: E402
 from docre.errors import DocreError  # noqa: E402
 from docre.losses import build  # noqa: E402
-from docre.memory import peak_memory  # noqa: E402
+from docre.memory import keep_freed_memory, peak_memory  # noqa: E402
 from docre.models import MODELS, Encoder, load_pretrained, load_tokenizer  # noqa: E402
 from docre.predictor import AUTOCAST  # noqa: E402
 from docre.tensors import ModelOutput  # noqa: E402
@@ -54,11 +54,15 @@ class Settings:
 class Subject:
     """What is timed: the fast path, as docre trains and predicts."""
 
+    keeps_memory = True
+
     def __init__(self, settings: Settings) -> None:
         torch.set_num_threads(settings.threads)
         torch.manual_seed(settings.seed)
         self.settings = settings
         self.device = torch.device(settings.device)
+        if self.keeps_memory and self.device.type == "cpu":
+            keep_freed_memory()
         documents = list(READERS["docred"](Path(settings.data)))
         schema = schema_of(documents)
         if len(documents) < settings.documents:
@@ -231,6 +235,8 @@ class Subject:
 class Reference(Subject):
     """The slow reference, in the shape of published code; label lists become a tensor and decisions are made in every
     step, as there. Its lists are made beforehand, so that it has no collating."""
+
+    keeps_memory = False
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)

@@ -14,7 +14,7 @@ from tqdm import tqdm
 from docre.config import Config
 from docre.data.features import Features
 from docre.errors import DocreError
-from docre.memory import enough_memory_for, named
+from docre.memory import enough_memory_for, keep_freed_memory, named
 from docre.predictor import Predictor
 from docre.tensors import Batch
 from docre.training.feed import Feed
@@ -94,6 +94,8 @@ class Trainer:
         self.config = config.training
         self.every = config.logging.every
         self.on_gpu = accelerator.device.type != "cpu"
+        if not self.on_gpu:
+            keep_freed_memory()
         self.feed = Feed(predictor, features, accelerator.process_index, accelerator.num_processes, pin=self.on_gpu)
         objective = Objective(predictor.model, predictor.loss).to(accelerator.device)
         optimizer = build_optimizer(objective, self.config)

@@ -1,0 +1,31 @@
+"""Freed memory is kept where that is asked for."""
+
+import subprocess
+import sys
+
+import pytest
+
+PAGES = """
+import resource, sys, torch
+from docre.memory import keep_freed_memory
+
+def pages():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for size in (1, 30, 60, 10, 90):
+        torch.ones(size * 2**18)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+if len(sys.argv) > 1:
+    keep_freed_memory()
+print(min(pages() for _ in range(4)))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a property of glibc")
+def test_freed_memory_is_used_again():
+    """The system gives tens of thousands of pages anew, or next to none."""
+    found = []
+    for arguments in ([], ["keep"]):
+        done = subprocess.run([sys.executable, "-c", PAGES, *arguments], capture_output=True, text=True, check=True)
+        found.append(int(done.stdout))
+    assert found[0] > 10_000 and found[1] < 500
