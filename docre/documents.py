@@ -122,8 +122,8 @@ class Document:
 
     @cached_property
     def candidate_pairs(self) -> Sequence[tuple[int, int]]:
-        """The (head, tail) pairs to classify, in a fixed order: `pairs`, or all ordered pairs, heads first."""
+        """The (head, tail) pairs to classify, each once, in a fixed order: `pairs`, or all ordered pairs, by head."""
         if self.pairs is not None:
-            return self.pairs
+            return list(dict.fromkeys(self.pairs))
         entities = range(len(self.entities))
         return [(head, tail) for head in entities for tail in entities if head != tail]

@@ -34,7 +34,7 @@ def slow_features(document: Document, tokenizer: Any, relations: Sequence[str], 
     starts = [[position[m.sentence, m.start] + 1 for m in entity.mentions] for entity in document.entities]
     count = len(document.entities)
     everything = [(h, t) for h in range(count) for t in range(count) if h != t]
-    pairs = everything if document.pairs is None else [tuple(pair) for pair in document.pairs]
+    pairs = everything if document.pairs is None else sorted(set(document.pairs), key=document.pairs.index)
     number = {relation: r for r, relation in enumerate(relations)}
     labels = []
     for pair in pairs:

@@ -138,6 +138,14 @@ def test_candidate_pairs_restrict_pairs_and_labels(tokenizer):
     assert positive_pairs(features) == [[2, 1, [1]]]
 
 
+def test_a_candidate_pair_given_twice_is_one(tokenizer):
+    """Two of them would be a positive and a negative of the same pair."""
+    twice = Document(DOCUMENT.title, DOCUMENT.sentences, DOCUMENT.entities, DOCUMENT.triples, [(2, 1), (1, 0), (2, 1)])
+    (features,) = Featuriser(tokenizer, SCHEMA)([twice])
+    assert features.pairs.tolist() == [[2, 1], [1, 0]]
+    assert positive_pairs(features) == [[2, 1, [1]]]
+
+
 def test_documents_without_labels_or_entities(tokenizer):
     unlabelled, empty = Featuriser(tokenizer, SCHEMA)(
         [Document("a", DOCUMENT.sentences, DOCUMENT.entities), Document("b", [], [], [])]
