@@ -41,8 +41,8 @@ class _BlockwiseBilinear(torch.autograd.Function):
     """The bilinear form group by group, a stretch of pairs at a time.
 
     Of the outer product [pairs, groups * block * block] only one group's [stretch, block * block] is ever there, in
-    memory that is used again and so stays in the cache, the backward pass making it again and then putting its gradient
-    in its place. Saves memory in proportion to groups * pairs, and the traffic of writing it.
+    memory that is used again; the backward pass makes it again and then puts its gradient in its place. Saves memory in
+    proportion to groups * pairs.
     """
 
     @staticmethod
