@@ -53,13 +53,15 @@ def main(arguments: list[str]) -> None:
     from docre.checkpoint import load  # after the arguments are known to be right: torch takes seconds to import
     from docre.probe import measure
 
-    predictor = load(options.checkpoint, changes=options.changes)
+    predictor = load(options.checkpoint, changes=options.changes, plugins=options.plugins)
     reader = options.reader or predictor.config.data.reader
     documents = read(options.data, reader)
     seen = seen_types(read(options.train, reader)) if options.train else None
     tables = {str(options.checkpoint): measure(predictor, documents, progress=True)}
     if options.against:
-        tables[str(options.against)] = measure(load(options.against, changes=options.changes), documents, progress=True)
+        tables[str(options.against)] = measure(
+            load(options.against, changes=options.changes, plugins=options.plugins), documents, progress=True
+        )
     first, *others = tables.values()
     consistent = None if seen is None else type_consistent(first, documents, seen)
     analyses = {name: analyse(table, consistent) for name, table in tables.items()}

@@ -1,6 +1,7 @@
 """python -m docre.calibrate --checkpoint DIR --data DEV --output FILE: shift a model's margins to suit a purpose."""
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,11 +49,11 @@ def main(arguments: list[str]) -> None:
     from docre.checkpoint import load  # after the arguments are known to be right: torch takes seconds to import
     from docre.probe import measure
 
-    predictor = load(options.checkpoint, changes=options.changes)
+    predictor = load(options.checkpoint, changes=options.changes, plugins=options.plugins)
     table = measure(predictor, read(options.data, options.reader or predictor.config.data.reader), progress=True)
     top_k = predictor.config.evaluation.top_k
     found = calibrate(table, options.precision, options.recall, options.per_relation, options.shrinkage, top_k)
-    found.save(options.output)
+    replace(found, weights=predictor.weights_digest).save(options.output)
     print(f"{options.output}: {found.purpose}; on {options.data}:")
     print(f"{'':<12}{'P':>8}{'R':>8}{'F1':>8}")
     for name, some in (("before", table), ("after", table.shifted(found.shift, top_k))):
@@ -65,10 +66,16 @@ def rates(table: MarginTable) -> tuple[float, float, float]:
     return correct / max(1, predicted), correct / table.gold, 2 * correct / (predicted + table.gold)
 
 
-def apply(predictor: "Predictor", path: str | Path) -> None:
-    """Have a model decide as a saved calibration says. Raises DocreError where it is not for this model's relations."""
+def apply(predictor: "Predictor", path: str | Path, force: bool = False) -> None:
+    """Have a model decide as a saved calibration says.
+
+    force: even if it was made for other weights. Raises DocreError where it was and this is not set, and where it is
+    not for this model's relations.
+    """
     calibration = load_calibration(path)
-    calibration.check(predictor.schema.relations, str(path))
+    calibration.check_relations(predictor.schema.relations, str(path))
+    if not force:
+        calibration.check_weights(predictor.weights_digest, str(path))
     predictor.loss.margin_shift = predictor.loss.margin_shift.new_tensor(calibration.shift)
 
 

@@ -12,8 +12,26 @@ PATIENCE = 10.0  # seconds
 CHANGES = ("evaluation.", "training.precision", "data.max_tokens")  # keys that leave the trained model what it is
 
 
+def add_plugins(parser: argparse.ArgumentParser) -> None:
+    """What every command takes that looks something up by a name that is not in a config of the user's: `plugins`."""
+    parser.add_argument(
+        "--plugins",
+        type=lambda text: text.split(","),
+        default=[],
+        metavar="MODULE,...",
+        help="Python modules to import first: they register losses, models or readers of your own",
+    )
+
+
+def add_calibration(parser: argparse.ArgumentParser) -> None:
+    """What every command takes that predicts: `calibration` and `force`, for `docre.calibrate.apply`."""
+    parser.add_argument("--calibration", metavar="FILE", help="with --checkpoint: decide as docre.calibrate found best")
+    parser.add_argument("--force", action="store_true", help="take a calibration that was made for other weights")
+
+
 def add_changes(parser: argparse.ArgumentParser) -> None:
-    """What every command takes that loads a checkpoint: `changes`, for `docre.checkpoint.load`."""
+    """What every command takes that loads a checkpoint: `changes` and `plugins`, for `docre.checkpoint.load`."""
+    add_plugins(parser)
     parser.add_argument(
         "changes",
         nargs="*",

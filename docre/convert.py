@@ -10,6 +10,7 @@ from docre.data import READERS, read
 from docre.data.docred import parse_document, to_json, write_docred
 from docre.documents import Document
 from docre.errors import DocreError
+from docre.settings import import_plugins
 
 
 def main(arguments: list[str]) -> None:
@@ -22,7 +23,9 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--reader", required=True, metavar="NAME", help=f"the format: {', '.join(READERS)}")
     parser.add_argument("--input", required=True, type=Path, metavar="FILE", help="the documents")
     parser.add_argument("--output", required=True, type=Path, metavar="FILE", help="the file to write")
+    cli.add_plugins(parser)
     options = parser.parse_args(arguments)
+    import_plugins(options.plugins, "--plugins")
     documents = read(options.input, options.reader)
     convert(documents, options.output)
     triples = sum(len(document.triples or ()) for document in documents)

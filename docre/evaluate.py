@@ -24,6 +24,7 @@ from docre.evaluation import (
     train_facts,
 )
 from docre.files import write_json
+from docre.settings import import_plugins
 
 if TYPE_CHECKING:
     from docre.predictor import Predictor
@@ -35,9 +36,10 @@ def main(arguments: list[str]) -> None:
     """Score predictions, or a checkpoint's, against gold labels; print tables, and write --json. Raises DocreError for
     wrong input."""
     options = parse(arguments)
-    predictor = load(options.checkpoint, options.changes) if options.checkpoint else None
+    import_plugins(options.plugins, "--plugins")
+    predictor = load(options.checkpoint, options.changes, options.plugins) if options.checkpoint else None
     if predictor and options.calibration:
-        apply(predictor, options.calibration)
+        apply(predictor, options.calibration, options.force)
     reader = options.reader or (predictor.config.data.reader if predictor else "docred")
     train = None if options.train is None else read_train_facts(options.train, reader)
     gold_file = options.data if predictor else options.gold
@@ -51,11 +53,11 @@ def main(arguments: list[str]) -> None:
     report(evaluator, predictions, other, options.bootstrap, options.json, options.per_relation)
 
 
-def load(folder: Path, changes: Sequence[str]) -> "Predictor":
+def load(folder: Path, changes: Sequence[str], plugins: Sequence[str]) -> "Predictor":
     """The model of a checkpoint. torch takes seconds to import, so that is done only when a model is asked for."""
     from docre import checkpoint
 
-    return checkpoint.load(folder, changes=changes)
+    return checkpoint.load(folder, changes=changes, plugins=plugins)
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
@@ -69,9 +71,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     source.add_argument("--checkpoint", type=Path, metavar="DIR", help="a checkpoint, or the folder of a run")
     parser.add_argument("--gold", type=Path, metavar="FILE", help="with --predictions: documents with labels")
     parser.add_argument("--data", type=Path, metavar="FILE", help="with --checkpoint: documents with labels")
-    parser.add_argument(
-        "--calibration", type=Path, metavar="FILE", help="with --checkpoint: decide as docre.calibrate found best"
-    )
+    cli.add_calibration(parser)
     parser.add_argument(
         "--train", type=Path, metavar="FILE", help="the training set, or its facts as a .fact file, for Ign-F1"
     )

@@ -70,9 +70,17 @@ def write_manifest(folder: Path) -> None:
     write_json(folder / MANIFEST, files)
 
 
-def check_folder(folder: Path) -> None:
-    """Raises DocreError, naming the file, where the folder is not the one that was written: a file is missing, torn,
-    changed or added. Hidden files and README.md may be added."""
+def check_folder(folder: Path) -> dict[str, str]:
+    """The SHA-256 of every file in a folder that `write_folder` made.
+
+    Raises DocreError, naming the file, where the folder is not the one that was written: a file is missing, torn,
+    changed or added, a link leads out of the folder, or something is neither a file nor a folder. Hidden files and
+    README.md may be added.
+    """
+    for path in folder.rglob("*"):
+        check_inside(path, folder)
+        if path.exists() and not path.is_file() and not path.is_dir():
+            raise DocreError(f"{path}: neither a file nor a folder")
     if not (folder / MANIFEST).is_file():
         raise DocreError(f"{folder}: no {MANIFEST}, so nothing says that it is whole")
     manifest = read_json(folder / MANIFEST)
@@ -90,6 +98,13 @@ def check_folder(folder: Path) -> None:
     for name in found:
         if name not in manifest:
             raise DocreError(f"{folder / name}: not in {MANIFEST}, so not part of what was written")
+    return {name: expected["sha256"] for name, expected in manifest.items()}
+
+
+def check_inside(path: Path, folder: Path) -> None:
+    """Raises DocreError where `path`, in `folder`, is a link that leads out of it."""
+    if path.is_symlink() and not path.resolve().is_relative_to(folder.resolve()):
+        raise DocreError(f"{path}: a link out of the folder, which is not followed")
 
 
 def contents(folder: Path) -> dict[str, Path]:

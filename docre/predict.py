@@ -17,16 +17,16 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--checkpoint", required=True, metavar="DIR", help="a checkpoint, or the folder of a run")
     parser.add_argument("--input", required=True, metavar="DOCS", help="the documents")
     parser.add_argument("--output", required=True, metavar="FILE", help="result.json, or result.zip for a leaderboard")
-    parser.add_argument("--calibration", metavar="FILE", help="decide as docre.calibrate found best")
+    cli.add_calibration(parser)
     parser.add_argument("--reader", metavar="NAME", help="the format of the documents (default: the training data's)")
     cli.add_changes(parser)
     options = parser.parse_args(arguments)
 
     from docre.checkpoint import load  # after the arguments are known to be right: torch takes seconds to import
 
-    predictor = load(options.checkpoint, changes=options.changes)
+    predictor = load(options.checkpoint, changes=options.changes, plugins=options.plugins)
     if options.calibration:
-        apply(predictor, options.calibration)
+        apply(predictor, options.calibration, options.force)
     documents = read(options.input, options.reader or predictor.config.data.reader)
     predictions = list(chain.from_iterable(predictor.predict(documents, progress=True)))
     write_submission(options.output, predictions)

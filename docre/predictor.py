@@ -17,8 +17,9 @@ from docre.data.features import Features, Featuriser
 from docre.data.limits import Limits
 from docre.data.schema import LabelSchema
 from docre.documents import Document, Prediction
+from docre.errors import DocreError
 from docre.losses import LOSSES
-from docre.memory import enough_memory_for
+from docre.memory import enough_memory_for, named
 from docre.models import MODELS, Encoder, Model
 from docre.tensors import Batch
 
@@ -30,6 +31,8 @@ class Predictor:
     schema:    the relations.
     tokenizer: the encoder's.
     backbone:  the encoder model itself, pretrained or about to be loaded.
+
+    weights_digest: the SHA-256 of the file that the weights come from; None where they come from none.
     """
 
     def __init__(self, config: Config, schema: LabelSchema, tokenizer: Any, backbone: Any) -> None:
@@ -37,10 +40,10 @@ class Predictor:
         self.schema = schema
         self.tokenizer = tokenizer
         self.loss = LOSSES.build(config.loss.name, config.loss.parameters, len(schema.relations))
-        encoder = Encoder(backbone, config.encoder.averaged_layers)
-        parameters = config.model.parameters
-        self.model: Model = MODELS.build(config.model.name, parameters, encoder, self.loss.num_outputs)
+        self.model = build_model(config, backbone, self.loss.num_outputs)
+        self.weights_digest: str | None = None
         self.featurise = Featuriser(tokenizer, schema, config.data.max_tokens)
+        encoder = self.model.encoder
         before, after = (tokenizer.cls_token_id,), (tokenizer.sep_token_id,) * encoder.window_end
         limits = config.evaluation
         self.limits = Limits(limits.max_pairs_per_batch, limits.max_tokens_per_batch, self.model.pairs_interact)
@@ -103,7 +106,9 @@ class Predictor:
             owner = iter(owners)
             for part, batch in zip(parts, loader, strict=True):
                 with enough_memory_for(batch, "evaluation"):
-                    read(list(islice(owner, len(part))), part, self.logits(batch))
+                    logits = self.logits(batch)
+                    check_finite(logits, batch)
+                    read(list(islice(owner, len(part))), part, logits)
                 bar.update(len(part))
 
     @torch.inference_mode()
@@ -128,6 +133,22 @@ class Predictor:
             title = features[owner[p]].title
             found[owner[p]].append(Prediction(title, head, tail, self.schema.relations[r], score, margin))
         return found
+
+
+def build_model(config: Config, backbone: Any, num_outputs: int) -> Model:
+    """The model that a config describes, around an encoder model, with so many outputs for a pair."""
+    encoder = Encoder(backbone, config.encoder.averaged_layers)
+    return MODELS.build(config.model.name, config.model.parameters, encoder, num_outputs)
+
+
+def check_finite(logits: Tensor, batch: Batch) -> None:
+    """Raises DocreError, naming the document, for logits [pairs, outputs] that are not finite: no margin of theirs is
+    positive, so they would silently predict nothing."""
+    finite = logits.isfinite()
+    if not finite.all():
+        (pair,) = (~finite.all(1)).nonzero()[0].tolist()
+        document = int(np.searchsorted(np.cumsum(batch.pair_counts), pair, side="right"))
+        raise DocreError(f"{named([batch.titles[document]])}: the model's logits are not finite")
 
 
 @contextmanager

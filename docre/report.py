@@ -5,7 +5,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -13,13 +13,12 @@ from docre import cli
 from docre.analysis import MarginTable, plots, seen_types, type_consistent
 from docre.analysis.page import Row, page, viewer_data
 from docre.analyze import Analysis, analyse, figures, summary_rows
+from docre.config import Config
 from docre.data import read
 from docre.errors import DocreError
 from docre.evaluation import Evaluator, Scores, train_facts
 from docre.files import read_json, write_text
-
-if TYPE_CHECKING:
-    from docre.predictor import Predictor
+from docre.training.folder import digests
 
 
 def main(arguments: list[str]) -> None:
@@ -29,9 +28,12 @@ def main(arguments: list[str]) -> None:
     )
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="the folders of the runs, or checkpoints")
     parser.add_argument(
-        "--data", metavar="FILE", help="documents with labels (default: the first run's test set, else its dev set)"
+        "--data",
+        metavar="FILE",
+        help="documents with labels (default: the test set that the first run was evaluated on, else its dev set)",
     )
     parser.add_argument("--train", metavar="FILE", help="the training set (default: the first run's, where it is)")
+    cli.add_plugins(parser)
     parser.add_argument(
         "--documents", type=int, default=20, metavar="N", help="how many documents the viewer shows (%(default)s)"
     )
@@ -39,23 +41,30 @@ def main(arguments: list[str]) -> None:
     options = parser.parse_args(arguments)
     if options.documents < 1:
         raise DocreError(f"--documents: expected at least 1, got {options.documents}")
-    text = report(options.runs, options.data, options.train, options.documents)
+    text = report(options.runs, options.data, options.train, options.documents, options.plugins)
     write_text(options.output, text)
     print(f"{options.output}: {len(text.encode()) / 1e6:.1f} MB")
 
 
-def report(runs: Sequence[Path], data: str | None = None, train: str | None = None, shown: int = 20) -> str:
+def report(
+    runs: Sequence[Path],
+    data: str | None = None,
+    train: str | None = None,
+    shown: int = 20,
+    plugins: Sequence[str] = (),
+) -> str:
     """The page. Scores and plots are of all documents of `data`, the viewer has the first `shown` of them."""
     plots.require()
     from docre.checkpoint import load  # torch takes seconds to import
     from docre.probe import context_attention, measure
 
     names = short_names(runs)
-    predictors = {name: load(run) for name, run in zip(names, runs, strict=True)}
+    predictors = {name: load(run, plugins=plugins) for name, run in zip(names, runs, strict=True)}
     first = next(iter(predictors.values()))
-    used = data or labelled_data(first)
+    known = used_data(runs[0], first.config)
+    used = data or labelled_data(known, first.config.data.reader)
     documents = read(used, first.config.data.reader)
-    train = train or (first.config.data.train if Path(first.config.data.train).is_file() else None)
+    train = train or known.get("train")
     training = read(train, first.config.data.reader) if train else []
     tables: dict[str, MarginTable] = {}
     for name, predictor in predictors.items():
@@ -91,12 +100,30 @@ def short_names(runs: Sequence[Path]) -> list[str]:
     return [os.path.relpath(path, common) for path in paths]
 
 
-def labelled_data(predictor: "Predictor") -> str:
-    """The test set of a run, or its dev set where that has no labels."""
-    for path in (predictor.config.data.test, predictor.config.data.dev):
-        if path and all(document.triples is not None for document in read(path, predictor.config.data.reader)):
+def used_data(run: Path, config: Config) -> dict[str, str]:
+    """The data files that a finished run was made of, by split, as far as they are still what they were.
+
+    A config that comes with somebody's checkpoint can name any file of this machine; what is in it only its own run
+    knows, whose metrics.json has the digests.
+    """
+    path = run / "metrics.json"
+    metrics = read_json(path) if path.is_file() else None
+    recorded = metrics.get("data") if isinstance(metrics, dict) else None
+    if not isinstance(recorded, dict):
+        return {}
+    paths = {"train": config.data.train, "dev": config.data.dev, "test": config.data.test}
+    now = digests(config)
+    keys = {split: f"data.{split} file" for split in paths}
+    return {split: str(paths[split]) for split, key in keys.items() if key in now and now[key] == recorded.get(key)}
+
+
+def labelled_data(known: Mapping[str, str], reader: str) -> str:
+    """The test set among a run's data files, or its dev set where that has no labels."""
+    for split in ("test", "dev"):
+        path = known.get(split)
+        if path and all(document.triples is not None for document in read(path, reader)):
             return path
-    raise DocreError("the run names no test or dev set with labels: give one with --data")
+    raise DocreError("the run has no test or dev set with labels, or not as they were: give documents with --data")
 
 
 def head_of(table: MarginTable, documents: int) -> MarginTable:

@@ -18,6 +18,7 @@ from docre.files import read_text
 HALF_CHARACTER = re.compile("[\\ud800-\\udfff]")
 REPLACED = ("model", "loss")  # sections whose parameters go when their name changes
 LARGEST = 10_000  # values in a config, aliases written out
+LONGEST = 2**20  # characters of a config: YAML takes a hundred times as much memory as its text
 
 
 class Loader(yaml.SafeLoader):
@@ -68,10 +69,29 @@ def expanded_size(node: yaml.Node) -> float:
 def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
     """The config in a YAML file, with `key=value` overrides ("loss.alpha=6").
 
-    `extends: FILE` in it (relative to the file) takes that config and changes it. Raises DocreError, naming the file
-    and the key, for anything that is not valid.
+    `extends: FILE` in it (relative to the file) takes that config and changes it. The plugins that it names are
+    imported: a config that somebody gives by name is their own word, which one that comes with a checkpoint is not.
+    Raises DocreError, naming the file and the key, for anything that is not valid.
     """
+    config = read_config(path, overrides)
+    import_plugins(config.plugins, f"{path}: plugins")
+    return config
+
+
+def read_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
+    """`load_config` without importing the plugins: for the config of a run or a checkpoint, whoever it is from."""
     return validate(override(read_yaml(path), overrides), str(path))
+
+
+def import_plugins(names: Sequence[str], where: str) -> None:
+    """Import Python modules, which register losses, models or readers. Raises DocreError that begins with `where`."""
+    for name in names:
+        if not all(part.isidentifier() for part in name.split(".")):
+            raise DocreError(f"{where}: expected the name of a Python module, got {name!r}")
+        try:
+            importlib.import_module(name)
+        except ImportError as error:
+            raise DocreError(f"{where}: cannot import {name!r}: {error}") from None
 
 
 def override(values: dict[str, Any], overrides: Sequence[str], allowed: tuple[str, ...] = ("",)) -> dict[str, Any]:
@@ -87,20 +107,11 @@ def override(values: dict[str, Any], overrides: Sequence[str], allowed: tuple[st
 
 
 def validate(values: dict[str, Any], where: str) -> Config:
-    """A Config of plain values; `where` begins the message of the DocreError for what is not valid. Plugins that it
-    names are imported."""
+    """A Config of plain values; `where` begins the message of the DocreError for what is not valid."""
     try:
-        config = Config.model_validate(values)
+        return Config.model_validate(values)
     except ValidationError as error:
         raise DocreError(f"{where}: {explain(error)}") from None
-    for plugin in config.plugins:
-        if not all(part.isidentifier() for part in plugin.split(".")):
-            raise DocreError(f"{where}: plugins: expected the name of a Python module, got {plugin!r}")
-        try:
-            importlib.import_module(plugin)
-        except ImportError as error:
-            raise DocreError(f"{where}: plugins: cannot import {plugin!r}: {error}") from None
-    return config
 
 
 def read_yaml(path: str | Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
@@ -109,9 +120,7 @@ def read_yaml(path: str | Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
     text = read_text(path)
     if path.resolve() in seen:
         raise DocreError(f"{path}: extends itself")
-    values = parse_yaml(text, str(path))
-    if not isinstance(values, dict):
-        raise DocreError(f"{path}: expected keys and values, as in configs/quickstart.yaml")
+    values = parse_mapping(text, str(path))
     base = values.pop("extends", None)
     if base is None:
         return values
@@ -120,8 +129,18 @@ def read_yaml(path: str | Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
     return merge(read_yaml(path.parent / base, (*seen, path.resolve())), values)
 
 
+def parse_mapping(text: str, where: str) -> dict[str, Any]:
+    """The mapping of a YAML text. Raises DocreError that begins with `where` for anything else."""
+    values = parse_yaml(text, where)
+    if not isinstance(values, dict):
+        raise DocreError(f"{where}: expected keys and values, as in configs/quickstart.yaml")
+    return values
+
+
 def parse_yaml(text: str, where: str) -> Any:
     """The value of a YAML text. Raises DocreError that begins with `where` and names the line."""
+    if len(text) > LONGEST:
+        raise DocreError(f"{where}: {len(text):,} characters are too many for a config")
     try:
         return yaml.load(text, Loader)
     except yaml.MarkedYAMLError as error:

@@ -11,6 +11,7 @@ from docre.data.schema import LabelSchema, load_schema, shipped_schemas
 from docre.data.statistics import Statistics, statistics
 from docre.errors import DocreError
 from docre.files import write_json
+from docre.settings import import_plugins
 
 
 def main(arguments: list[str]) -> None:
@@ -33,7 +34,9 @@ def main(arguments: list[str]) -> None:
         "of these that has all relations of the file",
     )
     parser.add_argument("--json", type=Path, metavar="OUT", help="write all counts there")
+    cli.add_plugins(parser)
     options = parser.parse_args(arguments)
+    import_plugins(options.plugins, "--plugins")
     if options.max_tokens < 8:
         raise DocreError(f"--max-tokens: expected at least 8, got {options.max_tokens}")
 

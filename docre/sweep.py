@@ -14,7 +14,7 @@ from docre.analysis import plots
 from docre.config import Component, Config
 from docre.errors import DocreError
 from docre.files import read_json, write_json
-from docre.settings import load_config
+from docre.settings import load_config, read_config
 
 MEASURES = {"dev F1": ("best", "f1"), "test F1": ("test", "f1"), "test Ign-F1": ("test", "ign_f1")}
 SEED = "seed"
@@ -129,7 +129,7 @@ def is_finished(config: Config) -> bool:
     if not (folder / "metrics.json").is_file() or not (folder / "config.yaml").is_file():
         return False
     try:
-        saved = load_config(folder / "config.yaml")
+        saved = read_config(folder / "config.yaml")
     except DocreError:  # of another version of docre
         return False
     given = {key: value for key, value in saved.loss.parameters.items() if key in config.loss.parameters}

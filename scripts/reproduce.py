@@ -19,7 +19,7 @@ from typing import Any
 from docre import cli
 from docre.errors import DocreError
 from docre.files import read_json, write_json, write_text
-from docre.settings import load_config, read_yaml
+from docre.settings import load_config, read_config, read_yaml
 from docre.sweep import is_finished
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -94,7 +94,7 @@ def reproduce(run: Run, folder: Path, result: Path) -> None:
             )
     metrics = read_json(folder / "metrics.json")
     about: dict[str, Any] = {"name": run.name, "dataset": run.dataset, "loss": run.loss, "commit": commit()}
-    about |= {"command": shlex.join(["python", *command]), "config": load_config(folder / "config.yaml").model_dump()}
+    about |= {"command": shlex.join(["python", *command]), "config": read_config(folder / "config.yaml").model_dump()}
     write_json(result, about | metrics)
 
 

@@ -22,33 +22,44 @@ class Calibration:
     relations: the model's, in order.
     shift:     one number for each.
     purpose:   what it was chosen for, in words.
+    weights:   the SHA-256 of the weights that it was chosen for; None where that is not known.
     """
 
     relations: tuple[str, ...]
     shift: tuple[float, ...]
     purpose: str
+    weights: str | None = None
 
     def save(self, path: str | Path) -> None:
         """Write as JSON."""
         write_json(path, asdict(self))
 
-    def check(self, relations: tuple[str, ...], source: str) -> None:
+    def check_relations(self, relations: tuple[str, ...], source: str) -> None:
         """Raises DocreError, beginning with `source`, unless it is for these relations."""
         if relations != self.relations:
             raise DocreError(f"{source}: made for a model with other relations ({len(self.relations)} of them)")
+
+    def check_weights(self, weights: str | None, source: str) -> None:
+        """Raises DocreError, beginning with `source`, unless it is for these weights: what suits the margins of one
+        model can silence another."""
+        if self.weights is None or weights != self.weights:
+            made = "other weights" if self.weights else "weights that it does not name"
+            raise DocreError(f"{source}: made for {made}: run docre.calibrate for this checkpoint, or add --force")
 
 
 def load_calibration(path: str | Path) -> Calibration:
     """The calibration that `save` wrote. Raises DocreError for anything else."""
     value: Any = read_json(path)
     expected = f"{path}: expected a calibration, as docre.calibrate writes it"
-    if not isinstance(value, dict) or set(value) != {"relations", "shift", "purpose"}:
+    if not isinstance(value, dict) or set(value) - {"weights"} != {"relations", "shift", "purpose"}:
         raise DocreError(expected)
-    relations, shift = value["relations"], value["shift"]
+    relations, shift, weights = value["relations"], value["shift"], value.get("weights")
     fits = isinstance(relations, list) and isinstance(shift, list) and len(relations) == len(shift)
     if not fits or not all(type(number) in (int, float) and np.isfinite(number) for number in shift):
         raise DocreError(f"{expected}: one finite number in 'shift' for each of 'relations'")
-    return Calibration(tuple(relations), tuple(map(float, shift)), str(value["purpose"]))
+    if not isinstance(weights, str | None):
+        raise DocreError(f"{expected}: a text in 'weights'")
+    return Calibration(tuple(relations), tuple(map(float, shift)), str(value["purpose"]), weights)
 
 
 def calibrate(

@@ -1,6 +1,6 @@
 """The model registry, and what models are made of."""
 
 from docre.models.base import MODELS, Model
-from docre.models.encoder import Encoder, from_config, load_pretrained, load_tokenizer
+from docre.models.encoder import Encoder, load_pretrained, load_tokenizer
 
-__all__ = ["MODELS", "Encoder", "Model", "from_config", "load_pretrained", "load_tokenizer"]
+__all__ = ["MODELS", "Encoder", "Model", "load_pretrained", "load_tokenizer"]

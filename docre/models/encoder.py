@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
-from transformers import AutoConfig, AutoModel, AutoTokenizer
+from transformers import AutoModel, AutoTokenizer
 from transformers.activations import GELUActivation
 from transformers.utils import logging
 
@@ -158,20 +158,16 @@ def locate(name: str) -> str:
     return str(path)
 
 
-def load_tokenizer(name: str) -> Any:
-    """The tokenizer of a pretrained encoder. Raises DocreError where it cannot be loaded."""
-    return _load(AutoTokenizer, name)
+def load_tokenizer(name: str, architecture: Any = None) -> Any:
+    """The tokenizer of a pretrained encoder, whose Hugging Face config is read unless it is given. Raises DocreError
+    where it cannot be loaded."""
+    return _load(AutoTokenizer, name, **({} if architecture is None else {"config": architecture}))
 
 
 def load_pretrained(name: str) -> Any:
     """A pretrained encoder with its weights (safetensors, never a pickle), in float32. Raises DocreError where it
     cannot be loaded."""
     return _load(AutoModel, name, dtype=torch.float32, use_safetensors=True)
-
-
-def from_config(folder: str | Path) -> Any:
-    """An encoder without trained weights, of the architecture that `config.json` in the folder says."""
-    return AutoModel.from_config(_load(AutoConfig, str(folder)), dtype=torch.float32)
 
 
 def _load(factory: Any, name: str, **options: Any) -> Any:
@@ -182,7 +178,7 @@ def _load(factory: Any, name: str, **options: Any) -> Any:
         return factory.from_pretrained(locate(name), trust_remote_code=False, **options)
     except DocreError:
         raise
-    except (OSError, ValueError, KeyError) as error:
+    except Exception as error:  # of damaged files transformers raises whatever it meets
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise DocreError(f"encoder {name!r} cannot be loaded (a hub name, a folder or package:...): {reason}") from None
     finally:

@@ -7,9 +7,9 @@ from typing import Any
 
 from docre.config import Config
 from docre.errors import DocreError
-from docre.files import read_json, read_text, write_text
+from docre.files import read_json, write_text
 from docre.folders import digest, remove, remove_leftovers
-from docre.settings import parse_yaml, to_yaml, validate
+from docre.settings import parse_yaml, read_config, to_yaml
 from docre.training.state import load_values, newest_state, states
 
 # What may change between two starts: it does not touch what has been computed so far ...
@@ -57,7 +57,7 @@ def examine(output: Path, config: Config, setting: Mapping[str, Any], warn: Call
 def compare_configs(output: Path, config: Config, warn: Callable[[str], None]) -> None:
     """Raises DocreError where the run in the folder has another config."""
     path = output / "config.yaml"
-    before = flat(validate(parse_yaml(read_text(path), str(path)), str(path)).model_dump())
+    before = flat(read_config(path).model_dump())
     now = flat(parse_yaml(to_yaml(config), str(path)))
     for key in [*now, *(key for key in before if key not in now)]:
         if key in FREE or before.get(key) == now.get(key):

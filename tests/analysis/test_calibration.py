@@ -130,7 +130,10 @@ def test_saved_and_loaded(tmp_path):
     found.save(tmp_path / "c.json")
     assert load_calibration(tmp_path / "c.json") == found
     with pytest.raises(DocreError, match="other relations"):
-        found.check(("a",), "c.json")
+        found.check_relations(("a",), "c.json")
+    for weights in ("a", None):
+        with pytest.raises(DocreError, match="weights that it does not name"):
+            found.check_weights(weights, "c.json")
     for text in (
         "[]",
         "{}",

@@ -153,6 +153,7 @@ def test_evaluate_and_predict_take_a_calibration(runs, corpus, tmp_path):
     shift = {"relations": model.schema.relations, "shift": [-1.0] * 5, "purpose": ""}
     (tmp_path / "c.json").write_text(json.dumps(shift))
     gold, common = str(corpus / "test.json"), ["--checkpoint", str(runs[0]), "--calibration", str(tmp_path / "c.json")]
+    common.append("--force")
     expected = measure(model, docre.read(gold)).shifted(-1.0, 4)
     evaluate.main([*common, "--data", gold, "--json", str(tmp_path / "scores.json")])
     scores = json.loads((tmp_path / "scores.json").read_text())
