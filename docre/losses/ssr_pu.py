@@ -73,7 +73,7 @@ class SSRPU(ThresholdClassColumns):
         return {"priors": [positives / max(statistics.pairs, 1) for positives in statistics.positives]}
 
     def compute(self, output: ModelOutput, labels: Tensor) -> Tensor:
-        margins = self.margins(output.logits)
+        margins = self.scores(output.logits) - self.thresholds(output.logits)  # without margin_shift, a calibration
         below = self.factor * (-margins - self.margin).square()
         above = self.factor * (margins - self.margin).square()
         risk1 = self.unlabelled_weight * mean_over_pairs(below, ~labels)

@@ -221,6 +221,15 @@ def test_margins_are_positive_where_predicted(name: str) -> None:
 
 
 @every_setting
+def test_a_calibration_does_not_change_the_loss(name: str, given: dict[str, Any]) -> None:
+    """margin_shift is for the decision: a calibrated model that is trained further is trained on its scores."""
+    case = make_case(name, **given)
+    before = case.backward()
+    case.loss.margin_shift = torch.full((case.labels.shape[1],), 0.7, dtype=torch.float64)
+    assert torch.equal(case.loss(case.output, case.labels), before)
+
+
+@every_setting
 def test_gradient_is_that_of_the_value(name: str, given: dict[str, Any]) -> None:
     case = make_case(name, 4, 3, seed=5, **given)
     assert torch.autograd.gradcheck(lambda *x: case.loss(ModelOutput(*x), case.labels), case.inputs)

@@ -1,6 +1,8 @@
-"""ATLOP against golden logits of an independent implementation, with published weight names."""
+"""ATLOP against golden logits, with published weight names: those of the slow reference everywhere, those of an
+implementation that is independent of this project where ../shared is."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,14 +18,19 @@ WAYS = {"atlop_last_layer": 1, "mean_of_last_3_layers": 3}
 BATCHES = ["short", "one_window_edge", "long_two_windows", "truncated_mentions"]
 
 
-@pytest.fixture(scope="module")
-def golden(shared):
-    return json.loads((shared / "golden/atlop/atlop.json").read_text())
+@pytest.fixture(scope="module", params=["fixture", "shared"])
+def folder(request, fixtures) -> Path:
+    return fixtures / "atlop" if request.param == "fixture" else request.getfixturevalue("shared") / "golden" / "atlop"
 
 
 @pytest.fixture(scope="module")
-def weights(shared):
-    return load_file(shared / "golden/atlop/atlop.safetensors")
+def golden(folder):
+    return json.loads((folder / "atlop.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def weights(folder):
+    return load_file(folder / "atlop.safetensors")
 
 
 @pytest.mark.parametrize("packed", [True, False], ids=["packed", "padded"])
