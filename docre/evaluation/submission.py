@@ -40,10 +40,7 @@ def read_submission(path: str | Path) -> list[Prediction]:
     """
     if _is_zip(path):
         where = f"{path}: {MEMBER}"
-        try:
-            content = parse_json(_member(path).decode("utf-8"), where)
-        except UnicodeDecodeError as error:
-            raise DocreError(f"{where}: not UTF-8 text (byte {error.start})") from None
+        content = parse_json(_member(path), where)
     else:
         where = str(path)
         content = read_json(path)

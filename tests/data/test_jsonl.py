@@ -157,7 +157,7 @@ def test_truncated_lines_give_one_line(path, data):
         ({"text": "a", "entities": [], "relations": [[0, "r", 0]]}, "label 0: head entity 0 does not exist"),
         ({"text": "a", "entities": [], "relations": [["r", 0, 0]]}, "relations[0]: expected an integer in 'head'"),
         ({"text": "a", "entities": [], "relations": {}}, "expected a list in 'relations', got an object"),
-        ({"text": "\ud800", "entities": []}, "half of a surrogate pair"),
+        ({"text": "\ud800", "entities": []}, "not valid JSON: no low surrogate"),
     ],
 )
 def test_errors_name_line_and_field(tmp_path, item, message):
