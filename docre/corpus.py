@@ -27,15 +27,16 @@ class Corpus:
 def read_corpus(config: Config) -> Corpus:
     """The documents and the schema that a config names, checked against each other."""
     data = config.data
-    documents = {
-        split: read(path, data.reader) if path else []
-        for split, path in (("train", data.train), ("dev", data.dev), ("test", data.test))
-    }
+    paths = {"train": data.train, "dev": data.dev, "test": data.test}
+    documents = {split: read(path, data.reader) if path else [] for split, path in paths.items()}
+    for split, path in paths.items():
+        if path and not documents[split]:
+            raise DocreError(f"{path}: no documents in it (data.{split})")
     for document in documents["train"]:
         if document.triples is None:
             raise DocreError(f"{data.train}: {document.fail('no labels, and training needs them')}")
     schema = load_schema(data.relations) if data.relations else schema_of(chain(*documents.values()))
-    for split, path in (("train", data.train), ("dev", data.dev), ("test", data.test)):
+    for split, path in paths.items():
         schema.check(documents[split], str(path))
     return Corpus(schema, **documents)
 

@@ -82,6 +82,8 @@ CASES = {
         [],
         ["dev.json", "label"],
     ),
+    "no documents": (lambda f: (f / "train.json").write_text("[]"), [], ["train.json: no documents", "data.train"]),
+    "no dev documents": (lambda f: (f / "dev.json").write_text("[]"), [], ["dev.json: no documents", "data.dev"]),
     "output is a file": (lambda f: (f / "run").write_text(""), [], ["run", "cannot write"]),
 }
 

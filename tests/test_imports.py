@@ -7,7 +7,19 @@ import pytest
 
 from tests.conftest import ROOT
 
-BASE = {"errors", "files", "folders", "memory", "registry", "documents", "tensors", "config", "settings", "cli"}
+BASE = {
+    "errors",
+    "files",
+    "formats",
+    "folders",
+    "memory",
+    "registry",
+    "documents",
+    "tensors",
+    "config",
+    "settings",
+    "cli",
+}
 SIBLINGS = {"data", "models", "losses", "evaluation", "analysis", "synthetic"}
 MIDDLE = {"predictor", "checkpoint", "probe"}
 LAYERS = [BASE, SIBLINGS, MIDDLE, {"training"}]

@@ -5,10 +5,14 @@ from pathlib import Path
 from typing import Any
 
 from docre.data.base import READERS
-from docre.data.fields import get, get_optional, integers, kind
+from docre.data.fields import check_keys, get, get_optional, integers, kind
 from docre.documents import Document, Entity, Mention, Triple
 from docre.errors import DocreError
 from docre.files import read_json, write_json
+
+DOCUMENT_KEYS = ("title", "sents", "vertexSet", "labels", "pairs", "gpt_labels")
+MENTION_KEYS = ("name", "sent_id", "pos", "type")
+LABEL_KEYS = ("h", "t", "r", "evidence")
 
 
 @READERS.register("docred")
@@ -17,8 +21,8 @@ def read_docred(path: Path) -> list[Document]:
 
     `sents` are token lists; `vertexSet` holds for each entity its mentions {name, sent_id, pos: [start, end), type};
     `labels` are {h, t, r, evidence?} with entity indices. A document without the key `labels` is unlabelled. A key
-    `pairs` of [head, tail] lists, ours, restricts the candidate pairs. Other keys are ignored. Duplicate labels, and
-    labels whose head is their tail (both occur in DWIE), are kept as they are.
+    `pairs` of [head, tail] lists, ours, restricts the candidate pairs. Other keys are ignored, but for what looks like
+    a misspelt one, as `label`. Duplicate labels, and labels whose head is their tail (both occur in DWIE), are kept.
     """
     content = read_json(path)
     if not isinstance(content, list):
@@ -64,6 +68,7 @@ def to_json(document: Document) -> dict[str, Any]:
 
 def parse_document(item: Mapping[str, Any]) -> Document:
     """One document of the file. Raises DocreError, beginning with the field, where it is malformed."""
+    check_keys(item, DOCUMENT_KEYS, "document")
     sentences = get(item, "sents", list, "document")
     for s, sentence in enumerate(sentences):
         if not isinstance(sentence, list) or not all(isinstance(token, str) for token in sentence):
@@ -82,6 +87,7 @@ def parse_document(item: Mapping[str, Any]) -> Document:
 
 def parse_mention(mention: Any, where: str) -> Mention:
     """A mention {name, sent_id, pos: [start, end), type?}."""
+    check_keys(mention, MENTION_KEYS, where)
     start, end = integers(get(mention, "pos", list, where), f"{where}.pos", 2)
     name, sentence = get(mention, "name", str, where), get(mention, "sent_id", int, where)
     return Mention(name, sentence, start, end, get_optional(mention, "type", str, where, ""))
@@ -89,6 +95,7 @@ def parse_mention(mention: Any, where: str) -> Mention:
 
 def parse_label(label: Any, where: str) -> Triple:
     """A label {h, t, r, evidence?}."""
+    check_keys(label, LABEL_KEYS, where)
     head, tail, relation = get(label, "h", int, where), get(label, "t", int, where), get(label, "r", str, where)
     evidence = get_optional(label, "evidence", list, where, [])
     return Triple(head, tail, relation, integers(evidence, f"{where}.evidence"))

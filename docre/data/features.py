@@ -47,7 +47,8 @@ class Features:
 class Featuriser:
     """Turns documents into Features with one tokenizer, remembering the pieces of every word it has seen.
 
-    Every word is tokenised alone, and a `*` goes before and after every mention, as Zhou et al. (2021) do.
+    Every word is tokenised alone, and a `*` goes before and after every mention, as Zhou et al. (2021) do. A word is
+    text whatever it says: "[SEP]" gives the pieces of its characters, or the unknown token, never the special one.
 
     tokenizer:  a Hugging Face tokenizer.
     schema:     the relations, in the order of the label columns.
@@ -61,6 +62,7 @@ class Featuriser:
         self.schema = schema
         self.max_tokens = max_tokens
         self._pieces: dict[str, list[int]] = {}
+        self._special = set(tokenizer.all_special_ids) - {tokenizer.unk_token_id}
         self._learn([MARKER])
         self._marker = self._pieces[MARKER][:1]
 
@@ -72,8 +74,19 @@ class Featuriser:
     def _learn(self, words: Iterable[str]) -> None:
         new = [word for word in dict.fromkeys(words) if word not in self._pieces]
         if new:
-            encoded = self.tokenizer(new, add_special_tokens=False, truncation=False, verbose=False)["input_ids"]
-            self._pieces.update(zip(new, encoded, strict=True))
+            plain = self.tokenizer.is_fast  # one in Python would split every token that was added to it, not only these
+            options = dict(add_special_tokens=False, split_special_tokens=plain, truncation=False, verbose=False)
+            encoded = self.tokenizer(new, **options)["input_ids"]
+            self._pieces.update(zip(new, map(self._as_text, encoded), strict=True))
+
+    def _as_text(self, pieces: list[int]) -> list[int]:
+        """The pieces of a word. A tokenizer in Python, or one with a vocabulary of whole texts (Unigram's), reads the
+        text of a special token as that token alone: such text is unknown."""
+        if self._special.isdisjoint(pieces):
+            return pieces
+        unknown = self.tokenizer.unk_token_id
+        text = [unknown if piece in self._special else piece for piece in pieces]
+        return [piece for piece in text if piece is not None]
 
     def word_positions(self, document: Document) -> list[int]:
         """Where each word of the document begins in its `input_ids` (its start markers included), as if there were no

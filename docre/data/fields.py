@@ -1,11 +1,15 @@
 """Checks on the values of JSON files, with errors that name the field."""
 
 from collections.abc import Mapping
+from difflib import get_close_matches
+from functools import lru_cache
 from typing import Any
 
 from docre.errors import DocreError
 
 NAMES: dict[type, str] = {str: "a text", int: "an integer", list: "a list", dict: "an object", bool: "true or false"}
+ALIKE = 0.8  # difflib's ratio: "label" is like "labels", "gpt_labels" is not
+SAME = {"labels": "relations", "relations": "labels"}  # what DocRED JSON and the jsonl format call the same thing
 
 
 def kind(value: Any) -> str:
@@ -35,3 +39,23 @@ def integers(value: Any, where: str, length: int | None = None) -> tuple[int, ..
     if not isinstance(value, list) or not all(type(x) is int for x in value) or length not in (None, len(value)):
         raise DocreError(f"{where}: expected a list of {f'{length} ' if length else ''}integers")
     return tuple(value)
+
+
+def check_keys(item: Any, known: tuple[str, ...], where: str) -> None:
+    """Raises DocreError for a key of `item` that must be meant as one of the `known` keys, where that one is missing.
+    Keys that are like none of them are extra data, and fine."""
+    if not isinstance(item, Mapping):
+        return
+    for key in item:
+        if key not in known and (meant := alike(key, known)) and item.get(meant) is None:
+            raise DocreError(f"{where}: unknown key {key!r} (did you mean {meant!r}?)")
+
+
+@lru_cache(1024)
+def alike(key: str, known: tuple[str, ...]) -> str | None:
+    """The known key that `key` must be meant for: its plural, another case or spelling, or the other format's name."""
+    if SAME.get(key) in known:
+        return SAME[key]
+    by_lower = {name.lower(): name for name in known}
+    close = get_close_matches(key.lower(), by_lower, 1, ALIKE)
+    return by_lower[close[0]] if close else None

@@ -1,16 +1,23 @@
 """JSON lines of raw text with character offsets: the plain format for people's own data."""
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 from docre.data.base import READERS
-from docre.data.fields import get, get_optional, integers, kind
+from docre.data.fields import check_keys, get, get_optional, integers, kind
 from docre.data.flat import FlatMention, cut
 from docre.data.text import sentence_starts, tokenise
 from docre.documents import Document, Triple
 from docre.errors import DocreError
 from docre.files import parse_json, read_text
+
+DOCUMENT_KEYS = ("title", "text", "entities", "relations")
+ENTITY_KEYS = ("type", "mentions")
+RELATION_KEYS = ("head", "relation", "tail", "evidence")
 
 
 @READERS.register("jsonl")
@@ -18,15 +25,17 @@ def read_jsonl(path: Path) -> list[Document]:
     """One document a line:
 
         {"title": "...", "text": "...", "entities": [{"type": "...", "mentions": [[start, end], ...]}, ...],
-         "relations": [[head, "relation", tail], ...]}
+         "relations": [[head, "relation", tail, [[start, end], ...]], ...]}
 
     Offsets count characters (Unicode code points) of `text`, end excluded. `head` and `tail` are positions in
-    `entities`; a relation may also be {"head", "relation", "tail"}. Without `relations` a document is unlabelled,
-    with an empty list no relation holds in it. Without `title` it is called `<file>:<line>`; a `type` may be missing.
-    Other keys (a `name` or an `id`, say) are ignored, and so are empty lines.
+    `entities`. The spans of a relation are its evidence, the places that state it, and may be missing; a relation may
+    also be {"head", "relation", "tail", "evidence"}. Without `relations` a document is unlabelled, with an empty list
+    no relation holds in it. Without `title` it is called `<file>:<line>`; a `type` may be missing. Other keys (a `name`
+    or an `id`, say) are ignored, but for what looks like a misspelt one, as `relation`; and so are empty lines.
 
     docre splits the text into tokens and sentences (see docre.data.text): a mention's boundaries are always token
-    boundaries, and no sentence ends inside a mention. Raises DocreError that names file, line and field.
+    boundaries, and no sentence ends inside a mention. Evidence becomes the sentences that its spans touch. Raises
+    DocreError that names file, line and field.
     """
     documents = []
     for number, line in enumerate(read_text(path).split("\n"), 1):
@@ -44,18 +53,17 @@ def read_jsonl(path: Path) -> list[Document]:
 
 def parse_document(item: dict[str, Any], default_title: str) -> Document:
     """The document of a line. Raises DocreError, beginning with the field, where it is malformed."""
+    check_keys(item, DOCUMENT_KEYS, "document")
     title = get_optional(item, "title", str, "document", default_title)
     text = get(item, "text", str, "document")
     spans = []  # of each entity: its type, and the characters of its mentions
     for e, entity in enumerate(get(item, "entities", list, "document")):
         where = f"entities[{e}]"
+        check_keys(entity, ENTITY_KEYS, where)
         mentions = get(entity, "mentions", list, where)
         places = [parse_span(span, text, f"{where}.mentions[{m}]") for m, span in enumerate(mentions)]
         spans.append((get_optional(entity, "type", str, where, ""), places))
     relations = get_optional(item, "relations", list, "document")
-    triples = None
-    if relations is not None:
-        triples = [parse_relation(relation, f"relations[{i}]") for i, relation in enumerate(relations)]
     tokens = tokenise(text, (place for _, places in spans for span in places for place in span))
     starts = [start for start, _ in tokens]
     entities = [
@@ -66,7 +74,19 @@ def parse_document(item: dict[str, Any], default_title: str) -> Document:
         for type_, places in spans
     ]
     breaks = (bisect_left(starts, place) for place in sentence_starts(text))
-    return cut(title, [text[start:end] for start, end in tokens], breaks, entities, triples)
+    document = cut(title, [text[start:end] for start, end in tokens], breaks, entities)
+    if relations is None:
+        return document
+    ends = [end for _, end in tokens]
+    first_tokens = [0, *accumulate(len(sentence) for sentence in document.sentences)]
+
+    def touched(start: int, end: int) -> range:
+        """The sentences that a span of the text touches."""
+        first, last = bisect_right(ends, start), bisect_left(starts, end) - 1  # tokens
+        return range(bisect_right(first_tokens, first) - 1, bisect_right(first_tokens, last))
+
+    triples = [parse_relation(relation, text, touched, f"relations[{i}]") for i, relation in enumerate(relations)]
+    return replace(document, triples=triples)
 
 
 def parse_span(span: Any, text: str, where: str) -> tuple[int, int]:
@@ -79,11 +99,21 @@ def parse_span(span: Any, text: str, where: str) -> tuple[int, int]:
     return start, end
 
 
-def parse_relation(relation: Any, where: str) -> Triple:
-    """[head, relation, tail], or an object with these keys."""
+def parse_relation(relation: Any, text: str, touched: Callable[[int, int], Iterable[int]], where: str) -> Triple:
+    """[head, relation, tail] or [head, relation, tail, evidence], or an object with these keys. Evidence is spans of
+    `text`; `touched` gives the sentences of a span."""
     if isinstance(relation, list):
-        if len(relation) != 3:
-            raise DocreError(f"{where}: expected [head, relation, tail], got a list of {len(relation)}")
-        relation = dict(zip(("head", "relation", "tail"), relation, strict=True))
-    head, tail = get(relation, "head", int, where), get(relation, "tail", int, where)
-    return Triple(head, tail, get(relation, "relation", str, where))
+        if len(relation) not in (3, 4):
+            raise DocreError(
+                f"{where}: expected [head, relation, tail] or [head, relation, tail, evidence], "
+                f"got a list of {len(relation)}"
+            )
+        relation = dict(zip(RELATION_KEYS, relation, strict=False))
+    check_keys(relation, RELATION_KEYS, where)
+    head, tail, name = (get(relation, key, of, where) for key, of in (("head", int), ("tail", int), ("relation", str)))
+    evidence: set[int] = set()
+    for i, span in enumerate(get_optional(relation, "evidence", list, where, [])):
+        if not isinstance(span, list):
+            raise DocreError(f"{where}.evidence: expected spans of the text, [[start, end], ...], got {kind(span)}")
+        evidence.update(touched(*parse_span(span, text, f"{where}.evidence[{i}]")))
+    return Triple(head, tail, name, tuple(sorted(evidence)))

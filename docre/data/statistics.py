@@ -93,7 +93,14 @@ def statistics(documents: Sequence[Document], tokenizer: Any = None, max_tokens:
         distinct_triples=relations.total(),
         na_share=1 - positive_pairs / labelled_pairs if labelled_pairs else None,
         relations=dict(sorted(relations.items(), key=lambda item: (-item[1], item[0]))),
-        oddities=collect([*titles(documents), *(odd for document in documents for odd in oddities(document)), *cut]),
+        oddities=collect(
+            [
+                *nothing(documents),
+                *titles(documents),
+                *(odd for document in documents for odd in oddities(document)),
+                *cut,
+            ]
+        ),
         lengths=lengths,
     )
 
@@ -112,6 +119,12 @@ def measure(documents: Sequence[Document], tokenizer: Any, limit: int) -> tuple[
         return None, []
     over = [sum(length > bound for length in found) for bound in (ENCODER_LIMIT, limit)]
     return Lengths(mean(found), median(found), max(found), over[0], limit, over[1]), cut
+
+
+def nothing(documents: Sequence[Document]) -> Iterator[tuple[str, str]]:
+    """A corpus that is empty."""
+    if not documents:
+        yield "file without documents", "this one"
 
 
 def titles(documents: Sequence[Document]) -> Iterator[tuple[str, str]]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from docre.documents import Document
 from docre.errors import DocreError
 from docre.files import read_json
+from docre.formats import FACTS, hint
 
 Fact = tuple[str, str, str]  # (head name, tail name, relation)
 
@@ -59,9 +60,10 @@ def read_fact_file(path: str | Path) -> TrainFacts:
     """
     content = read_json(path)
     if not isinstance(content, list):
-        raise DocreError(f"{path}: expected a JSON list of [head name, tail name, relation]")
+        raise DocreError(f"{path}: expected a JSON list of [head name, tail name, relation]{hint(path, FACTS)}")
     for i, fact in enumerate(content):
         if not isinstance(fact, list) or len(fact) != 3 or not all(isinstance(part, str) for part in fact):
-            raise DocreError(f"{path}: entry {i}: expected three texts [head name, tail name, relation]")
+            expected = "expected three texts [head name, tail name, relation]"
+            raise DocreError(f"{path}: entry {i}: {expected}{hint(path, FACTS)}")
     facts = frozenset((head, tail, relation) for head, tail, relation in content)
     return TrainFacts(facts, Counter(relation for _, _, relation in facts))

@@ -15,7 +15,8 @@ from typing import Any
 
 from docre.documents import Prediction
 from docre.errors import DocreError
-from docre.files import parse_json, read_bytes, read_json, write_atomically
+from docre.files import parse_json, read_bytes, write_atomically
+from docre.formats import PREDICTIONS, hint
 
 MEMBER = "result.json"
 LARGEST_MEMBER = 256 * 2**20  # bytes, unpacked; DocRED's whole test set takes about 2 MB
@@ -39,17 +40,11 @@ def read_submission(path: str | Path) -> list[Prediction]:
     where something is missing, of the wrong type, or unreadable; and for a `result.json` larger than 256 MiB.
     """
     if _is_zip(path):
-        where = f"{path}: {MEMBER}"
-        try:
-            content = parse_json(_member(path).decode("utf-8"), where)
-        except UnicodeDecodeError as error:
-            raise DocreError(f"{where}: not UTF-8 text (byte {error.start})") from None
-    else:
-        where = str(path)
-        content = read_json(path)
-    if not isinstance(content, list):
-        raise DocreError(f"{where}: expected a JSON list of {{title, h_idx, t_idx, r}}, got {reprlib.repr(content)}")
-    return [_prediction(entry, f"{where}: entry {i}") for i, entry in enumerate(content)]
+        return _predictions(_member(path), f"{path}: {MEMBER}")
+    try:
+        return _predictions(read_bytes(path), str(path))
+    except DocreError as error:
+        raise DocreError(f"{error}{hint(path, PREDICTIONS)}") from None
 
 
 def _is_zip(path: str | Path) -> bool:
@@ -66,6 +61,13 @@ def _entry(prediction: Prediction) -> dict[str, Any]:
     if prediction.evidence:
         entry["evidence"] = list(prediction.evidence)
     return entry
+
+
+def _predictions(data: bytes, where: str) -> list[Prediction]:
+    content = parse_json(data, where)
+    if not isinstance(content, list):
+        raise DocreError(f"{where}: expected a JSON list of {{title, h_idx, t_idx, r}}, got {reprlib.repr(content)}")
+    return [_prediction(entry, f"{where}: entry {i}") for i, entry in enumerate(content)]
 
 
 def _prediction(entry: Any, where: str) -> Prediction:

@@ -65,6 +65,19 @@ def test_truncated_files_give_one_line(path, data):
         (lambda d: d["labels"][0].update(h=2), "label 0: head entity 2 does not exist"),
         (lambda d: d.update(labels=0), "expected a list in 'labels', got an integer"),
         (lambda d: d.update(pairs=[[0, 1, 2]]), "pairs[0]: expected a list of 2 integers"),
+        (lambda d: d.update(label=d.pop("labels")), "document: unknown key 'label' (did you mean 'labels'?)"),
+        (lambda d: d.update(relations=d.pop("labels")), "document: unknown key 'relations' (did you mean 'labels'?)"),
+        (lambda d: d.update(sent=d.pop("sents")), "document: unknown key 'sent' (did you mean 'sents'?)"),
+        (lambda d: d.update(vertexset=d.pop("vertexSet")), "unknown key 'vertexset' (did you mean 'vertexSet'?)"),
+        (lambda d: d.update(gpt_label=[]), "document: unknown key 'gpt_label' (did you mean 'gpt_labels'?)"),
+        (
+            lambda d: d["labels"][0].update(evidences=d["labels"][0].pop("evidence")),
+            "labels[0]: unknown key 'evidences'",
+        ),
+        (
+            lambda d: d["vertexSet"][1][0].update(Type="LOC"),
+            "vertexSet[1][0]: unknown key 'Type' (did you mean 'type'?)",
+        ),
         (lambda d: d["sents"][0].append(None), "sents[0]: expected a list of tokens"),
     ],
 )
@@ -77,9 +90,24 @@ def test_errors_name_the_field(tmp_path, change, message):
     assert str(error.value).startswith(f"{tmp_path / 'f.json'}: document 't': ") and message in str(error.value)
 
 
+def test_extra_data_is_fine(tmp_path):
+    """The keys that benchmark files have beside those of the format, and any that is like none of them."""
+    item = json.loads(json.dumps(ITEM)) | {"gpt_labels": [], "id": 3, "meta": {}, "label": "beside the right key"}
+    item["vertexSet"][0][0] |= {"global_pos": [0, 1], "index": "0_0"}
+    item["labels"][0] |= {"score": 0.5, "id": 1}
+    (tmp_path / "f.json").write_text(json.dumps([item]))
+    (tmp_path / "g.json").write_text(json.dumps([ITEM]))
+    assert read_docred(tmp_path / "f.json") == read_docred(tmp_path / "g.json")
+
+
+def test_a_byte_order_mark_is_accepted(tmp_path):
+    (tmp_path / "f.json").write_text(json.dumps([ITEM]), encoding="utf-8-sig")
+    assert read_docred(tmp_path / "f.json")[0].title == "t"
+
+
 def test_half_a_surrogate_pair_names_its_line(tmp_path):
     (tmp_path / "f.json").write_text('[{"title": "\\ud83d\\ude00",\n "sents": [["\\ud83d"]], "vertexSet": []}]')
-    with pytest.raises(DocreError, match=r"line 2: \\ud83d is half of a surrogate pair"):
+    with pytest.raises(DocreError, match="line 2: not valid JSON: no low surrogate"):
         read_docred(tmp_path / "f.json")
     (tmp_path / "f.json").write_text('[{"title": "\\\\ud83d \\ud83d\\ude00", "sents": [], "vertexSet": []}]')
     assert read_docred(tmp_path / "f.json")[0].title == "\\ud83d 😀"

@@ -32,7 +32,8 @@ def items(draw):
     item = {"text": text, "entities": entities}
     if entities and draw(st.booleans()):
         index = st.integers(0, len(entities) - 1)
-        item["relations"] = draw(st.lists(st.tuples(index, st.sampled_from("rs"), index).map(list), max_size=3))
+        evidence = [st.lists(st.sampled_from(spans), max_size=2)] if spans and draw(st.booleans()) else []
+        item["relations"] = draw(st.lists(st.tuples(index, st.sampled_from("rs"), index, *evidence), max_size=3))
     return item
 
 
@@ -60,8 +61,23 @@ def test_text_and_mentions_survive(path, item):
             assert "".join(there) == bare(item["text"][start:end]) == bare(mention.name)
             assert "".join(before) == bare(item["text"][:start])
             assert mention.type == given_entity["type"]
-    relations = item.get("relations")
-    assert document.triples == (None if relations is None else [Triple(h, t, r) for h, r, t in relations])
+    if "relations" not in item:
+        assert document.triples is None
+        return
+    for triple, (head, relation, tail, *evidence) in zip(document.triples, item["relations"], strict=True):
+        assert (triple.head, triple.relation, triple.tail) == (head, relation, tail)
+        assert triple.evidence == tuple(sentences_of(document, item["text"], *evidence))
+
+
+def sentences_of(document, text, spans=()):
+    """The sentences with a character in a span, found character by character."""
+    places = (place for place, character in enumerate(text) if not character.isspace())
+    found = set()
+    for s, sentence in enumerate(document.sentences):
+        for place in itertools.islice(places, len("".join(sentence))):
+            if any(start <= place < end for start, end in spans):
+                found.add(s)
+    return sorted(found)
 
 
 @given(TEXTS, st.sets(st.integers(0, 40), max_size=5))
@@ -127,6 +143,34 @@ def test_both_forms_of_relations(tmp_path):
     assert first.triples == [Triple(0, 1, "r")] * 2 and first.entities[0].type == "" and second.title == "f:3"
 
 
+def test_evidence_is_the_sentences_that_its_spans_touch(tmp_path):
+    text = " One sits. Two sat. Three, ok. "
+    item = {"text": text, "entities": [{"mentions": [[1, 4]]}, {"mentions": [[11, 14]]}]}
+    spans = [[], [[1, 2]], [[0, 10]], [[10, 14], [1, 4]], [[7, 20]], [[9, 30]], [[5, 6], [1, 9]]]
+    objects = [{"head": 0, "relation": "r", "tail": 1, "evidence": some} for some in [*spans, None]]
+    relations = [[0, "r", 1, some] for some in spans] + [[0, "r", 1, None]] + objects
+    (tmp_path / "f").write_text(json.dumps(item | {"relations": relations}))
+    (document,) = read(tmp_path / "f", "jsonl")
+    assert len(document.sentences) == 3
+    assert [triple.evidence for triple in document.triples] == [(), (0,), (0,), (0, 1), (0, 1), (0, 1, 2), (0,), ()] * 2
+
+
+SLIPS = {"Title": "title", "relation": "relations", "Relations": "relations", "labels": "relations"}
+
+
+@pytest.mark.parametrize(("key", "meant"), [*SLIPS.items(), *[(key, None) for key in ("id", "url", "meta", "context")]])
+def test_slips_in_the_keys_of_a_document(tmp_path, key, meant):
+    """They would make it unlabelled without a word. Extra data is fine."""
+    (tmp_path / "f").write_text(json.dumps({"text": "a", "entities": [], key: []}))
+    if meant is None:
+        assert read(tmp_path / "f", "jsonl")[0].triples is None
+        return
+    with pytest.raises(DocreError, match=rf"line 1: document: unknown key '{key}' \(did you mean '{meant}'\?\)"):
+        read(tmp_path / "f", "jsonl")
+    (tmp_path / "f").write_text(json.dumps({"title": "t", "text": "a", "entities": [], "relations": [], key: []}))
+    assert len(read(tmp_path / "f", "jsonl")) == 1  # beside the right key it is extra data
+
+
 @given(st.data())
 def test_any_damage_gives_documents_or_one_line(path, data):
     path.write_text(json.dumps(data.draw(damaged(data.draw(items())))) + "\n")
@@ -156,8 +200,24 @@ def test_truncated_lines_give_one_line(path, data):
         ({"text": "a", "entities": [], "relations": [[0, "r"]]}, "relations[0]: expected [head, relation, tail]"),
         ({"text": "a", "entities": [], "relations": [[0, "r", 0]]}, "label 0: head entity 0 does not exist"),
         ({"text": "a", "entities": [], "relations": [["r", 0, 0]]}, "relations[0]: expected an integer in 'head'"),
+        (
+            {"text": "a", "entities": [], "relations": [[0, "r", 0, [0]]]},
+            "evidence: expected spans of the text, [[start,",
+        ),
+        (
+            {"text": "a", "entities": [], "relations": [[0, "r", 0, [[0, 2]]]]},
+            "relations[0].evidence[0]: characters [0, 2)",
+        ),
+        (
+            {"text": "a", "entities": [], "relations": [{"head": 0, "relation": "r", "tail": 0, "evidences": []}]},
+            "relations[0]: unknown key 'evidences' (did you mean 'evidence'?)",
+        ),
+        (
+            {"text": "a", "entities": [{"mentions": [], "types": ""}]},
+            "entities[0]: unknown key 'types' (did you mean 'ty",
+        ),
         ({"text": "a", "entities": [], "relations": {}}, "expected a list in 'relations', got an object"),
-        ({"text": "\ud800", "entities": []}, "half of a surrogate pair"),
+        ({"text": "\ud800", "entities": []}, "not valid JSON: no low surrogate"),
     ],
 )
 def test_errors_name_line_and_field(tmp_path, item, message):

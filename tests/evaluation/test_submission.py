@@ -18,14 +18,15 @@ PREDICTIONS = [
 ]
 ENTRY = {"title": "B", "h_idx": 3, "t_idx": 1, "r": "P131"}
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+integers = st.integers(-(2**63), 2**64 - 1)
 predictions = st.lists(
     st.builds(
         Prediction,
         title=texts,
-        head=st.integers(),
-        tail=st.integers(),
+        head=integers,
+        tail=integers,
         relation=texts,
-        evidence=st.lists(st.integers()).map(tuple),
+        evidence=st.lists(integers).map(tuple),
     ),
     max_size=5,
 )
@@ -104,9 +105,10 @@ def test_golden_submission(shared, tmp_path):
         ([ENTRY, {"title": "a", "h_idx": 1, "r": "x"}], "entry 1: expected an integer in 't_idx', got nothing"),
         ([ENTRY | {"h_idx": "3"}], "entry 0: expected an integer in 'h_idx', got '3'"),
         ([ENTRY | {"h_idx": 1.0}], "entry 0: expected an integer in 'h_idx', got 1.0"),
+        ([ENTRY | {"t_idx": 2**64}], "entry 0: expected an integer in 't_idx', got 1.8446744073709552e+19"),
         ([ENTRY | {"t_idx": True}], "entry 0: expected an integer in 't_idx', got True"),
         ([ENTRY | {"r": 17}], "entry 0: expected a text in 'r', got 17"),
-        ([ENTRY | {"r": "\ud800"}], "line 1: \\ud800 is half of a surrogate pair"),
+        ([ENTRY | {"r": "\ud800"}], "line 1: not valid JSON: no low surrogate in string"),
         ([ENTRY | {"evidence": 1}], "entry 0: expected a list of integers in 'evidence', got 1"),
         ([ENTRY | {"evidence": ["1"]}], "entry 0: expected a list of integers in 'evidence', got ['1']"),
     ],
@@ -143,7 +145,7 @@ entries = st.fixed_dictionaries(
         "h_idx": st.integers() | json_values,
         "t_idx": st.integers() | json_values,
         "r": texts | json_values,
-        "evidence": st.lists(st.integers()) | json_values,
+        "evidence": st.lists(integers) | json_values,
     },
 )
 
