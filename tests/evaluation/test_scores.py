@@ -45,14 +45,14 @@ def test_official_scorer(shared, redocred, golden_submission):
     assert empty.ign_f1 != empty.f1
 
 
-def test_no_slower_than_reading_the_file(shared, redocred, golden_submission):
-    """A ratio of processor times: a busy machine slows both."""
+def test_takes_little_more_than_reading_the_file(shared, redocred, golden_submission):
+    """Not by much: a ratio of processor times, since a busy machine slows both."""
     gold, train = redocred
     start = time.process_time()
     read(shared / "data/redocred/test_revised.json")
     middle = time.process_time()
     evaluate(golden_submission, gold, train)
-    assert time.process_time() - middle < middle - start
+    assert time.process_time() - middle < 4 * (middle - start)
 
 
 def test_scores_of_the_fixture(fixtures):
