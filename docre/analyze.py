@@ -75,7 +75,7 @@ def main(arguments: list[str]) -> None:
         }
     output = options.output or options.checkpoint / "analysis" / options.data.stem
     write_json(output / "analysis.json", content)
-    print(summary_table(analyses))
+    print("\n".join([summary_table(analyses), *(f"note: {note}" for note in silent(analyses))]))
     print(f"\n{relations_table(relations, predictor.schema.names)}")
     for kind, found in content.get("cases", {}).items():
         print(f"\n{kind}: {found['count']:,}")
@@ -107,6 +107,15 @@ def analyse(table: MarginTable, consistent: Bools | None = None) -> Analysis:
         precision_recall(table),
         reliability(table),
     )
+
+
+def silent(analyses: Mapping[str, Analysis]) -> list[str]:
+    """What has to be said of models that predict nothing: their figures look like those of a model that does."""
+    return [
+        f"{name} predicts nothing for these documents, which is why its scores are 0"
+        for name, a in analyses.items()
+        if not a.errors.tp + a.errors.fp
+    ]
 
 
 def figures(analyses: Mapping[str, Analysis]) -> dict[str, Any]:

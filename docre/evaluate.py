@@ -11,12 +11,14 @@ from docre import cli
 from docre.calibrate import apply
 from docre.data import READERS, read
 from docre.documents import Prediction
+from docre.errors import DocreError
 from docre.evaluation import (
     Evaluator,
     TrainFacts,
     compare,
     differences_table,
     intervals,
+    no_difference,
     read_fact_file,
     read_submission,
     relations_table,
@@ -45,12 +47,23 @@ def main(arguments: list[str]) -> None:
     gold_file = options.data if predictor else options.gold
     gold = read(gold_file, reader)
     evaluator = Evaluator(gold, train, str(gold_file))
-    other = None if options.against is None else read_submission(options.against)
+    other = None if options.against is None else read_other(options.against, evaluator, gold_file)
     if predictor:
         predictions = list(chain.from_iterable(predictor.predict(gold, progress=True)))
     else:
         predictions = read_submission(options.predictions)
     report(evaluator, predictions, other, options.bootstrap, options.json, options.per_relation)
+
+
+def read_other(path: Path, evaluator: Evaluator, gold_file: Path) -> list[Prediction]:
+    """The predictions of another submission. Raises DocreError where they are for other documents altogether."""
+    predictions = read_submission(path)
+    if predictions and not any(prediction.title in evaluator.gold.rows for prediction in predictions):
+        raise DocreError(
+            f"{path}: none of its {len(predictions)} predictions is for a document of {gold_file} "
+            f"(first: {predictions[0].title!r}): only submissions for the same documents can be compared"
+        )
+    return predictions
 
 
 def load(folder: Path, changes: Sequence[str], plugins: Sequence[str]) -> "Predictor":
@@ -140,13 +153,15 @@ def report(
         samples = SAMPLES if bootstrap is None else bootstrap
         against = evaluator(other)
         differences = compare(scores, against, samples)
+        same = no_difference(scores, against)
         content["against"] = against.to_json() | {
+            "no_difference": same,
             "samples": samples,
             "differences": {name: asdict(difference) for name, difference in differences.items()},
         }
         texts += [f"\nagainst\n{scores_table(against)}"]
         texts += [f"note (against): {note}" for note in against.notes]
-        texts.append(f"\n{differences_table(differences)}")
+        texts.append(f"\n{same or differences_table(differences)}")
     if json is not None:
         write_json(json, content)
     print("\n".join(texts))

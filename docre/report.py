@@ -12,7 +12,7 @@ import numpy as np
 from docre import cli
 from docre.analysis import MarginTable, plots, seen_types, type_consistent
 from docre.analysis.page import Row, page, viewer_data
-from docre.analyze import Analysis, analyse, figures, summary_rows
+from docre.analyze import Analysis, analyse, figures, silent, summary_rows
 from docre.config import Config
 from docre.data import read
 from docre.errors import DocreError
@@ -26,7 +26,9 @@ def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m docre.report", description="Make one self-contained HTML file of one or more finished runs."
     )
-    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="the folders of the runs, or checkpoints")
+    parser.add_argument(
+        "runs", nargs="+", metavar="[LABEL=]RUN", help="folders of runs, or checkpoints, each with a name for the page"
+    )
     parser.add_argument(
         "--data",
         metavar="FILE",
@@ -41,27 +43,30 @@ def main(arguments: list[str]) -> None:
     options = parser.parse_args(arguments)
     if options.documents < 1:
         raise DocreError(f"--documents: expected at least 1, got {options.documents}")
-    text = report(options.runs, options.data, options.train, options.documents, options.plugins)
+    text = report(labelled(options.runs), options.data, options.train, options.documents, options.plugins)
     write_text(options.output, text)
     print(f"{options.output}: {len(text.encode()) / 1e6:.1f} MB")
 
 
 def report(
-    runs: Sequence[Path],
+    runs: Mapping[str, Path],
     data: str | None = None,
     train: str | None = None,
     shown: int = 20,
     plugins: Sequence[str] = (),
 ) -> str:
-    """The page. Scores and plots are of all documents of `data`, the viewer has the first `shown` of them."""
+    """The page. Scores and plots are of all documents of `data`, the viewer has the first `shown` of them.
+
+    runs: the folders by the names that the page gives them.
+    """
     plots.require()
     from docre.checkpoint import load  # torch takes seconds to import
     from docre.probe import context_attention, measure
 
-    names = short_names(runs)
-    predictors = {name: load(run, plugins=plugins) for name, run in zip(names, runs, strict=True)}
+    names = list(runs)
+    predictors = {name: load(run, plugins=plugins) for name, run in runs.items()}
     first = next(iter(predictors.values()))
-    known = used_data(runs[0], first.config)
+    known = used_data(runs[names[0]], first.config)
     used = data or labelled_data(known, first.config.data.reader)
     documents = read(used, first.config.data.reader)
     train = train or known.get("train")
@@ -84,20 +89,36 @@ def report(
     }
     return page(
         "docre: " + ", ".join(names),
-        f"{used}: {len(documents)} documents, {len(some)} of them in the viewer below.",
+        [f"{used}: {len(documents)} documents, {len(some)} of them in the viewer below.", *silent(analyses)],
         about,
-        svgs(runs, names, analyses),
+        svgs(runs, analyses),
         viewer_data(some, relations, viewed, attention),
     )
 
 
-def short_names(runs: Sequence[Path]) -> list[str]:
-    """The runs' folders as short as they can be told apart."""
-    paths = [str(run.resolve()) for run in runs]
-    if len(set(paths)) < len(paths):
+def labelled(arguments: Sequence[str]) -> dict[str, Path]:
+    """The runs of the command line by label: what stands before "=", or else the folder's name as short as the runs can
+    be told apart. A path that exists is a path, whatever is in it. Raises DocreError for two runs or labels alike."""
+    labels, paths = zip(*map(split_label, arguments), strict=True)
+    folders = [str(path.resolve()) for path in paths]
+    if len(set(folders)) < len(folders):
         raise DocreError("a run is given twice")
-    common = os.path.commonpath(paths) if len(paths) > 1 else str(Path(paths[0]).parent)
-    return [os.path.relpath(path, common) for path in paths]
+    common = os.path.commonpath(folders) if len(folders) > 1 else str(Path(folders[0]).parent)
+    names = [label or os.path.relpath(path, common) for label, path in zip(labels, folders, strict=True)]
+    for name in names:
+        if names.count(name) > 1:
+            raise DocreError(f"two runs are called {name!r}: give one another label, as LABEL=RUN")
+    return dict(zip(names, paths, strict=True))
+
+
+def split_label(argument: str) -> tuple[str, Path]:
+    """("atl", runs/a) of "atl=runs/a"; the label is empty where there is none. Both may have a "=" of their own."""
+    parts = argument.split("=")
+    for i in range(len(parts)):
+        path = "=".join(parts[i:])
+        if os.path.exists(path):
+            return "=".join(parts[:i]), Path(path)
+    return "", Path(argument)
 
 
 def used_data(run: Path, config: Config) -> dict[str, str]:
@@ -153,9 +174,9 @@ def score_rows(scores: Mapping[str, Scores]) -> list[Row]:
     return [(what, [percent(get(s)) for s in scores.values()]) for what, get in fields.items()]
 
 
-def svgs(runs: Sequence[Path], names: Sequence[str], analyses: Mapping[str, Analysis]) -> dict[str, str]:
+def svgs(runs: Mapping[str, Path], analyses: Mapping[str, Analysis]) -> dict[str, str]:
     """All plots, by caption."""
-    epochs = {name: learning_curve(run) for name, run in zip(names, runs, strict=True)}
+    epochs = {name: learning_curve(run) for name, run in runs.items()}
     drawn: dict[str, Any] = {}
     for key, what, factor in (("loss", "training loss", 1), ("f1", "dev F1, %", 100)):
         lines = {

@@ -13,9 +13,10 @@ import torch
 from docre import folders, train
 from docre.data.docred import write_docred
 from docre.errors import DocreError
-from docre.folders import check_folder
+from docre.folders import check_folder, remove
 from docre.predictor import Predictor
 from docre.settings import load_config
+from docre.training.loop import Trainer
 from tests.children import Child, forks
 from tests.test_train import write_config
 from tests.tiny import random_documents
@@ -245,6 +246,26 @@ def test_two_processes_do_not_share_a_folder(corpus, tiny_encoder, tmp_path):
     assert second.wait() == 2
     assert second.text().splitlines()[-1] == f"docre: error: {path.parent}/run: another process is writing there"
     assert first.wait() == 0
+
+
+@pytest.mark.parametrize("moment", ["training", "evaluating dev", "evaluating test"])
+@pytest.mark.parametrize("what", ["run", "run/log.jsonl", "run/config.yaml"])
+def test_what_is_removed_meanwhile_fails_the_run(what, moment, corpus, tiny_encoder, tmp_path, monkeypatch):
+    """Nothing is written into a new folder of the same name, and no list of files is printed that are not there."""
+    path = config(tmp_path, corpus, tiny_encoder, epochs=1)
+    owner, name = (Trainer, "_step") if moment == "training" else (Predictor, "predict_features")
+    method, left = getattr(owner, name), [{"training": 3, "evaluating dev": 1, "evaluating test": 2}[moment]]
+
+    def removing(*arguments, **keywords):
+        left[0] -= 1
+        if not left[0]:
+            remove(tmp_path / what)
+        return method(*arguments, **keywords)
+
+    monkeypatch.setattr(owner, name, removing)
+    with pytest.raises(DocreError, match=r"run/(log\.jsonl|config\.yaml): removed or replaced while"):
+        train.main(["--config", str(path)])
+    assert not (tmp_path / what).exists() and not (tmp_path / "run" / "metrics.json").exists()
 
 
 def test_prediction_draws_nothing_from_the_global_generator(corpus, tiny_encoder, tmp_path):

@@ -3,6 +3,7 @@ of Okabe and Ito (2008), and line style and marker differ too."""
 
 import io
 import re
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 LINES = ("-", "--", "-.", ":")
 MARKERS = "osD^vP"
+NAME_WIDTH = 80  # characters of a line in the legend
 INK = "#2b2b2b"  # of text and axes; in a page it becomes the page's own text colour
 
 
@@ -42,7 +44,7 @@ def offset_plot(found: Mapping[str, Offsets]) -> "Figure":
     figure, axes = _canvas("Relative Offset of the threshold", "density")
     for i, (name, offsets) in enumerate(found.items()):
         std = "" if offsets.std is None else f"  Std(RO) {offsets.std:.3f}"
-        axes.stairs(offsets.density, offsets.edges, label=name + std, linewidth=1.8, **_look(i))
+        axes.stairs(offsets.density, offsets.edges, linewidth=1.8, **_look(i, name + std))
     for place, text in ((0, "negatives"), (1, "positives")):
         axes.axvline(place, color=INK, linewidth=0.8, alpha=0.5)
         axes.text(place, 1.01, f"mean of {text}", transform=axes.get_xaxis_transform(), ha="center", color=INK, size=8)
@@ -54,7 +56,7 @@ def precision_recall_plot(found: Mapping[str, PrecisionRecall]) -> "Figure":
     figure, axes = _canvas("recall", "precision", (0, 1), (0, 1.02))
     for i, (name, curve) in enumerate(found.items()):
         label = f"{name}  AP {curve.average_precision:.3f}"
-        axes.plot(curve.recall, curve.precision, label=label, linewidth=1.8, **_look(i))
+        axes.plot(curve.recall, curve.precision, linewidth=1.8, **_look(i, label))
         if curve.operating_precision is not None:
             marker = MARKERS[i % len(MARKERS)]
             axes.plot([curve.operating_recall], [curve.operating_precision], marker, color=COLOURS[i % len(COLOURS)])
@@ -67,7 +69,7 @@ def reliability_plot(found: Mapping[str, Reliability]) -> "Figure":
     axes.plot([0, 1], [0, 1], color=INK, linewidth=0.8, alpha=0.5)
     for i, (name, bins) in enumerate(found.items()):
         label = f"{name}  ECE {bins.error:.4f}"
-        axes.plot(bins.probability, bins.share, label=label, marker=MARKERS[i % len(MARKERS)], **_look(i))
+        axes.plot(bins.probability, bins.share, marker=MARKERS[i % len(MARKERS)], **_look(i, label))
     return _finish(figure, axes)
 
 
@@ -76,7 +78,7 @@ def line_plot(lines: Mapping[str, tuple[Sequence[float], Sequence[float]]], x: s
     figure, axes = _canvas(x, y)
     axes.locator_params(axis="x", integer=True)
     for i, (name, (xs, ys)) in enumerate(lines.items()):
-        axes.plot(xs, ys, label=name, marker=MARKERS[i % len(MARKERS)], markersize=4, **_look(i))
+        axes.plot(xs, ys, marker=MARKERS[i % len(MARKERS)], markersize=4, **_look(i, name))
     return _finish(figure, axes)
 
 
@@ -87,7 +89,7 @@ def error_bar_plot(lines: Mapping[str, Sequence[tuple[Any, float, float | None]]
         places, means, spreads = zip(*points, strict=True)
         bars = [0.0 if spread is None else spread for spread in spreads]
         marker = MARKERS[i % len(MARKERS)]
-        axes.errorbar(places, means, yerr=bars, label=name, marker=marker, capsize=4, **_look(i))
+        axes.errorbar(places, means, yerr=bars, marker=marker, capsize=4, **_look(i, name))
     return _finish(figure, axes)
 
 
@@ -114,8 +116,10 @@ def to_svg(figure: "Figure", title: str) -> str:
     return text.replace("<svg ", f'<svg role="img" aria-label="{title}" ', 1)
 
 
-def _look(i: int) -> dict[str, Any]:
-    return {"color": COLOURS[i % len(COLOURS)], "linestyle": LINES[i % len(LINES)]}
+def _look(i: int, label: str) -> dict[str, Any]:
+    """How line `i` looks. The space before its label, which `_finish` takes off, is for one that begins with "_": such
+    a line would not be in the legend."""
+    return {"color": COLOURS[i % len(COLOURS)], "linestyle": LINES[i % len(LINES)], "label": f" {label}"}
 
 
 def _canvas(
@@ -140,6 +144,10 @@ def _canvas(
 
 
 def _finish(figure: "Figure", axes: "Axes") -> "Figure":
+    """Add the legend, below the plot where it covers nothing; long names are wrapped, and a "$" in one is a "$"."""
     if axes.get_legend_handles_labels()[0]:
-        axes.legend(frameon=False, labelcolor=INK, fontsize=8)
+        legend = figure.legend(loc="outside lower left", frameon=False, labelcolor=INK, fontsize=8)
+        for text in legend.get_texts():
+            text.set_parse_math(False)
+            text.set_text(textwrap.fill(text.get_text().strip(), NAME_WIDTH))
     return figure

@@ -1,6 +1,6 @@
 """Scores of predictions, bootstrap, and submission files. No torch needed."""
 
-from docre.evaluation.bootstrap import Difference, Interval, compare, intervals
+from docre.evaluation.bootstrap import Difference, Interval, compare, intervals, no_difference
 from docre.evaluation.evaluator import Evaluator, evaluate
 from docre.evaluation.facts import TrainFacts, read_fact_file, train_facts
 from docre.evaluation.scores import PRF, Scores
@@ -18,6 +18,7 @@ __all__ = [
     "differences_table",
     "evaluate",
     "intervals",
+    "no_difference",
     "read_fact_file",
     "read_submission",
     "relations_table",

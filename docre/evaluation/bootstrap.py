@@ -74,6 +74,15 @@ def compare(scores: Scores, other: Scores, samples: int = 1000, seed: int = 0) -
     return differences
 
 
+def no_difference(scores: Scores, other: Scores) -> str | None:
+    """Why there is nothing to test between two submissions, for people; None where there is."""
+    if not (scores.all.predicted or other.all.predicted):
+        return "neither submission has a prediction to score, so there is no difference to test"
+    if np.array_equal(scores.counts, other.counts):
+        return "both submissions have the same counts in every document, so there is no difference to test"
+    return None
+
+
 def resample(counts: NDArray[np.float64], samples: int, seed: int) -> NDArray[np.float64]:
     """The sums [samples, …] over the drawn documents of counts [D + 1, …], whose last row is in every sample."""
     if not 1 <= samples <= MOST_SAMPLES:

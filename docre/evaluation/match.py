@@ -83,6 +83,8 @@ def match(predictions: Sequence[Prediction], gold: GoldIndex, relations: Collect
     if rows and missed:
         first = next(title for title, row in gold.rows.items() if row in missed)
         notes.append(f"{counted(len(missed), 'labelled document')} without a prediction (first: {first!r})")
+    if rows and min(rows) == gold.size:
+        notes.append("no prediction is for a document of the gold data: are they for another data set?")
     if not rows:
         notes.append("no predictions to score: precision is undefined and given as 0")
     columns = (np.array(column, dtype=np.intp) for column in (rows, places, triples, evidence, correct_evidence))

@@ -95,6 +95,11 @@ def begin(output: Path, config: Config, found: Found) -> None:
     write_text(output / "config.yaml", to_yaml(config))
 
 
+def removed(path: Path) -> DocreError:
+    """What is wrong where something of a run's folder has gone before the run has ended."""
+    return DocreError(f"{path}: removed or replaced while the run was writing there")
+
+
 def remove_states(output: Path) -> None:
     """Remove the saved states of a run that is finished, and what was left when one was killed on the way."""
     remove_leftovers(output)

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from tqdm import tqdm
 
 from docre.errors import DocreError
+from docre.training.folder import removed
 
 T = TypeVar("T")
 
@@ -52,6 +53,7 @@ class RunLog:
         known = {name: None if isinstance(x, float) and not math.isfinite(x) else x for name, x in values.items()}
         line = json.dumps({"event": event, "seconds": seconds, **known}, ensure_ascii=False) + "\n"
         file = self._file
+        self.check()
         self._try(lambda: file.write(line))
         if self._wandb is not None:
             self._wandb.log({f"{event}/{name}": value for name, value in values.items()})
@@ -63,8 +65,20 @@ class RunLog:
         file = self._file
         if file is None:
             return 0
+        self.check()
         self._try(lambda: os.fsync(file.fileno()))
         return os.fstat(file.fileno()).st_size
+
+    def check(self) -> None:
+        """Raises DocreError where the file has gone, mostly with its whole folder: what is written to it is lost."""
+        if self._file is None or self._path is None:
+            return
+        try:
+            same = os.path.samestat(os.fstat(self._file.fileno()), self._path.stat())
+        except OSError:
+            same = False
+        if not same:
+            raise removed(self._path)
 
     def _try(self, action: Callable[[], T]) -> T:
         try:

@@ -15,7 +15,7 @@ from docre.evaluation import Evaluator, scores_table, write_submission
 from docre.files import write_json
 from docre.folders import check_folder
 from docre.predictor import Predictor
-from docre.training.folder import remove_states
+from docre.training.folder import remove_states, removed
 from docre.training.interrupts import Interrupted, Interrupts
 from docre.training.log import RunLog
 from docre.training.loop import Trainer
@@ -115,16 +115,18 @@ class TrainingRun:
         the run is not finished; with them its training state goes."""
         seconds = time.perf_counter() - self.started
         self.accelerator.wait_for_everyone()
+        self.log.check()
         check_folder(self.output / "best")
         checkpoint.load_weights(self.predictor, self.output / "best" / "model.safetensors")
         skipped = self.trainer.place.skipped
         metrics: dict[str, Any] = {"best": self.best, "epochs": self.epochs, "test": None, "skipped_steps": skipped}
-        names = ["best/", "metrics.json", "log.jsonl", "config.yaml"]
+        names = ["best/", "log.jsonl", "config.yaml"]
         main_process = self.accelerator.is_main_process
         if self.splits["test"]:
             with self._stopping_at_once():
                 predictions = self._predict("test")
             if main_process:
+                self.log.check()
                 names += ["result.json", "result.zip"]
                 for name in names[-2:]:
                     write_submission(self.output / name, predictions)
@@ -135,9 +137,12 @@ class TrainingRun:
                 self.log.write("test", f"\n{table}", **brief(scores), table=table)
         metrics |= {"training_seconds": seconds, **facts}
         if main_process:
+            for name in names:
+                if not (self.output / name).exists():
+                    raise removed(self.output / name)
             write_json(self.output / "metrics.json", metrics)
             remove_states(self.output)
-            self.log.write("end", f"\nwritten to {self.output}/: {', '.join(names)}")
+            self.log.write("end", f"\nwritten to {self.output}/: metrics.json, {', '.join(names)}")
         self.log.close()
         return metrics
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import docre
-from docre import report
+from docre import analyze, report
 from docre.analysis.page import _pack, page
 from docre.analysis.plots import available
 from docre.errors import DocreError
@@ -32,6 +32,17 @@ def written(runs, tmp_path_factory) -> Path:
     return file
 
 
+LONG = "redocred500_minilm_adaptive_thresholding_seed_66_epochs_30_encoder_lr_1e-4_evaluated_on_the_test_set"
+
+
+@pytest.fixture(scope="module")
+def named(runs, tmp_path_factory) -> Path:
+    """A report with names that are long, and one that matplotlib would read as no name and as mathematics."""
+    file = tmp_path_factory.mktemp("report") / "named.html"
+    report.main([f"{LONG}={runs[0]}", f"_alpha=4, $x & $y={runs[1]}", "--documents", "5", "--output", str(file)])
+    return file
+
+
 def data_of(text: str) -> dict:
     return json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', text, re.S)[1])
 
@@ -50,6 +61,40 @@ def test_scores_are_those_of_the_runs(written, runs):
     found = re.search(r"<td>F1</td><td>([\d.]+)</td><td>([\d.]+)</td>", text)
     for run, shown in zip(runs, found.groups(), strict=True):
         assert f"{100 * json.loads((run / 'metrics.json').read_text())['test']['f1']:.2f}" == shown
+
+
+def test_labels(named, runs, tmp_path, monkeypatch):
+    text = named.read_text()
+    assert data_of(text)["runs"] == [LONG, "_alpha=4, $x & $y"]
+    assert f"<title>docre: {LONG}, _alpha=4, $x &amp; $y</title>" in text
+    assert text.count(LONG[:70]) > 8 and len(re.findall(r"_alpha=4, \$x &amp; \$y", text.split("<svg", 1)[1])) == 5
+    monkeypatch.chdir(tmp_path)
+    for path in ("a", "lr=1", "b=2/c"):
+        Path(path).mkdir(parents=True)
+    assert report.labelled(["a", "lr=1"]) == {"a": Path("a"), "lr=1": Path("lr=1")}
+    assert report.labelled(["x=a", "x=y=lr=1", "b=2/c"]) == {
+        "x": Path("a"),
+        "x=y": Path("lr=1"),
+        "b=2/c": Path("b=2/c"),
+    }
+    assert report.labelled(["missing=", "x=" + 300 * "n"]) == {
+        "missing=": Path("missing="),
+        "x=" + 300 * "n": Path("x=" + 300 * "n"),
+    }
+    with pytest.raises(DocreError, match="two runs are called 'x'"):
+        report.labelled(["x=a", "x=lr=1"])
+
+
+def test_a_model_that_predicts_nothing_is_named(named, runs, corpus, capsys, tmp_path):
+    """The first run predicts something, the second nothing."""
+    assert [len(json.loads((run / "result.json").read_text())) > 0 for run in runs] == [True, False]
+    said = "predicts nothing for these documents, which is why its scores are 0"
+    assert (
+        named.read_text().count("predicts nothing") == 1 and f"<p>_alpha=4, $x &amp; $y {said}</p>" in named.read_text()
+    )
+    common = ["--data", str(corpus / "test.json"), "--against", str(runs[0]), "--output", str(tmp_path)]
+    analyze.main(["--checkpoint", str(runs[1]), *common])
+    assert re.findall("note: .*", capsys.readouterr().out) == [f"note: {runs[1]} {said}"]
 
 
 def test_viewer_has_what_the_models_say(written, runs, corpus):
@@ -79,7 +124,7 @@ def test_attention_is_scaled_by_row():
 
 def test_documents_cannot_break_the_page():
     evil = {"title": "</script><script>alert(1)</script><!--", "x": "{{data}} \u2028"}
-    text = page("<b>", "&", {"<i>": (["<u>"], [("<s>", ["<q>"])])}, {}, evil)
+    text = page("<b>", ["&"], {"<i>": (["<u>"], [("<s>", ["<q>"])])}, {}, evil)
     assert data_of(text) == evil and "alert(1)</script>" not in text
     for tag in ("<b>", "<i>", "<u>", "<s>", "<q>"):
         assert tag not in text.split("<style>")[0].split("<title>")[1] and f"<h1>{tag}" not in text
@@ -185,3 +230,29 @@ def test_viewer_in_chromium(written, tmp_path):
     assert min(probe["highlighted"]) >= 1 and probe["shaded"] > 0 and probe["unshaded"] == 0
     assert any(data["relations"][relation][1] in text and "▸" in text for text in probe["margins"])
     assert "→" in probe["clicked"] and probe["wide"]
+
+
+# The report on a telephone: in a frame, as a window of Chromium is no narrower than 500 pixels.
+PHONE = """<!doctype html><iframe src="{address}" style="width: 390px; height: 844px; border: 0"></iframe><script>
+const frame = document.querySelector("iframe");
+frame.onload = () => {{
+  const root = frame.contentDocument.documentElement;
+  const cut = [...root.querySelectorAll("h1, h3, p, button, figcaption, select")].filter((e) =>
+    e.offsetParent && (e.scrollWidth > e.clientWidth + 1 || e.getBoundingClientRect().right > 390));
+  const made = document.createElement("pre"); made.id = "probe";
+  made.textContent = JSON.stringify({{inner: frame.contentWindow.innerWidth, width: root.scrollWidth,
+    cut: cut.map((e) => e.outerHTML), tables: root.querySelectorAll(".scroll table").length}});
+  document.body.append(made);
+}};
+</script>"""
+
+
+@pytest.mark.skipif(not CHROMIUM.is_file(), reason=f"needs {CHROMIUM} (apt-get install chromium)")
+def test_a_telephone_does_not_scroll_sideways(named, tmp_path):
+    outer = tmp_path / "phone.html"
+    outer.write_text(PHONE.format(address=named.as_uri()))
+    result = chromium(
+        tmp_path / "c", "--allow-file-access-from-files", "--hide-scrollbars", "--dump-dom", outer.as_uri()
+    )
+    probe = json.loads(unescape(re.search(r'<pre id="probe">(.*?)</pre>', result.stdout, re.S)[1]))
+    assert probe == {"inner": 390, "width": 390, "cut": [], "tables": 3}

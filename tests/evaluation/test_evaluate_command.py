@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -89,6 +90,37 @@ def test_bootstrap_and_paired_test(files, capsys):
     out = capsys.readouterr().out
     assert f"F1 95% [{100 * low:.2f}, {100 * high:.2f}]" in out
     assert "note (against): 1 prediction given again" in out
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "why"),
+    [
+        ([], [], "neither submission has a prediction to score"),
+        (PREDICTIONS[:3], PREDICTIONS[:3], "both submissions have the same counts in every document"),
+    ],
+)
+def test_where_there_is_nothing_to_test_no_p_value_is_printed(files, capsys, one, other, why):
+    for name, predictions in (("one.json", one), ("other.json", other)):
+        write_submission(files / name, predictions)
+    run(files, "--against", files / "other.json", "--json", files / "out.json", predictions="one.json")
+    out = capsys.readouterr().out
+    assert out.splitlines()[-1] == f"{why}, so there is no difference to test" and "1.0000" not in out
+    assert json.loads((files / "out.json").read_text())["against"]["no_difference"].startswith(why)
+
+
+def test_submissions_for_other_documents(files, capsys):
+    """They cannot be compared with; alone, they score 0 and it is said why."""
+    others = [replace(prediction, title=f"not {prediction.title}") for prediction in PREDICTIONS]
+    write_submission(files / "others.json", others)
+    before = sorted(files.iterdir())
+    with pytest.raises(DocreError) as error:
+        run(files, "--against", files / "others.json", "--json", files / "out.json")
+    assert str(error.value).startswith(
+        f"{files}/others.json: none of its {len(others)} predictions is for a document of"
+    )
+    assert sorted(files.iterdir()) == before and capsys.readouterr().out == ""
+    run(files, predictions="others.json")
+    assert "note: no prediction is for a document of the gold data" in capsys.readouterr().out
 
 
 def test_golden(shared, tmp_path):

@@ -15,6 +15,7 @@ from docre.tensors import LabelStatistics, ModelOutput
 from tests.losses import slow
 from tests.losses.cases import OTHER_PARAMETERS, Case, make_case, make_labels, parameters_for, statistics
 
+PUBLISHED = "aml amtl afl atgl atl balanced_softmax bce hingeabl mean_sat ncrl pemscl sat ssr_pu".split()
 every_loss = pytest.mark.parametrize("name", list(LOSSES))
 SETTINGS = [*((name, {}) for name in LOSSES), *OTHER_PARAMETERS]
 every_setting = pytest.mark.parametrize(("name", "given"), SETTINGS)
@@ -283,16 +284,20 @@ def test_parameters_are_all_its_state(name: str, given: dict[str, Any]) -> None:
 def test_says_what_it_is(name: str) -> None:
     loss = loss_class(name)
     text = inspect.getdoc(loss) or ""
-    assert loss.reference
-    assert text.partition("\n")[0].endswith(".")
-    for heading in ("L =", "Parameters:", "Use it", "Siblings:", "Reference:"):
-        assert heading in text, heading
+    assert loss.reference, f"loss {name!r}: give the paper as `reference`"
+    assert text.partition("\n")[0].endswith("."), f"loss {name!r}: begin its docstring with a sentence of one line"
+    assert "L =" in text, f"loss {name!r}: give its formula in the docstring, after 'L ='"
     for parameter in list(inspect.signature(loss).parameters)[1:]:
-        assert parameter in text, parameter
+        assert parameter in text, f"loss {name!r}: say in its docstring what {parameter!r} is"
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_published_losses_say_when_to_use_them(name: str) -> None:
+    for heading in ("Parameters:", "Use it", "Siblings:", "Reference:"):
+        assert heading in inspect.getdoc(loss_class(name)), heading
 
 
 def test_the_published_losses_are_there() -> None:
-    published = "aml amtl afl atgl atl balanced_softmax bce hingeabl mean_sat ncrl pemscl sat ssr_pu".split()
-    assert set(published) <= set(LOSSES)
+    assert set(PUBLISHED) <= set(LOSSES)
     assert set(slow.LOSSES) <= set(LOSSES)
     assert {name for name, _ in OTHER_PARAMETERS} <= set(LOSSES)

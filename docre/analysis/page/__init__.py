@@ -35,20 +35,21 @@ Row = tuple[str, Sequence[str]]
 
 def page(
     title: str,
-    subtitle: str,
+    notes: Sequence[str],
     tables: Mapping[str, tuple[Sequence[str], Sequence[Row]]],
     svgs: Mapping[str, str],
     data: Any,
 ) -> str:
     """The page.
 
+    notes:  what stands below the title, a paragraph each.
     tables: {caption: (column names, rows)}.
     svgs:   {caption: <svg> element}.
     data:   as described above.
     """
     parts = {
         "title": html.escape(title),
-        "subtitle": html.escape(subtitle),
+        "notes": "\n".join(f"<p>{html.escape(note)}</p>" for note in notes),
         "tables": "\n".join(_table(caption, columns, rows) for caption, (columns, rows) in tables.items()),
         "plots": "\n".join(
             f"<figure>{svg}<figcaption>{html.escape(caption)}</figcaption></figure>" for caption, svg in svgs.items()

@@ -1,0 +1,214 @@
+"""The README does what it says: every command in it is run, and its examples in Python, JSON and YAML are used."""
+
+import argparse
+import importlib
+import json
+import os
+import re
+import runpy
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import docre
+from docre import train
+from docre.analysis.plots import available
+from docre.data.docred import write_docred
+from docre.data.schema import load_schema
+from docre.settings import load_config
+from tests.conftest import ROOT
+from tests.tiny import RELATIONS, random_documents, save_tiny_encoder
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.M | re.S)
+INLINE = re.findall(r"`((?:python|bash) [^`]+)`", re.sub(r"^```.*?^```$", "", README, flags=re.M | re.S))
+
+
+def block(language: str, having: str = "") -> str:
+    """The block in the language that has this in it."""
+    (found,) = [text for name, text in BLOCKS if name == language and having in text]
+    return found
+
+
+def lines(text: str) -> list[str]:
+    """The commands of a block, without comments."""
+    commands = [shlex.join(shlex.split(line, comments=True)) for line in text.splitlines()]
+    return [command for command in commands if command]
+
+
+# What is not run as it stands, and why. Of each the arguments are parsed, or the syntax checked, and its files exist.
+NOT_RUN = {
+    "bash scripts/quickstart.sh": "installs; the training that it starts is run below, with other settings",
+    "bash scripts/test.sh": "installs, and is what runs this",
+    "bash scripts/test.sh tests/losses": "the same",
+    "bash scripts/compare_losses.sh": "takes an hour; tests/test_losses_train.py trains every loss",
+    "accelerate launch --num_processes 4 -m docre.train --config configs/redocred_bert_atgl.yaml": "four processes; "
+    "tests/test_processes.py starts some",
+    "torchrun --nproc_per_node 2 -m docre.train --config configs/redocred_bert_atgl.yaml": "the same",
+    "python -m docre.download redocred": "downloads; tests/test_download.py serves itself",
+    "python scripts/reproduce.py scripts/plans/cpu.yaml": "takes hours; tests/test_reproduce.py runs a small plan",
+    "python scripts/reproduce.py scripts/plans/gpu.yaml": "takes a GPU for days",
+    "python scripts/benchmark.py --scaling": "takes an hour; tests/test_benchmark_script.py runs parts",
+    "python scripts/benchmark_losses.py": "takes minutes",
+}
+# What is put behind a command so that it takes seconds. Hub names are folders of tiny encoders where it is run.
+SMALL = "encoder.name=bert-base-cased model.name=atlop model.head_size=32 model.block_size=8 training.epochs=1".split()
+BEHIND = {
+    "docre.train": SMALL,
+    "docre.sweep": SMALL,
+    "docre.synthetic": ["--train", "3", "--dev", "2", "--test", "2", "--output", "made"],
+}
+SCRIPTS = [lines(text) for name, text in BLOCKS if name == "bash"] + [lines(text) for text in INLINE]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory) -> Path:
+    """A folder after the quickstart, with all the files that the README's commands name: tiny ones, in the names of the
+    large."""
+    folder = tmp_path_factory.mktemp("readme")
+    for name in ("configs", "scripts"):
+        (folder / name).symlink_to(ROOT / name)
+    for name in ("bert-base-cased", "bert-base-uncased"):
+        save_tiny_encoder(folder / name)
+    real = dict(zip(RELATIONS, load_schema("docred").relations, strict=False))
+
+    def write(path: str, seed: int) -> None:
+        documents = random_documents(4, seed=seed)
+        renamed = [
+            replace(d, triples=[replace(t, relation=real[t.relation]) for t in d.triples or ()]) for d in documents
+        ]
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        write_docred(folder / path, renamed)
+
+    for seed, split in enumerate(("train", "dev", "test")):
+        for path in (f"data/redocred/{split}_revised.json", f"data/synthetic/{split}.json", f"{split}.json"):
+            write(path, seed)
+    write("documents.json", 9)
+    shutil.copy(ROOT / "data/synthetic/rel_info.json", folder / "data/synthetic")
+    (folder / "data/synthetic/rel_info.json").write_text(json.dumps({relation: relation for relation in real.values()}))
+    (folder / "mine.jsonl").write_text(" ".join(block("json", '"text"').split()) + "\n")
+    values = {"reader": "docred", **{split: str(folder / f"{split}.json") for split in ("train", "dev", "test")}}
+    overrides = [f"data.{key}={value}" for key, value in values.items()]
+    overrides += [
+        f"encoder.name={folder}/bert-base-cased",
+        "training.epochs=2",
+        "training.head_lr=1e-1",
+        "loss.alpha=60",
+    ]
+    overrides += ["data.relations=docred", f"output={folder}/runs/quickstart"]
+    train.main(["--config", str(ROOT / "configs/quickstart.yaml"), *overrides])
+    for name in ("mine", "a", "b"):
+        shutil.copytree(folder / "runs/quickstart", folder / "runs" / name)
+    shutil.copy(folder / "runs/mine/result.json", folder)
+    assert len(json.loads((folder / "result.json").read_text())) > 3
+    (folder / "my_losses.py").write_text(block("python", "LOSSES.register"))
+    return folder
+
+
+def command_of(words: list[str]) -> tuple[str, Callable[[list[str]], None], list[str]]:
+    """A module's or script's name, its main function and its arguments, of a command with python somewhere in it."""
+    if "-m" in words:
+        at = words.index("-m") + 1
+        name = words[at] if not (ROOT / words[at].replace(".", "/")).is_dir() else f"{words[at]}.__main__"
+        return words[at], importlib.import_module(name).main, words[at + 1 :]
+    return words[1], runpy.run_path(str(ROOT / words[1]))["main"], words[2:]
+
+
+@pytest.mark.parametrize("script", [s for s in SCRIPTS if set(s) - set(NOT_RUN)], ids=lambda script: script[0])
+def test_commands(script, place, monkeypatch, capsys):
+    """The lines of a block, one after another, as they stand."""
+    monkeypatch.chdir(place)
+    for command in script:
+        if command in NOT_RUN or ("docre.report" in command and not available()):
+            continue
+        if "my_losses" in command:  # in a process of its own, as what it registers would stay in this one
+            python = [sys.executable, *shlex.split(command)[1:], *BEHIND["docre.train"]]
+            environment = os.environ | {"PYTHONPATH": str(ROOT)}
+            result = subprocess.run(python, env=environment, capture_output=True, text=True, timeout=300)
+            assert result.returncode == 0, result.stderr
+            assert "name: mine\n  weight: 2" in Path("runs/mine_2/config.yaml").read_text()
+            continue
+        name, main, arguments = command_of(shlex.split(command))
+        if arguments == ["--help"]:
+            with pytest.raises(SystemExit, match=r"^0$"):
+                main(arguments)
+            continue
+        main([*arguments, *BEHIND.get(name, [])])
+        assert capsys.readouterr().out or name == "docre.synthetic"
+        for option in ("--output", "--json"):
+            if option in arguments:
+                assert Path(arguments[arguments.index(option) + 1]).exists()
+
+
+class Parsed(Exception):
+    """The arguments were right."""
+
+
+@pytest.mark.parametrize("command", NOT_RUN)
+def test_commands_that_are_not_run(command, monkeypatch):
+    assert command in {line for script in SCRIPTS for line in script}, "no longer in the README"
+    words = shlex.split(command)
+    for word in words:
+        assert not re.match(r"(configs|scripts|tests)/", word) or (ROOT / word).exists()
+    if words[0] == "bash":
+        subprocess.run(["bash", "-n", ROOT / words[1]], check=True)
+        return
+
+    def parse(parser: argparse.ArgumentParser, *arguments: Any) -> None:
+        real(parser, *arguments)
+        raise Parsed
+
+    real = argparse.ArgumentParser.parse_args
+    monkeypatch.setattr(argparse.ArgumentParser, "parse_args", parse)
+    _, main, arguments = command_of(words)
+    monkeypatch.setattr(sys, "argv", [words[1], *arguments])
+    with pytest.raises(Parsed):
+        main(arguments) if main.__code__.co_argcount else main()
+
+
+def test_examples_in_python(place, monkeypatch, capsys):
+    """All but those of the loss, which the next test has."""
+    monkeypatch.chdir(place)
+    for language, text in BLOCKS:
+        if language == "python" and "LOSSES.register" not in text and "@pair_loss" not in text:
+            exec(compile(text, "README.md", "exec"), {})
+            assert capsys.readouterr().out.count("\n") > 3
+
+
+def test_the_loss_fulfils_the_contract_where_the_readme_puts_it(tmp_path):
+    for name in ("docre", "tests/losses", "tests/fixtures"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("tests/__init__.py", "tests/conftest.py", "tests/tiny.py", "pyproject.toml"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    (tmp_path / "docre/losses/mine.py").write_text(block("python", "LOSSES.register"))
+    with (tmp_path / "tests/losses/slow.py").open("a") as slow:
+        slow.write("\n\n" + block("python", "@pair_loss"))
+    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+    for words in (
+        ["ruff", "check", "."],
+        ["ruff", "format", "--check", "."],
+        ["pytest", "-q", "-k", "mine"],
+    ):
+        result = subprocess.run(
+            [sys.executable, "-m", *words], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300
+        )
+        assert result.returncode == 0, result.stdout
+    assert int(re.search(r"(\d+) passed", result.stdout)[1]) >= 30
+
+
+def test_examples_of_data_and_config(tmp_path):
+    (tmp_path / "mine.json").write_text(f"[{block('json', 'vertexSet')}]")
+    (document,) = docre.read(tmp_path / "mine.json")
+    (tmp_path / "mine.jsonl").write_text(" ".join(block("json", '"text"').split()))
+    (same,) = docre.read(tmp_path / "mine.jsonl", "jsonl")
+    assert [e.name for e in document.entities] == [e.name for e in same.entities] == ["Ada Lovelace", "London"]
+    assert [(t.head, t.relation, t.tail) for t in document.triples] == [(0, "P19", 1)]
+    (tmp_path / "c.yaml").write_text(block("yaml"))
+    assert load_config(tmp_path / "c.yaml").loss.parameters == {"alpha": 16.5}
