@@ -8,6 +8,7 @@ import pytest
 from tests.conftest import ROOT
 
 BASE = {"errors", "files", "folders", "memory", "registry", "documents", "tensors", "config", "settings", "cli"}
+BASE |= {"progress"}
 SIBLINGS = {"data", "models", "losses", "evaluation", "analysis", "synthetic"}
 MIDDLE = {"predictor", "checkpoint", "probe"}
 LAYERS = [BASE, SIBLINGS, MIDDLE, {"training"}]
