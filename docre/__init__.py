@@ -3,21 +3,21 @@
 import docre
 
 model = docre.load("runs/redocred_bert_atgl")
-for triples in model.predict(docre.read("documents.json")):
+for triples in model.predict("documents.json"):
     for triple in triples:
-        print(triple.head, triple.relation, triple.tail, triple.margin)
+        print(triple.head_name, triple.relation_name, triple.tail_name, triple.margin)
 """
 
 from typing import TYPE_CHECKING, Any
 
 from docre.documents import Document, Entity, Mention, Prediction, Triple
-from docre.errors import DocreError
+from docre.errors import DocreError, DocreWarning
 
 if TYPE_CHECKING:
     from docre.checkpoint import load
     from docre.data import read
 
-__all__ = ["DocreError", "Document", "Entity", "Mention", "Prediction", "Triple", "load", "read"]
+__all__ = ["DocreError", "DocreWarning", "Document", "Entity", "Mention", "Prediction", "Triple", "load", "read"]
 
 _LAZY = {"load": "docre.checkpoint", "read": "docre.data"}  # torch takes seconds to import: only when it is needed
 
@@ -28,3 +28,7 @@ def __getattr__(name: str) -> Any:
 
         return getattr(importlib.import_module(_LAZY[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -4,11 +4,13 @@ import argparse
 import os
 import sys
 import time
+import warnings
 from collections.abc import Callable
 
-from docre.errors import DocreError
+from docre.errors import DocreError, DocreWarning
 
 PATIENCE = 10.0  # seconds
+formatwarning = warnings.formatwarning
 CHANGES = ("evaluation.", "training.precision", "data.max_tokens")  # keys that leave the trained model what it is
 
 
@@ -44,8 +46,9 @@ def run(command: Callable[[list[str]], None]) -> None:
     """Run `command` on the command line's arguments.
 
     A DocreError becomes one line on standard error and exit code 2; Ctrl-C exit code 130. A command that stopped for a
-    signal in its own way says so in the KeyboardInterrupt, with the exit code.
+    signal in its own way says so in the KeyboardInterrupt, with the exit code. A DocreWarning becomes one line too.
     """
+    warnings.formatwarning = as_line
     try:
         command(sys.argv[1:])
     except DocreError as error:
@@ -59,6 +62,15 @@ def run(command: Callable[[list[str]], None]) -> None:
         if interrupt.args and is_first():
             print(f"docre: {interrupt}", file=sys.stderr)
         sys.exit(getattr(interrupt, "code", 130))
+
+
+def as_line(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
+) -> str:
+    """A warning as commands print it: a DocreWarning as one line, any other as Python does."""
+    if issubclass(category, DocreWarning):
+        return f"docre: warning: {message}\n"
+    return formatwarning(message, category, filename, lineno, line)
 
 
 def is_first() -> bool:

@@ -92,10 +92,13 @@ class Evaluation(Section):
     """Relations predicted for an entity pair at most (-1: no limit)."""
     batch_size: int = Field(8, ge=1)
     """Documents a process takes at once when evaluating."""
-    max_pairs_per_batch: int | None = Field(None, ge=1)
-    """Entity pairs it takes at once; the predictions do not depend on it."""
+    max_pairs_per_batch: int | None = Field(16384, ge=1)
+    """Entity pairs it takes at once, which bounds its memory (null: no bound); the predictions do not depend on it."""
     max_tokens_per_batch: int | None = Field(None, ge=1)
     """Tokens it takes at once; a document with more goes alone."""
+    max_tokens: int | None = Field(None, ge=8)
+    """Tokens of a document at most when evaluating and predicting; by default data.max_tokens, as published. A document
+    of any length can be read: beyond the encoder's own limit through more windows."""
 
 
 class Logging(Section):

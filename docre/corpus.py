@@ -9,7 +9,7 @@ from docre.config import Component, Config
 from docre.data import oddities, read
 from docre.data.features import Features
 from docre.data.schema import LabelSchema, label_statistics, load_schema, schema_of
-from docre.documents import Document
+from docre.documents import Document, check_titles
 from docre.errors import DocreError
 from docre.losses import LOSSES
 
@@ -38,6 +38,7 @@ def read_corpus(config: Config) -> Corpus:
     schema = load_schema(data.relations) if data.relations else schema_of(chain(*documents.values()))
     for split, path in paths.items():
         schema.check(documents[split], str(path))
+    check_titles(documents["test"], str(data.test))  # a submission is written for it, labelled or not
     return Corpus(schema, **documents)
 
 
@@ -49,12 +50,15 @@ def resolve(config: Config, corpus: Corpus) -> Config:
     return config.model_copy(update={"loss": loss})
 
 
-def warnings(corpus: Corpus, features: Mapping[str, Sequence[Features]], max_tokens: int) -> Iterator[str]:
+def warnings(corpus: Corpus, features: Mapping[str, Sequence[Features]], config: Config) -> Iterator[str]:
     """A line for everything that is odd about the data."""
+    limits = dict.fromkeys(features, f"data.max_tokens={config.data.max_tokens}")
+    if config.evaluation.max_tokens:
+        limits |= dict.fromkeys(("dev", "test"), f"evaluation.max_tokens={config.evaluation.max_tokens}")
     yield from oddities.no_positives(corpus.train)
     for split, documents in (("dev", corpus.dev), ("test", corpus.test)):
         yield from oddities.unlabelled(split, documents)
         yield from oddities.unseen_relations(split, documents, corpus.train)
         yield from oddities.leaked(split, documents, corpus.train)
     for split, some in features.items():
-        yield from oddities.cut_off(split, some, max_tokens)
+        yield from oddities.cut_off(split, some, limits[split])

@@ -4,8 +4,8 @@ These are plain, immutable values that check themselves when made, so that code 
 outside its sentence or a triple between entities that do not exist.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from docre.errors import DocreError
@@ -53,8 +53,13 @@ class Triple:
 class Prediction:
     """A predicted triple of the document called `title`.
 
+    head, tail: positions of entities in the document; relation: the relation's id.
     score:  s_r, the relation's logit.
     margin: s_r minus the threshold that it was compared with; positive for everything that is predicted.
+    head_name, head_type, tail_name, tail_type: of the entities' first mentions, and
+    relation_name: the readable name of the relation, its id where it has none: what people read, which makes no
+                 prediction another one. "" where nobody filled them in, as in a submission file.
+    probability: that it is right, as a calibration says; None without one.
     """
 
     title: str
@@ -64,6 +69,12 @@ class Prediction:
     score: float = 0.0
     margin: float = 0.0
     evidence: tuple[int, ...] = ()
+    head_name: str = field(default="", compare=False)
+    head_type: str = field(default="", compare=False)
+    tail_name: str = field(default="", compare=False)
+    tail_type: str = field(default="", compare=False)
+    relation_name: str = field(default="", compare=False)
+    probability: float | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -127,3 +138,15 @@ class Document:
             return list(dict.fromkeys(self.pairs))
         entities = range(len(self.entities))
         return [(head, tail) for head in entities for tail in entities if head != tail]
+
+
+def check_titles(documents: Iterable[Document], source: str) -> None:
+    """Raises DocreError, beginning with `source`, where two documents have one title: a submission names documents by
+    title."""
+    seen: set[str] = set()
+    for document in documents:
+        if document.title in seen:
+            raise DocreError(
+                f"{source}: two documents have the title {document.title!r}; predictions name documents by title"
+            )
+        seen.add(document.title)

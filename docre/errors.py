@@ -1,4 +1,4 @@
-"""The one exception that users see: a mistake in what they gave, said in one line."""
+"""What users see of mistakes: one exception for wrong input, and one warning for what is odd, each said in one line."""
 
 
 class DocreError(ValueError):
@@ -9,3 +9,8 @@ class DocreError(ValueError):
 
     def __init__(self, message: str) -> None:
         super().__init__(" ".join(message.split()))
+
+
+class DocreWarning(UserWarning):
+    """Something about the input that stops nothing, but that a user should know. Commands print it on standard error as
+    `docre: warning: ...` (see docre.cli)."""

@@ -2,14 +2,14 @@
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from docre import cli
 from docre.calibrate import apply
-from docre.data import READERS, read
+from docre.data import READERS, oddities, read
 from docre.documents import Prediction
 from docre.errors import DocreError
 from docre.evaluation import (
@@ -50,9 +50,10 @@ def main(arguments: list[str]) -> None:
     other = None if options.against is None else read_other(options.against, evaluator, gold_file)
     if predictor:
         predictions = list(chain.from_iterable(predictor.predict(gold, progress=True)))
+        notes = oddities.unknown_relations(gold, predictor.schema.index)
     else:
-        predictions = read_submission(options.predictions)
-    report(evaluator, predictions, other, options.bootstrap, options.json, options.per_relation)
+        predictions, notes = read_submission(options.predictions), []
+    report(evaluator, predictions, other, options.bootstrap, options.json, options.per_relation, notes)
 
 
 def read_other(path: Path, evaluator: Evaluator, gold_file: Path) -> list[Prediction]:
@@ -128,15 +129,18 @@ def report(
     bootstrap: int | None = None,
     json: Path | None = None,
     per_relation: bool = False,
+    notes: Sequence[str] = (),
 ) -> None:
     """Score the predictions, write the scores to the file `json` where there is one, then print them as tables.
 
     other:     predictions to compare with, by a paired bootstrap test.
     bootstrap: the number of samples for confidence intervals, none without; of the test 1,000 without.
+    notes:     what was odd beside the notes of the scores themselves.
 
     Raises DocreError before anything is printed.
     """
     scores = evaluator(predictions)
+    scores = replace(scores, notes=(*scores.notes, *notes))
     content: dict[str, Any] = scores.to_json()
     sampled = None
     if bootstrap is not None:

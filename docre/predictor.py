@@ -1,31 +1,36 @@
 """A model ready for use: documents in, triples out, and the checkpoint folder that holds it."""
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
-from torch.utils.data import DataLoader
-from tqdm import tqdm
+from torch import Tensor
 
 from docre.config import Config
+from docre.data import oddities
 from docre.data.collate import Collator, WindowPlan
-from docre.data.features import Features, Featuriser
-from docre.data.limits import Limits
+from docre.data.features import Features, Featuriser, Ints
+from docre.data.given import Given, documents_of
+from docre.data.limits import Limits, piece, restrict
 from docre.data.schema import LabelSchema
 from docre.documents import Document, Prediction
-from docre.errors import DocreError
+from docre.errors import DocreError, DocreWarning
 from docre.losses import LOSSES
 from docre.memory import enough_memory_for, named
 from docre.models import MODELS, Encoder, Model
+from docre.progress import progress_bar
 from docre.tensors import Batch
 
 
 class Predictor:
-    """The pieces that turn documents into triples, built as a config says.
+    """The pieces that turn documents into triples, built as a config says, with the model in evaluation mode.
+
+    Any number of threads may predict with one at once: nothing here changes while it predicts. What does change it (its
+    config, `limits` or calibration, `to`, training) must not happen meanwhile.
 
     config:    the resolved config of the run (with the loss parameters that were taken from the training data).
     schema:    the relations.
@@ -42,12 +47,14 @@ class Predictor:
         self.loss = LOSSES.build(config.loss.name, config.loss.parameters, len(schema.relations))
         self.model = build_model(config, backbone, self.loss.num_outputs)
         self.weights_digest: str | None = None
-        self.featurise = Featuriser(tokenizer, schema, config.data.max_tokens)
+        self.featurise = Featuriser(tokenizer, schema, config.evaluation.max_tokens or config.data.max_tokens)
         encoder = self.model.encoder
         before, after = (tokenizer.cls_token_id,), (tokenizer.sep_token_id,) * encoder.window_end
         limits = config.evaluation
         self.limits = Limits(limits.max_pairs_per_batch, limits.max_tokens_per_batch, self.model.pairs_interact)
         self.collate = Collator(WindowPlan(encoder.max_length, before, after), len(schema.relations))
+        self.model.eval()
+        self.loss.eval()
 
     @property
     def device(self) -> torch.device:
@@ -60,79 +67,129 @@ class Predictor:
         self.loss.to(device)
         return self
 
-    def predict(self, documents: Sequence[Document], progress: bool = False) -> list[list[Prediction]]:
-        """The predicted triples of each document, in order, each with its score and margin."""
-        return self.predict_features(self.featurise(documents), progress)
+    def predict(self, documents: Given, progress: bool = False) -> list[list[Prediction]]:
+        """The predicted triples of each document, in order: always one list for each document, however it is given.
+
+        documents: a Document, a dict as docre's DocRED or jsonl reader takes it (labels are not looked at), a list of
+        these, or the path of a file in the format of the training data. Raises DocreError for anything else, and a
+        DocreWarning where the length limit cuts mentions off.
+        """
+        taken = documents_of(documents, self.config.data.reader)
+        found = self.predict_features(self.prepare(taken), progress)
+        return [[self._named(p, document) for p in some] for document, some in zip(taken, found, strict=True)]
+
+    def prepare(self, documents: Sequence[Document]) -> list[Features]:
+        """The features of documents to predict, with a DocreWarning where the length limit cuts mentions off."""
+        features = self.featurise(documents)
+        for line in oddities.unread(features, self.featurise.max_tokens):
+            warnings.warn(line, DocreWarning, stacklevel=3)
+        return features
 
     def predict_features(self, features: Sequence[Features], progress: bool = False) -> list[list[Prediction]]:
-        """`predict` for documents that are already featurised."""
-        found: list[list[Prediction]] = [[] for _ in features]
+        """`predict` for documents that are already featurised; the predictions lack names and types."""
+        parts: list[tuple[Ints, Ints, Ints, list[float], list[float]]] = []
 
-        def read(owners: list[int], parts: list[Features], logits: Tensor) -> None:
-            for owner, predictions in zip(owners, self._read(parts, logits), strict=True):
-                found[owner] += predictions
+        def read(document: Ints, pair: Ints, logits: Tensor) -> None:
+            where = self.decide(logits).nonzero(as_tuple=True)
+            row, relation = (x.cpu().numpy() for x in where)
+            scores, margins = self.loss.scores(logits.float())[where], self.loss.margins(logits)[where]
+            parts.append((document[row], pair[row], relation, scores.tolist(), margins.tolist()))
 
         self.run(features, read, "predict", progress)
+        rows = sorted((row for part in parts for row in zip(*part, strict=True)), key=lambda row: row[:2])
+        found: list[list[Prediction]] = [[] for _ in features]
+        for i, p, r, score, margin in rows:
+            head, tail = features[i].pairs[p].tolist()
+            found[i].append(Prediction(features[i].title, head, tail, self.schema.relations[r], score, margin))
         return found
 
+    @torch.inference_mode()
     def run(
         self,
         features: Sequence[Features],
-        read: Callable[[list[int], list[Features], Tensor], None],
+        read: Callable[[Ints, Ints, Tensor], None],
         what: str,
         progress: bool = False,
     ) -> None:
         """Give the logits of documents to `read`, batch by batch within the config's limits, documents of like length
-        together, the model in evaluation mode.
+        together.
 
-        read: takes the documents of a batch by number; their features, which for a document above the limits are pieces
-        that come in order; and the logits [pairs, outputs] of all, on the model's device. what: the name of the bar.
+        read: takes logits [pairs, outputs], on the model's device, and for each of their rows the number of the
+        document and that of the pair in it, both [pairs]. The pairs of a document come in order, unless the limits cut
+        it. what: the name of the bar, which counts pairs.
         Raises DocreError, naming the documents, where memory does not suffice for them.
         """
-        order = sorted(range(len(features)), key=lambda i: len(features[i].input_ids))
-        size = self.config.evaluation.batch_size
-        chunks = [[features[i] for i in order[start : start + size]] for start in range(0, len(order), size)]
-        parts = [part for chunk in chunks for part in self.limits.parts(chunk)]
-        owners = [i for i in order for _ in self.limits.pieces(features[i])]
-        loader: DataLoader[Batch] = DataLoader(
-            parts,  # type: ignore[arg-type]
-            batch_size=None,
-            collate_fn=self.collate,
-            pin_memory=self.device.type == "cuda",
-            generator=torch.Generator(),  # without one it draws from the global generator, which the training uses
-        )
-        bar = tqdm(total=len(owners), unit="doc", desc=what, disable=not progress, leave=False)
-        with evaluating(self.model), bar:
-            owner = iter(owners)
-            for part, batch in zip(parts, loader, strict=True):
+        with progress_bar(sum(len(f.pairs) for f in features), what, "pair", unit_scale=True, show=progress) as bar:
+            for batch, document, pair in self._batches(features):
                 with enough_memory_for(batch, "evaluation"):
                     logits = self.logits(batch)
                     check_finite(logits, batch)
-                    read(list(islice(owner, len(part))), part, logits)
-                bar.update(len(part))
+                    read(document, pair, logits)
+                bar.update(len(pair))
+
+    def _batches(self, features: Sequence[Features]) -> Iterator[tuple[Batch, Ints, Ints]]:
+        """Batches, and the document and the pair of each of their pairs, as `run` gives them to `read`."""
+        order = sorted(range(len(features)), key=lambda i: len(features[i].input_ids))
+        whole = [i for i in order if not self.limits.cut(features[i])]
+        size = self.config.evaluation.batch_size
+        for start in range(0, len(whole), size):
+            chunk = whole[start : start + size]
+            left = iter(chunk)
+            for part in self.limits.parts([features[i] for i in chunk]):
+                counts = [len(f.pairs) for f in part]
+                numbers = np.repeat(list(islice(left, len(part))), counts)
+                yield self._collate(part), numbers, np.concatenate([np.arange(count) for count in counts])
+        for i in order:
+            if self.limits.cut(features[i]):
+                for batch, pair in self._tiles(features[i]):
+                    yield batch, np.full(len(pair), i), pair
+
+    def _tiles(self, document: Features) -> Iterator[tuple[Batch, Ints]]:
+        """A document with too many pairs in tiles of pairs; the encoder reads it once."""
+        whole = self._collate([piece(document, 0, 0)])
+        with enough_memory_for(whole, "evaluation"):
+            hidden, rows = self._encode(whole)
+        for pair in self.limits.tiles(document):
+            some, mentions = restrict(document, pair)
+            kept = torch.from_numpy(np.isin(whole.row_mention.numpy(), mentions))
+            yield replace(self._collate([some]), read=(hidden, rows[kept.to(rows.device)])), pair
+
+    def _collate(self, documents: Sequence[Features]) -> Batch:
+        batch = self.collate(documents)
+        return batch.pin_memory() if self.device.type == "cuda" else batch
 
     @torch.inference_mode()
     def logits(self, batch: Batch) -> Tensor:
         """The model's logits [pairs, outputs] in the config's precision; the batch may be on any device."""
-        device = self.device
-        precision = resolve_precision(self.config.training.precision, device)
-        with torch.autocast(device.type, AUTOCAST.get(precision), enabled=precision in AUTOCAST):
-            return self.model(batch.to(device, non_blocking=True)).logits
+        with self._autocast():
+            return self.model(batch.to(self.device, non_blocking=True)).logits
 
-    @torch.inference_mode()
-    def _read(self, features: Sequence[Features], logits: Tensor) -> list[list[Prediction]]:
-        """The predictions of each document, from the logits of all."""
-        pair, relation = self.loss.decide(logits, self.config.evaluation.top_k).nonzero(as_tuple=True)
-        scores = self.loss.scores(logits.float())[pair, relation].tolist()
-        margins = self.loss.margins(logits)[pair, relation].tolist()
-        pairs = np.concatenate([f.pairs for f in features]).tolist()
-        owner = np.repeat(np.arange(len(features)), [len(f.pairs) for f in features]).tolist()
-        found: list[list[Prediction]] = [[] for _ in features]
-        for p, r, score, margin in zip(pair.tolist(), relation.tolist(), scores, margins, strict=True):
-            head, tail = pairs[p]
-            title = features[owner[p]].title
-            found[owner[p]].append(Prediction(title, head, tail, self.schema.relations[r], score, margin))
-        return found
+    def _encode(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """`Encoder.read` likewise."""
+        with self._autocast():
+            return self.model.encoder.read(batch.to(self.device, non_blocking=True))
+
+    def _autocast(self) -> torch.autocast:
+        device = self.device.type
+        precision = resolve_precision(self.config.training.precision, device)
+        return torch.autocast(device, AUTOCAST.get(precision), enabled=precision in AUTOCAST)
+
+    def decide(self, logits: Tensor) -> Tensor:
+        """The predicted relations, [pairs, outputs] -> bool [pairs, R], as the config says."""
+        return self.loss.decide(logits, self.config.evaluation.top_k)
+
+    def _named(self, prediction: Prediction, document: Document) -> Prediction:
+        """The prediction with names and types."""
+        head, tail = document.entities[prediction.head], document.entities[prediction.tail]
+        relation = self.schema.name(prediction.relation)
+        return replace(
+            prediction,
+            head_name=head.name,
+            head_type=head.type,
+            tail_name=tail.name,
+            tail_type=tail.type,
+            relation_name=relation,
+        )
 
 
 def build_model(config: Config, backbone: Any, num_outputs: int) -> Model:
@@ -149,17 +206,6 @@ def check_finite(logits: Tensor, batch: Batch) -> None:
         (pair,) = (~finite.all(1)).nonzero()[0].tolist()
         document = int(np.searchsorted(np.cumsum(batch.pair_counts), pair, side="right"))
         raise DocreError(f"{named([batch.titles[document]])}: the model's logits are not finite")
-
-
-@contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode, and at the end what was before."""
-    training = model.training
-    model.eval()
-    try:
-        yield
-    finally:
-        model.train(training)
 
 
 AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}

@@ -1,5 +1,6 @@
 """Looking into a model: the margins of all candidate pairs, and what a pair attends to."""
 
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -8,23 +9,27 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from docre.analysis import MarginTable
-from docre.data.features import Features
+from docre.data import oddities
+from docre.data.features import Ints
 from docre.documents import Document
+from docre.errors import DocreWarning
 from docre.memory import enough_memory_for
 from docre.models.pooling import pool_attention
-from docre.predictor import Predictor, evaluating
+from docre.predictor import Predictor
 
 
 def measure(predictor: Predictor, documents: Sequence[Document], progress: bool = False) -> MarginTable:
     """The margins of every candidate pair of labelled documents, computed as for predictions, calibration included.
 
-    Raises DocreError for a document without labels, or with a relation that the model does not know.
+    Labels of relations that the model does not know are left out, with a DocreWarning. Raises DocreError for a document
+    without labels.
     """
     for document in documents:
         if document.triples is None:
             raise document.fail("no labels, and the analysis needs them")
-    predictor.schema.check(documents, "analysis")
-    features = predictor.featurise(documents)
+    for line in oddities.unknown_relations(documents, predictor.schema.index):
+        warnings.warn(line, DocreWarning, stacklevel=2)
+    features = predictor.prepare(documents)
     relations = len(predictor.schema.relations)
     ends = np.cumsum([0, *(len(f.pairs) for f in features)])
     scores = np.zeros((ends[-1], relations), dtype=np.float32)
@@ -34,17 +39,12 @@ def measure(predictor: Predictor, documents: Sequence[Document], progress: bool 
         assert f.labels is not None
         labels[start + f.labels[:, 0], f.labels[:, 1]] = True
     loss = predictor.loss
-    done = ends.copy()
 
-    def read(owners: list[int], parts: list[Features], logits: Tensor) -> None:
-        rows = []
-        for i, part in zip(owners, parts, strict=True):
-            rows.append(np.arange(done[i], done[i] + len(part.pairs)))
-            done[i] += len(part.pairs)
-        here = np.concatenate(rows)
+    def read(document: Ints, pair: Ints, logits: Tensor) -> None:
+        here = ends[document] + pair
         scores[here] = loss.scores(logits.float()).cpu().numpy()
         margins[here] = loss.margins(logits).cpu().numpy()
-        predicted[here] = loss.decide(logits, predictor.config.evaluation.top_k).cpu().numpy()
+        predicted[here] = predictor.decide(logits).cpu().numpy()
 
     predictor.run(features, read, "margins", progress)
     pairs = np.concatenate([np.zeros((0, 2), dtype=np.int64), *(f.pairs for f in features)])
@@ -69,7 +69,7 @@ def context_attention(predictor: Predictor, documents: Sequence[Document]) -> li
     entity markers included; words that the length limit cut off have 0."""
     features = predictor.featurise(documents)
     found: list[NDArray[np.float32]] = []
-    with evaluating(predictor.model), torch.inference_mode():
+    with torch.inference_mode():
         for document, f in zip(documents, features, strict=True):
             batch = predictor.collate([f]).to(predictor.device)
             with enough_memory_for(batch, "evaluation"):

@@ -74,7 +74,8 @@ def train(config: Config, restart: bool = False) -> dict[str, Any]:
     set_seed(config.seed)
     name = config.encoder.name
     predictor = Predictor(config, corpus.schema, load_tokenizer(name), load_pretrained(name))
-    splits = {split: predictor.featurise(getattr(corpus, split)) for split in ("train", "dev", "test")}
+    splits = {"train": predictor.featurise(corpus.train, config.data.max_tokens)}
+    splits |= {split: predictor.featurise(getattr(corpus, split)) for split in ("dev", "test")}
     set_seed(config.seed, device_specific=True)
     trainer = Trainer(predictor, splits["train"], accelerator)
 
@@ -90,7 +91,7 @@ def train(config: Config, restart: bool = False) -> dict[str, Any]:
         if accelerator.is_main_process:
             print(f"docre: warning: {message}", file=sys.stderr)
 
-    for message in (*launch_warnings(processes), *warnings(corpus, splits, config.data.max_tokens)):
+    for message in (*launch_warnings(processes), *warnings(corpus, splits, config)):
         warn(message)
 
     def open_folder() -> Found:

@@ -107,7 +107,7 @@ def use(config: Config, tokenizer, encoder: Path) -> None:
     for some in features.values():
         for part in predictor.limits.parts(some):
             predictor.collate(part)
-    assert all("\n" not in line for line in warnings(corpus, features, config.data.max_tokens))
+    assert all("\n" not in line for line in warnings(corpus, features, config))
     trainer = Trainer(predictor, features["train"], Accelerator(cpu=True))
     next(trainer.feed.steps(0))
 

@@ -19,6 +19,7 @@ BASE = {
     "config",
     "settings",
     "cli",
+    "progress",
 }
 SIBLINGS = {"data", "models", "losses", "evaluation", "analysis", "synthetic"}
 MIDDLE = {"predictor", "checkpoint", "probe"}

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 
 from docre import folders, train
 from docre.data.docred import write_docred
@@ -181,6 +182,24 @@ def test_another_run_is_refused_and_can_be_restarted(corpus, tiny_encoder, tmp_p
     train.main(["--config", str(path), "--restart", "training.head_lr=3e-2"])
     second = json.loads((run / "metrics.json").read_text())
     assert first["epochs"] != second["epochs"] and len(second["epochs"]) == 2
+
+
+def test_a_run_of_an_earlier_docre_goes_on(corpus, tiny_encoder, tmp_path, monkeypatch, capsys, whole):
+    """Saved when evaluation.max_tokens did not exist and evaluation.max_pairs_per_batch had no bound."""
+    path = config(tmp_path / "a", corpus, tiny_encoder)
+    run = stopped(path, monkeypatch)
+    values = yaml.safe_load((run / "config.yaml").read_text())
+    del values["evaluation"]["max_tokens"]
+    values["evaluation"]["max_pairs_per_batch"] = None
+    (run / "config.yaml").write_text(yaml.safe_dump(values))
+    capsys.readouterr()
+    train.main(["--config", str(path)])
+    captured = capsys.readouterr()
+    assert "warning: evaluation.max_pairs_per_batch was None, now it is 16384: the result" in captured.err
+    assert f"going on from {run}/state-20: step 20, epoch 2/2" in captured.out
+    found, expected = outcome(run), dict(whole[True])
+    del found["log"], expected["log"]  # it has the warning
+    assert found == expected
 
 
 def test_changed_data_is_another_run(corpus, tiny_encoder, tmp_path, monkeypatch):

@@ -199,6 +199,35 @@ def test_without_dev_and_with_unlabelled_test(corpus, tiny_encoder, tmp_path):
     assert (tmp_path / "run" / "result.zip").is_file()
 
 
+@pytest.mark.parametrize("labelled", [True, False])
+def test_two_test_documents_of_one_title_are_refused_before_training(corpus, tiny_encoder, tmp_path, labelled):
+    documents = random_documents(3, seed=5, labelled=labelled)
+    write_docred(tmp_path / "test.json", [*documents, documents[0]])
+    data = {"train": str(corpus / "train.json"), "test": str(tmp_path / "test.json")}
+    config = write_config(tmp_path / "c.yaml", corpus, tiny_encoder, data=data)
+    with pytest.raises(DocreError, match=r"test\.json: two documents have the title 'doc 5000'"):
+        train.main(["--config", str(config)])
+    assert not (tmp_path / "run").exists()
+
+
+def test_evaluation_may_read_more_than_training(corpus, tiny_encoder, tmp_path, capsys):
+    """Training documents end at data.max_tokens, the test documents at evaluation.max_tokens."""
+    data = {"train": str(corpus / "train.json"), "test": str(corpus / "test.json"), "max_tokens": 16}
+    config = write_config(tmp_path / "c.yaml", corpus, tiny_encoder, data=data)
+    train.train(load_config(config, ["training.epochs=1", "evaluation.max_tokens=20"]))
+    warned = [line for line in capsys.readouterr().err.splitlines() if "cuts off" in line]
+    assert ["max_tokens=16 cuts" in line for line in warned] == [True, False]
+    assert "data.max_tokens=16 cuts off" in warned[0] and "of the train documents" in warned[0]
+    assert "evaluation.max_tokens=20 cuts off" in warned[1] and "of the test documents" in warned[1]
+    documents = docre.read(corpus / "test.json")
+    with pytest.warns(docre.DocreWarning):
+        found = list(chain.from_iterable(docre.load(tmp_path / "run", "cpu").predict(documents)))
+    written = json.loads((tmp_path / "run" / "result.json").read_text())
+    assert [(p.title, p.head, p.tail, p.relation) for p in found] == [
+        (entry["title"], entry["h_idx"], entry["t_idx"], entry["r"]) for entry in written
+    ]
+
+
 def test_accumulation_equals_one_large_batch(corpus, tiny_encoder, tmp_path):
     """Without dropout, 2 x 2 documents give the step of 4, pair for pair."""
     from tests.tiny import save_tiny_encoder

@@ -1,5 +1,6 @@
 """Documents to token ids: entity markers, word pieces, mention positions, candidate pairs."""
 
+import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,7 @@ from docre.documents import Document, Mention
 from docre.errors import DocreError
 
 MARKER = "*"
+TOKENISING = threading.Lock()  # Hugging Face's tokenizers cannot be called by two threads at once
 Ints = NDArray[np.int64]
 
 
@@ -28,8 +30,11 @@ class Features:
     pairs:          [pairs, 2] the (head, tail) candidates.
     contexts:       [contexts, 2] the unordered entity pairs among them, smaller index first, and
     pair_context:   [pairs] the context of each pair.
-    labels:         [positives, 2] (pair, relation) of each label, without duplicates; None for unlabelled documents.
-    cut_mentions:   how many mentions the length limit cut off.
+    labels:         [positives, 2] (pair, relation) of each label, without duplicates, where the relation is in the
+                    schema; None for unlabelled documents.
+    cut_mentions:   how many mentions the length limit cut off,
+    cut_entities:   how many entities lost all of their mentions so, and
+    whole_length:   how many tokens the document has without the limit.
     """
 
     title: str
@@ -42,6 +47,8 @@ class Features:
     pair_context: Ints
     labels: Ints | None
     cut_mentions: int
+    cut_entities: int
+    whole_length: int
 
 
 class Featuriser:
@@ -66,17 +73,19 @@ class Featuriser:
         self._learn([MARKER])
         self._marker = self._pieces[MARKER][:1]
 
-    def __call__(self, documents: Sequence[Document]) -> list[Features]:
-        """The features of each document, in order."""
+    def __call__(self, documents: Sequence[Document], max_tokens: int | None = None) -> list[Features]:
+        """The features of each document, in order. Any number of threads may ask at once. max_tokens: in place of the
+        Featuriser's own."""
         self._learn(word for document in documents for sentence in document.sentences for word in sentence)
-        return [self._featurise(document) for document in documents]
+        return [self._featurise(document, max_tokens or self.max_tokens) for document in documents]
 
     def _learn(self, words: Iterable[str]) -> None:
         new = [word for word in dict.fromkeys(words) if word not in self._pieces]
         if new:
             plain = self.tokenizer.is_fast  # one in Python would split every token that was added to it, not only these
             options = dict(add_special_tokens=False, split_special_tokens=plain, truncation=False, verbose=False)
-            encoded = self.tokenizer(new, **options)["input_ids"]
+            with TOKENISING:
+                encoded = self.tokenizer(new, **options)["input_ids"]
             self._pieces.update(zip(new, map(self._as_text, encoded), strict=True))
 
     def _as_text(self, pieces: list[int]) -> list[int]:
@@ -118,13 +127,13 @@ class Featuriser:
         position.append(len(ids))
         return ids, position, mentions
 
-    def _featurise(self, document: Document) -> Features:
+    def _featurise(self, document: Document, max_tokens: int) -> Features:
         ids, position, mentions = self._tokens(document)
         spans = [(position[offset + m.start], position[offset + m.end], e) for offset, m, e in mentions]
-        limit = self.max_tokens - 1
+        limit = max_tokens - 1
         kept = [span for span in spans if span[0] < limit]
         table = np.array(kept, dtype=np.int64).reshape(-1, 3)
-        pairs = np.array(document.candidate_pairs, dtype=np.int64).reshape(-1, 2)
+        pairs = candidate_pairs(document)
         contexts, pair_context = unordered(pairs)
         return Features(
             title=document.title,
@@ -135,24 +144,44 @@ class Featuriser:
             pairs=pairs,
             contexts=contexts,
             pair_context=pair_context,
-            labels=self._labels(document),
+            labels=self._labels(document, pairs),
             cut_mentions=len(spans) - len(kept),
+            cut_entities=len({e for _, _, e in spans}) - len({e for _, _, e in kept}),
+            whole_length=len(ids) + 1,
         )
 
-    def _labels(self, document: Document) -> Ints | None:
-        """(pair, relation) of each label; labels of no candidate pair (head == tail, say) are left out."""
+    def _labels(self, document: Document, pairs: Ints) -> Ints | None:
+        """(pair, relation) of each label; labels of no candidate pair (head == tail, say) and those of a relation that
+        is not in the schema are left out."""
         if document.triples is None:
             return None
-        index = {pair: i for i, pair in enumerate(document.candidate_pairs)}
-        found = {
-            (index[t.head, t.tail], self.schema.index[t.relation])
-            for t in document.triples
-            if (t.head, t.tail) in index
-        }
-        return np.array(sorted(found), dtype=np.int64).reshape(-1, 2)
+        index = self.schema.index
+        known = [(t.head, t.tail, index[t.relation]) for t in document.triples if t.relation in index]
+        labels = np.array(known, dtype=np.int64).reshape(-1, 3)
+        entities = len(document.entities)
+        codes, order = np.unique(code(pairs, entities), return_index=True)
+        wanted = code(labels, entities)
+        place = np.searchsorted(codes, wanted)
+        found = place < len(codes)
+        found[found] = codes[place[found]] == wanted[found]
+        return np.unique(np.stack([order[place[found]], labels[found, 2]], axis=1), axis=0)
+
+
+def candidate_pairs(document: Document) -> Ints:
+    """`Document.candidate_pairs` as an array [pairs, 2]; of all pairs no list is made, which would take gigabytes for
+    a few thousand entities."""
+    if document.pairs is None:
+        return np.argwhere(~np.eye(len(document.entities), dtype=bool))
+    return np.array(document.candidate_pairs, dtype=np.int64).reshape(-1, 2)
 
 
 def unordered(pairs: Ints) -> tuple[Ints, Ints]:
     """The unordered entity pairs among (head, tail) `pairs` [pairs, 2], smaller index first, and which one each is."""
-    contexts, pair_context = np.unique(np.sort(pairs, axis=1), axis=0, return_inverse=True)
-    return contexts.reshape(-1, 2), pair_context.reshape(-1)
+    entities = int(pairs.max(initial=0)) + 1
+    codes, pair_context = np.unique(code(np.sort(pairs, axis=1), entities), return_inverse=True)
+    return np.stack(np.divmod(codes, entities), axis=1), pair_context.reshape(-1)
+
+
+def code(pairs: Ints, entities: int) -> Ints:
+    """One number for each of the (head, tail) pairs [pairs, 2 or more] of so many entities."""
+    return pairs[:, 0] * entities + pairs[:, 1]

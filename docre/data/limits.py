@@ -1,12 +1,14 @@
 """Batches that fit into memory: a batch that is too large is taken in parts, a document that is alone, in pieces."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from math import isqrt
 
 import numpy as np
 
-from docre.data.features import Features
+from docre.data.features import Features, Ints, unordered
+from docre.tensors import stretches
 
 
 @dataclass(frozen=True)
@@ -38,12 +40,27 @@ class Limits:
 
     def pieces(self, document: Features) -> list[Features]:
         """The document, or pieces of about the same number of pairs, in order."""
-        count = len(document.pairs)
-        if self.whole or self.pairs is None or count <= self.pairs:
+        if not self.cut(document):
             return [document]
+        assert self.pairs is not None
+        count = len(document.pairs)
         number = -(-count // self.pairs)
         edges = [i * count // number for i in range(number + 1)]
         return [piece(document, start, stop) for start, stop in pairwise(edges)]
+
+    def cut(self, document: Features) -> bool:
+        """Whether the document has too many pairs to be taken as it is."""
+        return not self.whole and exceeds(len(document.pairs), self.pairs)
+
+    def tiles(self, document: Features) -> Iterator[Ints]:
+        """The numbers of the document's pairs in tiles within the limit, every pair in one. The pairs of a tile are
+        between two small groups of entities, in both directions: few entities and few contexts, each in one tile."""
+        most = len(document.pairs) if self.pairs is None else self.pairs
+        group = document.pairs // max(1, isqrt(most // 2))
+        corner = group.min(axis=1) * (group.max(initial=0) + 1) + group.max(axis=1)
+        order = np.argsort(corner, kind="stable")
+        for tile in np.split(order, np.nonzero(np.diff(corner[order]))[0] + 1):
+            yield from (tile[some] for some in stretches(len(tile), most))
 
 
 def exceeds(number: int, limit: int | None) -> bool:
@@ -64,3 +81,23 @@ def piece(document: Features, start: int, stop: int) -> Features:
         pair_context=pair_context.reshape(-1),
         labels=labels,
     )
+
+
+def restrict(document: Features, chosen: Ints) -> tuple[Features, Ints]:
+    """The document with the `chosen` pairs and their entities alone, numbered anew, without labels; and the numbers of
+    the mentions that are left."""
+    entities, pairs = np.unique(document.pairs[chosen], return_inverse=True)
+    pairs = pairs.reshape(-1, 2)
+    contexts, pair_context = unordered(pairs)
+    (mentions,) = np.nonzero(np.isin(document.mention_entity, entities))
+    some = replace(
+        document,
+        mentions=document.mentions[mentions],
+        mention_entity=np.searchsorted(entities, document.mention_entity[mentions]),
+        num_entities=len(entities),
+        pairs=pairs,
+        contexts=contexts,
+        pair_context=pair_context,
+        labels=None,
+    )
+    return some, mentions

@@ -3,7 +3,7 @@
 Each function gives the lines to warn with, none where all is well.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from docre.data.features import Features
 from docre.documents import Document
@@ -45,8 +45,8 @@ def leaked(split: str, documents: Iterable[Document], train: Iterable[Document])
     return [f"{len(found)} {split} documents are in the training set too, word for word: {some(found)}"]
 
 
-def cut_off(split: str, features: Iterable[Features], max_tokens: int) -> list[str]:
-    """More than 1% of the mentions beyond the length limit."""
+def cut_off(split: str, features: Iterable[Features], limit: str) -> list[str]:
+    """More than 1% of the mentions beyond the length limit, called "data.max_tokens=1024", say."""
     cut = whole = 0
     for document in features:
         cut += document.cut_mentions
@@ -54,7 +54,37 @@ def cut_off(split: str, features: Iterable[Features], max_tokens: int) -> list[s
     if cut <= MOST_CUT * whole:
         return []
     share = f"{cut} of {whole} mentions ({100 * cut / whole:.1f}%)"
-    return [f"data.max_tokens={max_tokens} cuts off {share} of the {split} documents"]
+    return [f"{limit} cuts off {share} of the {split} documents"]
+
+
+def unread(features: Sequence[Features], max_tokens: int) -> list[str]:
+    """Mentions beyond the length limit in documents that are about to be predicted."""
+    cut = [document for document in features if document.cut_mentions]
+    if not cut:
+        return []
+    mentions, entities = (sum(getattr(f, f"cut_{what}") for f in cut) for what in ("mentions", "entities"))
+    return [
+        f"{len(cut)} of {len(features)} documents are longer than {max_tokens} tokens; what lies beyond is not read: "
+        f"{mentions} mentions, all mentions of {entities} entities among them ({some([f.title for f in cut])}); "
+        f"evaluation.max_tokens={max(f.whole_length for f in cut)} reads them whole"
+    ]
+
+
+def unknown_relations(documents: Iterable[Document], known: Collection[str]) -> list[str]:
+    """Labels of relations that a model does not know."""
+    missing = {
+        (i, triple.head, triple.tail, triple.relation)
+        for i, document in enumerate(documents)
+        for triple in document.triples or ()
+        if triple.relation not in known
+    }
+    if not missing:
+        return []
+    names = sorted({relation for *_, relation in missing})
+    return [
+        f"{len(missing)} gold triples are of {len(names)} relations that the model does not know ({some(names)}): "
+        "they are counted as missed"
+    ]
 
 
 def relations(documents: Iterable[Document]) -> set[str]:

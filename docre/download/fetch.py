@@ -9,10 +9,9 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from docre.errors import DocreError
 from docre.files import read_text, write_text
+from docre.progress import progress_bar
 
 CHUNK = 1 << 16
 LARGEST = 2 << 30  # bytes: more than any of these files, far less than a disk
@@ -86,7 +85,7 @@ def receive(url: str, part: Path, name: str) -> None:
             version = strong_version(response)
             if version:
                 write_text(mark, version)
-        with tqdm(total=total, initial=start, desc=name, unit="B", unit_scale=True, disable=None) as bar:
+        with progress_bar(total, name, "B", initial=start, unit_scale=True) as bar:
             append(response, part, bar)
     if total is not None and part.stat().st_size != total:
         raise http.client.HTTPException("the connection broke off")

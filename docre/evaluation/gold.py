@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from docre.documents import Document
+from docre.documents import Document, check_titles
 from docre.errors import DocreError
 from docre.evaluation.facts import TrainFacts
 
@@ -32,11 +32,8 @@ class GoldIndex:
     def __init__(self, documents: Sequence[Document], train: TrainFacts | None, source: str) -> None:
         self.rows: dict[str, int] = {}
         labelled: list[Document] = []
+        check_titles(documents, source)
         for document in documents:
-            if document.title in self.rows:
-                raise DocreError(
-                    f"{source}: two documents have the title {document.title!r}; predictions name documents by title"
-                )
             self.rows[document.title] = UNLABELLED if document.triples is None else len(labelled)
             if document.triples is not None:
                 labelled.append(document)

@@ -9,13 +9,13 @@ from typing import Any, Protocol
 import torch
 from accelerate import Accelerator
 from torch import Tensor
-from tqdm import tqdm
 
 from docre.config import Config
 from docre.data.features import Features
 from docre.errors import DocreError
 from docre.memory import enough_memory_for, keep_freed_memory, named
 from docre.predictor import Predictor
+from docre.progress import progress_bar
 from docre.tensors import Batch
 from docre.training.feed import Feed
 from docre.training.interrupts import Interrupts
@@ -128,14 +128,8 @@ class Trainer:
         """The steps that are left of an epoch. Every so many a line goes to the log, and the state to the disk."""
         self.objective.train()
         place, steps = self.place, self.feed.steps_per_epoch
-        bar = tqdm(
-            desc=f"epoch {place.epoch + 1}/{self.config.epochs}",
-            total=steps,
-            initial=place.done,
-            unit="step",
-            disable=not self.accelerator.is_main_process,
-            leave=False,
-        )
+        what = f"epoch {place.epoch + 1}/{self.config.epochs}"
+        bar = progress_bar(steps, what, "step", initial=place.done, show=self.accelerator.is_main_process)
         with bar:
             for step, count, batches in self.feed.steps(place.epoch, place.done):
                 norm = self._step(max(1, self.feed.pairs(step)), count, batches)

@@ -149,6 +149,7 @@ class TrainingRun:
     def _predict(self, split: str) -> list[Prediction]:
         """The predictions for all documents of a split, each made by one of the processes; every process gets all."""
         accelerator, features = self.accelerator, self.splits[split]
+        self.predictor.model.eval()  # the next epoch's first step switches back
         own = range(accelerator.process_index, len(features), accelerator.num_processes)
         found = self.predictor.predict_features([features[i] for i in own], progress=accelerator.is_main_process)
         everything = gather_object(list(zip(own, found, strict=True)))

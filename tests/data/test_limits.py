@@ -1,6 +1,8 @@
 """Batches in parts and documents in pieces: everything is there once, and gradients and predictions stay the same."""
 
+from dataclasses import replace
 from itertools import chain
+from math import isqrt
 
 import numpy as np
 import pytest
@@ -9,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from docre.config import Config
-from docre.data.features import Features
-from docre.data.limits import Limits
+from docre.data.features import Features, unordered
+from docre.data.limits import Limits, restrict
 from docre.data.schema import LabelSchema
-from docre.models import load_tokenizer
+from docre.models import Encoder, load_tokenizer
 from docre.predictor import Predictor
 from docre.training.objective import Objective
 from tests.tiny import RELATIONS, random_documents, tiny_bert
@@ -104,6 +106,54 @@ def test_predictions_do_not_depend_on_the_limits(predictor, features):
                 assert [p.margin for p in some] == pytest.approx([p.margin for p in others], abs=1e-4)
     finally:
         predictor.limits = Limits()
+
+
+@given(
+    entities=st.integers(2, 12),
+    listed=st.none() | st.lists(st.tuples(st.integers(0, 11), st.integers(0, 11)), min_size=1),
+    limit=st.none() | st.integers(1, 200),
+)
+def test_every_pair_is_in_one_tile(entities, listed, limit, features):
+    every = [(h, t) for h in range(entities) for t in range(entities) if h != t]
+    pairs = np.array(every if listed is None else list(dict.fromkeys(listed)), dtype=np.int64)
+    contexts, pair_context = unordered(pairs)
+    mention_entity = np.arange(12).repeat(2)
+    mentions = np.stack([np.arange(24), np.arange(24) + 1], axis=1)
+    document = replace(
+        features[0],
+        mentions=mentions,
+        mention_entity=mention_entity,
+        num_entities=12,
+        pairs=pairs,
+        contexts=contexts,
+        pair_context=pair_context,
+    )
+    tiles = list(Limits(limit).tiles(document))
+    assert sorted(np.concatenate(tiles).tolist()) == list(range(len(pairs)))
+    for chosen in tiles:
+        assert limit is None or len(chosen) <= limit
+        some, left = restrict(document, chosen)
+        used = np.unique(pairs[chosen])
+        assert some.num_entities == len(used) <= (12 if limit is None else 2 * max(1, isqrt(limit // 2)))
+        assert (used[some.pairs] == pairs[chosen]).all()
+        assert (used[some.contexts[some.pair_context]] == np.sort(pairs[chosen], axis=1)).all()
+        assert (mentions[left] == some.mentions).all() and (used[some.mention_entity] == mention_entity[left]).all()
+        assert set(mention_entity[left]) == set(used.tolist()) and some.labels is None
+
+
+def test_the_encoder_reads_a_document_once(predictor, features, monkeypatch):
+    """However many tiles its pairs are taken in, also where it is longer than a window."""
+    read = []
+    real = Encoder.read
+    monkeypatch.setattr(Encoder, "read", lambda self, batch: read.append(batch.titles) or real(self, batch))
+    monkeypatch.setattr(predictor, "limits", Limits(7))
+    whole = predictor.model.encoder.max_length
+    assert max(len(f.input_ids) for f in features if len(f.pairs) > 7) > whole
+    sizes = []
+    predictor.run(features, lambda document, pair, logits: sizes.append(len(logits)), "x")
+    assert max(sizes) <= 7 and len(sizes) > len(features) and sum(sizes) == sum(len(f.pairs) for f in features)
+    titles = [title for titles in read for title in titles]
+    assert len(titles) == len(features)
 
 
 def test_documents_stay_whole_for_a_model_whose_pairs_interact(features):
