@@ -9,7 +9,8 @@ from collections.abc import Callable
 from docre.errors import DocreError
 
 PATIENCE = 10.0  # seconds
-CHANGES = ("evaluation.", "training.precision", "data.max_tokens")  # keys that leave the trained model what it is
+# keys that leave the trained model what it is
+CHANGES = ("evaluation.", "training.precision", "data.max_tokens", "encoder.implementation")
 
 
 def add_changes(parser: argparse.ArgumentParser) -> None:

@@ -37,7 +37,7 @@ class Predictor:
         self.schema = schema
         self.tokenizer = tokenizer
         self.loss = LOSSES.build(config.loss.name, config.loss.parameters, len(schema.relations))
-        encoder = Encoder(backbone, config.encoder.averaged_layers)
+        encoder = Encoder(backbone, config.encoder.averaged_layers, config.encoder.implementation)
         parameters = config.model.parameters
         self.model: Model = MODELS.build(config.model.name, parameters, encoder, self.loss.num_outputs)
         self.featurise = Featuriser(tokenizer, schema, config.data.max_tokens)
