@@ -8,7 +8,7 @@ One function for each place: window by window on a CPU, where small products sta
 padded inside attention only, on a GPU, where a loop would wait for kernel launches.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -42,24 +42,30 @@ def packed_attention(
     return attend(query, key, value, scale, dropout, bias), None
 
 
+# Of windows, from their queries and keys [windows, heads, length, size]: [windows, heads, length, length].
+Bias = Callable[[Tensor, Tensor], Tensor]
+
+
 def attend(
-    query: Tensor, key: Tensor, value: Tensor, scale: float, dropout: float, bias: Tensor | None = None
+    query: Tensor, key: Tensor, value: Tensor, scale: float, dropout: float, bias: Tensor | Bias | None = None
 ) -> Tensor:
     """softmax(q k^T * scale + bias) v within each window of the current plan: query, key, value [1, heads, tokens,
     size] -> [1, tokens, heads, size]. Dropout falls on the probabilities, and the rows that are kept are those after
     it, as published.
 
-    bias: [windows or 1, heads or 1, longest window, longest window], with all heads if it takes a gradient.
+    bias: for all windows the same, [1, heads or 1, longest window, longest window], with all heads if it takes a
+          gradient; or a function that computes it.
     """
     plan = current_plan()
     keep = plan.next_layer_is_read()
     q, k, v = (x.squeeze(0) for x in (query, key, value))  # by [0] the gradient would be made of zeros and copied
     if query.is_cuda:
-        output, rows = attend_padded(q, k, v, scale, dropout, plan, keep, bias)
-    elif dropout:
-        output, rows = _WindowAttention.apply(q, k, v, scale, dropout, plan, keep, bias)
+        added = bias(plan.spread(q), plan.spread(k)) if callable(bias) else bias
+        output, rows = attend_padded(q, k, v, scale, dropout, plan, keep, added)
+    elif callable(bias):
+        output, rows = attend_alone(q, k, v, scale, dropout, plan, keep, bias)
     else:
-        output, rows = attend_windows(q, k, v, scale, plan, keep, bias)
+        output, rows = attend_packed(q, k, v, scale, dropout, plan, keep, bias)
     if rows is not None:
         plan.rows.append(rows)
     return output[None]
@@ -68,15 +74,38 @@ def attend(
 Attended = tuple[Tensor, Tensor | None]  # [tokens, heads, size] and, in a layer whose rows are kept, those
 
 
+def attend_packed(
+    q: Tensor, k: Tensor, v: Tensor, scale: float, p: float, plan: AttentionPlan, keep: bool, bias: Tensor | None
+) -> Attended:
+    """Attention [heads, tokens, size] window by window."""
+    if p:
+        return _WindowAttention.apply(q, k, v, scale, p, plan, keep, bias)
+    return attend_windows(q, k, v, scale, plan, keep, bias)
+
+
+def attend_alone(
+    q: Tensor, k: Tensor, v: Tensor, scale: float, p: float, plan: AttentionPlan, keep: bool, bias: Bias
+) -> Attended:
+    """The same where the bias is computed, so that the bias of only one window is there at a time."""
+    outputs, rows = [], []
+    split = (x.split(plan.window_lengths, 1) for x in (q, k, v))
+    for alone, qw, kw, vw in zip(plan.alone(), *split, strict=True):
+        output, read = attend_packed(qw, kw, vw, scale, p, alone, keep, bias(qw[None], kw[None]))
+        outputs.append(output)
+        if read is not None:
+            rows.append(nn.functional.pad(read, (0, plan.longest - read.shape[2])))
+    return torch.cat(outputs), torch.cat(rows) if keep else None
+
+
 def attend_windows(
     q: Tensor, k: Tensor, v: Tensor, scale: float, plan: AttentionPlan, keep: bool, bias: Tensor | None = None
 ) -> Attended:
     """Attention [heads, tokens, size] without dropout: fused for all tokens, and once more, as probabilities, for the
     rows that are read. Saves the [length x length] maps of every layer."""
     outputs, rows = [], []
-    for window, (tokens, index, _) in enumerate(plan.windows()):
+    for tokens, index, _ in plan.windows():
         qw, kw, vw = q[:, tokens], k[:, tokens], v[:, tokens]
-        added = window_bias(bias, window, qw.shape[1])
+        added = window_bias(bias, qw.shape[1])
         mask = None if added is None else added[None].to(q.dtype)
         outputs.append(scaled_dot_product_attention(qw[None], kw[None], vw[None], attn_mask=mask, scale=scale)[0])
         if keep:
@@ -88,9 +117,9 @@ def attend_windows(
     return torch.cat(outputs, dim=1).transpose(0, 1), torch.cat(rows) if keep else None
 
 
-def window_bias(bias: Tensor | None, window: int, length: int) -> Tensor | None:
-    """The bias of one window, [heads or 1, length, length]."""
-    return None if bias is None else bias[window % len(bias), :, :length, :length]
+def window_bias(bias: Tensor | None, length: int) -> Tensor | None:
+    """The bias of a window of that length, [heads or 1, length, length]."""
+    return None if bias is None else bias[0, :, :length, :length]
 
 
 class _WindowAttention(torch.autograd.Function):
@@ -125,10 +154,10 @@ class _WindowAttention(torch.autograd.Function):
         output = q.new_empty(q.shape[1], q.shape[0], v.shape[2])
         rows = q.new_zeros(len(plan.row_index), q.shape[0], plan.longest) if keep else None
         first, second = buffers(parts, q, 2)
-        for heads, tokens, index, place, shape, window in parts:
+        for heads, tokens, index, place, shape in parts:
             probability = cut(first, shape)
             torch.bmm(q[heads, tokens] * scale, k[heads, tokens].transpose(1, 2), out=probability)
-            added = window_bias(bias, window, shape[2])
+            added = window_bias(bias, shape[2])
             if added is not None:
                 probability.add_(added.expand(len(q), -1, -1)[heads])
             torch.softmax(probability, -1, out=probability)
@@ -154,7 +183,7 @@ class _WindowAttention(torch.autograd.Function):
         sums = (output * d_output).sum(2).transpose(0, 1) * 2  # [heads, tokens], for P / 2
         d_output = d_output.transpose(0, 1) * (2 * up)
         first, second = buffers(parts, q, 2)
-        for (heads, tokens, index, place, shape, window), half in zip(parts, halves, strict=True):
+        for (heads, tokens, index, place, shape), half in zip(parts, halves, strict=True):
             here = heads, tokens
             kept = torch.clamp(half, min=0, out=cut(first, shape))
             dv[here] = torch.bmm(kept.transpose(1, 2), d_output[here])
@@ -169,7 +198,7 @@ class _WindowAttention(torch.autograd.Function):
             dq[here] = torch.bmm(d_scores, k[here]).mul_(-scale)
             dk[here] = torch.bmm(d_scores.transpose(1, 2), q[here]).mul_(-scale)
             if d_bias is not None:
-                d_bias[window % len(d_bias), heads, : shape[1], : shape[2]] -= d_scores
+                d_bias[0, heads, : shape[1], : shape[2]] -= d_scores
         return dq, dk, dv, None, None, None, None, d_bias
 
 
@@ -187,7 +216,10 @@ def cut(buffer: Tensor, shape: torch.Size) -> Tensor:
 def attend_padded(
     q: Tensor, k: Tensor, v: Tensor, scale: float, p: float, plan: AttentionPlan, keep: bool, bias: Tensor | None = None
 ) -> Attended:
-    """Attention [heads, tokens, size] over all windows at once: a few kernels, however many windows there are."""
+    """Attention [heads, tokens, size] over all windows at once: a few kernels, however many windows there are.
+
+    bias: [windows or 1, heads or 1, longest window, longest window].
+    """
     _, real, row_place = plan.padded
     qw, kw, vw = plan.spread(q), plan.spread(k), plan.spread(v)
     mask = real[:, None, None]

@@ -22,7 +22,6 @@ class Part(NamedTuple):
     read:          positions in the window whose attention is read.
     place:         where these stand among the rows of the batch.
     shape:         of the attention, [heads, length, length].
-    window:        the number of the window.
     """
 
     heads: slice
@@ -30,7 +29,6 @@ class Part(NamedTuple):
     read: Tensor
     place: slice
     shape: torch.Size
-    window: int
 
 
 @dataclass
@@ -79,18 +77,23 @@ class AttentionPlan:
     def parts(self, heads: int, bytes_each: int) -> list[Part]:
         """The windows, and of each as many heads at a time as fit into SCRATCH."""
         found = []
-        for window, (tokens, index, place) in enumerate(self.windows()):
+        for tokens, index, place in self.windows():
             length = tokens.stop - tokens.start
             step = max(1, SCRATCH // (bytes_each * length * length))
             for some in stretches(heads, step):
                 shape = torch.Size((some.stop - some.start, length, length))
-                found.append(Part(some, tokens, index, place, shape, window))
+                found.append(Part(some, tokens, index, place, shape))
         return found
 
     def windows(self) -> list[tuple[slice, Tensor, slice]]:
         """Of each window: its tokens, the positions in it whose attention is read, and their place among the rows."""
         tokens, rows = slices(self.window_lengths), slices(self.row_counts)
         return list(zip(tokens, self.row_index.split(self.row_counts), rows, strict=True))
+
+    def alone(self) -> list["AttentionPlan"]:
+        """A plan for each window."""
+        parts = zip(self.window_lengths, self.row_index.split(self.row_counts), self.row_counts, strict=True)
+        return [AttentionPlan((length,), index, (count,), self.first_layer) for length, index, count in parts]
 
     @cached_property
     def padded(self) -> tuple[Tensor, Tensor, Tensor]:

@@ -22,12 +22,11 @@ def tensors(dtype=torch.float32) -> list[torch.Tensor]:
 
 
 def bias(kind: str) -> torch.Tensor | None:
-    """None; learned, one for all windows or one for each; or the band of 5 tokens around each."""
+    """None; learned; or the band of 5 tokens around each."""
     torch.manual_seed(1)
     if kind == "band":
         return plan().band(3)
-    shapes = {"one": (1, HEADS, 12, 12), "each": (3, HEADS, 12, 12)}
-    return torch.randn(shapes[kind]).mul_(2).requires_grad_() if kind in shapes else None
+    return torch.randn(1, HEADS, 12, 12).mul_(2).requires_grad_() if kind == "learned" else None
 
 
 def plain(q, k, v, masks=None, bias=None):
@@ -38,7 +37,7 @@ def plain(q, k, v, masks=None, bias=None):
         here = slice(start, start + length)
         scores = SCALE * q[:, here] @ k[:, here].transpose(1, 2)
         if bias is not None:
-            scores = scores + bias[0 if len(bias) == 1 else w, :, :length, :length]
+            scores = scores + bias[0, :, :length, :length]
         maps = scores.softmax(-1)
         maps = maps if masks is None else maps * masks[w]
         outputs.append((maps @ v[:, here]).transpose(0, 1))
@@ -54,7 +53,7 @@ def gradients(outputs, inputs):
     return torch.autograd.grad(total, inputs)
 
 
-BIASES = ["none", "one", "each", "band"]
+BIASES = ["none", "learned", "band"]
 
 
 @pytest.mark.parametrize("kind", BIASES)

@@ -75,17 +75,14 @@ def gradients(outputs, backbone):
     return {name: parameter.grad for name, parameter in backbone.named_parameters()}
 
 
-def in_one_piece(q, k, v, scale, plan, keep, bias):
-    return module.attend_padded(q, k, v, scale, 0.0, plan, keep, bias)
-
-
 @pytest.mark.parametrize("layers", [1, 3])
 @pytest.mark.parametrize("way", ["evaluation", "training", "as on a GPU", "plain"])
 @pytest.mark.parametrize("family", FAMILIES)
 def test_equals_transformers_own_attention(family, way, layers, monkeypatch):
     """Documents of one window and of several; with gradients; in training with dropout that drops nothing."""
     if way == "as on a GPU":
-        monkeypatch.setattr(module, "attend_windows", in_one_piece)
+        monkeypatch.setattr(torch.Tensor, "is_cuda", True)
+        monkeypatch.delattr(module, "attend_packed")
     batch = batch_of(*BATCHES["two windows"])
     original, backbone = tiny(family).double().eval(), tiny(family).double()
     if way == "plain":
