@@ -11,7 +11,8 @@ from docre.errors import DocreError, DocreWarning
 
 PATIENCE = 10.0  # seconds
 formatwarning = warnings.formatwarning
-CHANGES = ("evaluation.", "training.precision", "data.max_tokens")  # keys that leave the trained model what it is
+# keys that leave the trained model what it is
+CHANGES = ("evaluation.", "training.precision", "data.max_tokens", "encoder.implementation")
 
 
 def add_plugins(parser: argparse.ArgumentParser) -> None:

@@ -48,6 +48,9 @@ class EncoderConfig(Section):
     """A Hugging Face hub name, a local folder, or package:NAME/sub/folder for weights in an installed package."""
     averaged_layers: int = Field(1, ge=1)
     """Hidden states and attention are the mean of this many last layers (ATLOP: 1, ATGL paper: 3)."""
+    implementation: Literal["auto", "plain"] = "auto"
+    """auto: faster and in less memory, without padding where docre knows how for this kind of encoder; plain: the
+    encoder's own modules with nothing of docre's in them, to compare with. Both compute the same."""
 
 
 class Training(Section):

@@ -194,7 +194,7 @@ class Predictor:
 
 def build_model(config: Config, backbone: Any, num_outputs: int) -> Model:
     """The model that a config describes, around an encoder model, with so many outputs for a pair."""
-    encoder = Encoder(backbone, config.encoder.averaged_layers)
+    encoder = Encoder(backbone, config.encoder.averaged_layers, config.encoder.implementation)
     return MODELS.build(config.model.name, config.model.parameters, encoder, num_outputs)
 
 

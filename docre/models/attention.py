@@ -8,10 +8,8 @@ One function for each place: window by window on a CPU, where small products sta
 padded inside attention only, on a GPU, where a loop would wait for kernel launches.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -22,77 +20,9 @@ from transformers import AttentionInterface
 
 from docre.models.dropout import LEVELS, draw, survivors
 from docre.models.dropout import dropout as drop
-from docre.tensors import stretches
+from docre.models.plan import AttentionPlan, Part, current_plan
 
 PACKED = "docre_packed"
-
-
-class Part(NamedTuple):
-    """Some heads of one window.
-
-    heads, tokens: which.
-    read:          positions in the window whose attention is read.
-    place:         where these stand among the rows of the batch.
-    shape:         of the attention, [heads, length, length].
-    """
-
-    heads: slice
-    tokens: slice
-    read: Tensor
-    place: slice
-    shape: torch.Size
-
-
-@dataclass
-class AttentionPlan:
-    """What the attention function has to know of a batch, and where it leaves the rows.
-
-    window_lengths: tokens of each window.
-    row_index:      [rows] position in its window of each token whose attention is read, window by window.
-    row_counts:     rows of each window.
-    first_layer:    the rows of this layer and all later ones are kept.
-    rows:           by layer, [rows, heads, longest window], zero beyond a row's window.
-    """
-
-    window_lengths: tuple[int, ...]
-    row_index: Tensor
-    row_counts: tuple[int, ...]
-    first_layer: int
-    rows: list[Tensor] = field(default_factory=list)
-
-    def mean_rows(self) -> Tensor:
-        """The kept rows, mean over the layers: [rows, heads, longest window]."""
-        return self.rows[0] if len(self.rows) == 1 else torch.stack(self.rows).mean(0)
-
-    def parts(self, heads: int, bytes_each: int) -> list[Part]:
-        """The windows, and of each as many heads at a time as fit into SCRATCH."""
-        found = []
-        for tokens, index, place in self.windows():
-            length = tokens.stop - tokens.start
-            step = max(1, SCRATCH // (bytes_each * length * length))
-            for some in stretches(heads, step):
-                shape = torch.Size((some.stop - some.start, length, length))
-                found.append(Part(some, tokens, index, place, shape))
-        return found
-
-    def windows(self) -> list[tuple[slice, Tensor, slice]]:
-        """Of each window: its tokens, the positions in it whose attention is read, and their place among the rows."""
-        tokens, rows = slices(self.window_lengths), slices(self.row_counts)
-        return list(zip(tokens, self.row_index.split(self.row_counts), rows, strict=True))
-
-    @cached_property
-    def padded(self) -> tuple[Tensor, Tensor, Tensor]:
-        """For attention over all windows at once: where each token stands when every window is as long as the longest
-        [tokens], where a window has a token [windows, longest], and where each row stands [rows]."""
-        device, longest = self.row_index.device, max(self.window_lengths)
-        lengths, counts = (torch.tensor(x, device=device) for x in (self.window_lengths, self.row_counts))
-        windows = torch.arange(len(lengths), device=device)
-        real = torch.arange(longest, device=device) < lengths[:, None]
-        tokens = sum(self.window_lengths)
-        of_token = windows.repeat_interleave(lengths, output_size=tokens)
-        of_row = windows.repeat_interleave(counts, output_size=len(self.row_index))
-        place = torch.arange(tokens, device=device) + (windows * longest - lengths.cumsum(0) + lengths)[of_token]
-        return place, real, of_row * longest + self.row_index
 
 
 def packed_attention(
@@ -103,44 +33,93 @@ def packed_attention(
     attention_mask: Tensor | None,
     scaling: float | None = None,
     dropout: float = 0.0,
-    plan: AttentionPlan | None = None,
+    sliding_window: int | None = None,
     **_: Any,
 ) -> tuple[Tensor, None]:
-    """softmax(q k^T * scaling) v within each window: query, key, value [1, heads, tokens, size] -> [1, tokens, heads,
-    size]. Dropout falls on the probabilities, and the rows that are kept are those after it, as published."""
-    assert plan is not None, "packed attention is reached through docre.models.encoder only"
-    keep = int(module.layer_idx) >= plan.first_layer  # type: ignore[arg-type]
+    """`attend` as transformers calls an attention function."""
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
+    bias = None if sliding_window is None else current_plan().band(sliding_window)
+    return attend(query, key, value, scale, dropout, bias), None
+
+
+# Of windows, from their queries and keys [windows, heads, length, size]: [windows, heads, length, length].
+Bias = Callable[[Tensor, Tensor], Tensor]
+
+
+def attend(
+    query: Tensor, key: Tensor, value: Tensor, scale: float, dropout: float, bias: Tensor | Bias | None = None
+) -> Tensor:
+    """softmax(q k^T * scale + bias) v within each window of the current plan: query, key, value [1, heads, tokens,
+    size] -> [1, tokens, heads, size]. Dropout falls on the probabilities, and the rows that are kept are those after
+    it, as published.
+
+    bias: for all windows the same, [1, heads or 1, longest window, longest window], with all heads if it takes a
+          gradient; or a function that computes it.
+    """
+    plan = current_plan()
+    keep = plan.next_layer_is_read()
     q, k, v = (x.squeeze(0) for x in (query, key, value))  # by [0] the gradient would be made of zeros and copied
     if query.is_cuda:
-        output, rows = attend_padded(q, k, v, scale, dropout, plan, keep)
-    elif dropout:
-        output, rows = _WindowAttention.apply(q, k, v, scale, dropout, plan, keep)
+        added = bias(plan.spread(q), plan.spread(k)) if callable(bias) else bias
+        output, rows = attend_padded(q, k, v, scale, dropout, plan, keep, added)
+    elif callable(bias):
+        output, rows = attend_alone(q, k, v, scale, dropout, plan, keep, bias)
     else:
-        output, rows = attend_windows(q, k, v, scale, plan, keep)
+        output, rows = attend_packed(q, k, v, scale, dropout, plan, keep, bias)
     if rows is not None:
         plan.rows.append(rows)
-    return output[None], None
+    return output[None]
 
 
 Attended = tuple[Tensor, Tensor | None]  # [tokens, heads, size] and, in a layer whose rows are kept, those
 
 
-def attend_windows(q: Tensor, k: Tensor, v: Tensor, scale: float, plan: AttentionPlan, keep: bool) -> Attended:
+def attend_packed(
+    q: Tensor, k: Tensor, v: Tensor, scale: float, p: float, plan: AttentionPlan, keep: bool, bias: Tensor | None
+) -> Attended:
+    """Attention [heads, tokens, size] window by window."""
+    if p:
+        return _WindowAttention.apply(q, k, v, scale, p, plan, keep, bias)
+    return attend_windows(q, k, v, scale, plan, keep, bias)
+
+
+def attend_alone(
+    q: Tensor, k: Tensor, v: Tensor, scale: float, p: float, plan: AttentionPlan, keep: bool, bias: Bias
+) -> Attended:
+    """The same where the bias is computed, so that the bias of only one window is there at a time."""
+    outputs, rows = [], []
+    split = (x.split(plan.window_lengths, 1) for x in (q, k, v))
+    for alone, qw, kw, vw in zip(plan.alone(), *split, strict=True):
+        output, read = attend_packed(qw, kw, vw, scale, p, alone, keep, bias(qw[None], kw[None]))
+        outputs.append(output)
+        if read is not None:
+            rows.append(nn.functional.pad(read, (0, plan.longest - read.shape[2])))
+    return torch.cat(outputs), torch.cat(rows) if keep else None
+
+
+def attend_windows(
+    q: Tensor, k: Tensor, v: Tensor, scale: float, plan: AttentionPlan, keep: bool, bias: Tensor | None = None
+) -> Attended:
     """Attention [heads, tokens, size] without dropout: fused for all tokens, and once more, as probabilities, for the
     rows that are read. Saves the [length x length] maps of every layer."""
     outputs, rows = [], []
     for tokens, index, _ in plan.windows():
         qw, kw, vw = q[:, tokens], k[:, tokens], v[:, tokens]
-        outputs.append(scaled_dot_product_attention(qw[None], kw[None], vw[None], scale=scale)[0])
+        added = window_bias(bias, qw.shape[1])
+        mask = None if added is None else added[None].to(q.dtype)
+        outputs.append(scaled_dot_product_attention(qw[None], kw[None], vw[None], attn_mask=mask, scale=scale)[0])
         if keep:
             scores = torch.bmm(qw.index_select(1, index) * scale, kw.transpose(1, 2))
+            if added is not None:
+                scores = scores + added[:, index]
             read = softmax(scores).transpose(0, 1)
-            rows.append(nn.functional.pad(read, (0, max(plan.window_lengths) - read.shape[2])))
+            rows.append(nn.functional.pad(read, (0, plan.longest - read.shape[2])))
     return torch.cat(outputs, dim=1).transpose(0, 1), torch.cat(rows) if keep else None
 
 
-SCRATCH = 2 * 2**20  # bytes of a [heads, length, length] buffer: on a CPU it should stay in the cache
+def window_bias(bias: Tensor | None, length: int) -> Tensor | None:
+    """The bias of a window of that length, [heads or 1, length, length]."""
+    return None if bias is None else bias[0, :, :length, :length]
 
 
 class _WindowAttention(torch.autograd.Function):
@@ -150,25 +129,37 @@ class _WindowAttention(torch.autograd.Function):
     of heads * length^2. This keeps four: P / 2 where a probability survives and -P / 2 where it is dropped. And its
     backward pass goes over them five times where autograd's does eleven: dropout's scale u is put on the values and the
     gradients instead, and softmax's gradient P * (G - sum P G), with the gradient G of the probabilities, takes its sum
-    from the output, as sum P G = sum O dO.
+    from the output, as sum P G = sum O dO. A bias of the scores has this same gradient, and is not kept.
     """
 
     @staticmethod
     @custom_fwd(device_type="cpu", cast_inputs=torch.float32)
     def forward(
-        ctx: Any, q: Tensor, k: Tensor, v: Tensor, scale: float, p: float, plan: AttentionPlan, keep: bool
+        ctx: Any,
+        q: Tensor,
+        k: Tensor,
+        v: Tensor,
+        scale: float,
+        p: float,
+        plan: AttentionPlan,
+        keep: bool,
+        bias: Tensor | None = None,
     ) -> Attended:
         dropped = round(p * LEVELS)
         up = LEVELS / max(1, LEVELS - dropped)
         parts = plan.parts(len(q), q.element_size())
-        ctx.settings = scale, up, parts, keep  # no plan: it will hold our output, a ring never freed
+        bias_shape = None if bias is None else bias.shape
+        ctx.settings = scale, up, parts, keep, bias_shape  # no plan: it will hold our output, a ring never freed
         halves = []
         output = q.new_empty(q.shape[1], q.shape[0], v.shape[2])
-        rows = q.new_zeros(len(plan.row_index), q.shape[0], max(plan.window_lengths)) if keep else None
+        rows = q.new_zeros(len(plan.row_index), q.shape[0], plan.longest) if keep else None
         first, second = buffers(parts, q, 2)
         for heads, tokens, index, place, shape in parts:
             probability = cut(first, shape)
             torch.bmm(q[heads, tokens] * scale, k[heads, tokens].transpose(1, 2), out=probability)
+            added = window_bias(bias, shape[2])
+            if added is not None:
+                probability.add_(added.expand(len(q), -1, -1)[heads])
             torch.softmax(probability, -1, out=probability)
             kept = survivors(draw(shape), dropped, cut(second, shape)).mul_(probability)
             halves.append(torch.sub(kept, probability, alpha=0.5))
@@ -186,8 +177,9 @@ class _WindowAttention(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, d_output: Tensor, d_rows: Tensor | None) -> tuple[Tensor | None, ...]:
         q, k, v, output, rows, *halves = ctx.saved_tensors
-        scale, up, parts, keep = ctx.settings
+        scale, up, parts, keep, bias_shape = ctx.settings
         dq, dk, dv = (torch.empty_like(x) for x in (q, k, v))
+        d_bias = q.new_zeros(bias_shape) if any(ctx.needs_input_grad[7:]) else None
         sums = (output * d_output).sum(2).transpose(0, 1) * 2  # [heads, tokens], for P / 2
         d_output = d_output.transpose(0, 1) * (2 * up)
         first, second = buffers(parts, q, 2)
@@ -205,7 +197,9 @@ class _WindowAttention(torch.autograd.Function):
             d_scores = torch.abs(half, out=gradient).mul_(inner[:, :, None]).sub_(kept)  # -(P * (G - sum P G))
             dq[here] = torch.bmm(d_scores, k[here]).mul_(-scale)
             dk[here] = torch.bmm(d_scores.transpose(1, 2), q[here]).mul_(-scale)
-        return dq, dk, dv, None, None, None, None
+            if d_bias is not None:
+                d_bias[0, heads, : shape[1], : shape[2]] -= d_scores
+        return dq, dk, dv, None, None, None, None, d_bias
 
 
 def buffers(parts: Sequence[Part], like: Tensor, count: int) -> list[Tensor]:
@@ -219,40 +213,37 @@ def cut(buffer: Tensor, shape: torch.Size) -> Tensor:
     return buffer[: shape.numel()].view(shape)
 
 
-def attend_padded(q: Tensor, k: Tensor, v: Tensor, scale: float, p: float, plan: AttentionPlan, keep: bool) -> Attended:
-    """Attention [heads, tokens, size] over all windows at once: a few kernels, however many windows there are."""
-    place, real, row_place = plan.padded
-    heads, size = q.shape[0], q.shape[2]
+def attend_padded(
+    q: Tensor, k: Tensor, v: Tensor, scale: float, p: float, plan: AttentionPlan, keep: bool, bias: Tensor | None = None
+) -> Attended:
+    """Attention [heads, tokens, size] over all windows at once: a few kernels, however many windows there are.
 
-    def spread(x: Tensor) -> Tensor:
-        """[heads, tokens, size] -> [windows, heads, longest, size]."""
-        flat = x.new_zeros(real.numel(), heads, size).index_copy(0, place, x.transpose(0, 1))
-        return flat.unflatten(0, real.shape).transpose(1, 2)
-
-    qw, kw, vw = spread(q), spread(k), spread(v)
+    bias: [windows or 1, heads or 1, longest window, longest window].
+    """
+    _, real, row_place = plan.padded
+    qw, kw, vw = plan.spread(q), plan.spread(k), plan.spread(v)
     mask = real[:, None, None]
     if not keep:
-        output = scaled_dot_product_attention(qw, kw, vw, attn_mask=mask, dropout_p=p, scale=scale)
-        return output.transpose(1, 2).flatten(0, 1)[place], None
-    scores = torch.matmul(qw * scale, kw.transpose(2, 3)).masked_fill(~mask, -torch.inf)
+        added = mask if bias is None else hide(bias.to(q.dtype), mask)
+        output = scaled_dot_product_attention(qw, kw, vw, attn_mask=added, dropout_p=p, scale=scale)
+        return plan.gather(output.transpose(1, 2)), None
+    scores = torch.matmul(qw * scale, kw.transpose(2, 3))
+    scores = scores.masked_fill(~mask, -torch.inf) if bias is None else hide(scores + bias, mask)
     probability = drop(softmax(scores), p)
     output = torch.matmul(probability.to(v.dtype), vw)
     rows = probability.transpose(1, 2).flatten(0, 1)[row_place]
-    return output.transpose(1, 2).flatten(0, 1)[place], rows
+    return plan.gather(output.transpose(1, 2)), rows
+
+
+def hide(scores: Tensor, mask: Tensor) -> Tensor:
+    """The scores with a very low one where there is no token. It is finite: a place beyond a window, all of whose
+    tokens a bias may exclude, would get NaN for its softmax and spread that by the gradient."""
+    return scores.masked_fill(~mask, torch.finfo(scores.dtype).min)
 
 
 def softmax(scores: Tensor) -> Tensor:
     """Over the last dimension, in float32 or better."""
     return scores.softmax(-1, dtype=torch.promote_types(scores.dtype, torch.float32))
-
-
-def slices(lengths: Sequence[int]) -> list[slice]:
-    """Where parts of these lengths lie when they lie end to end."""
-    done, found = 0, []
-    for length in lengths:
-        found.append(slice(done, done + length))
-        done += length
-    return found
 
 
 AttentionInterface.register(PACKED, packed_attention)

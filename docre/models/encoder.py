@@ -8,19 +8,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 from transformers import AutoModel, AutoTokenizer
-from transformers.activations import GELUActivation
 from transformers.utils import logging
 
 from docre.errors import DocreError
-from docre.models.attention import PACKED, AttentionPlan
 from docre.models.dropout import Dropout
-from docre.models.gelu import Gelu
+from docre.models.packing import pack
+from docre.models.plan import AttentionPlan
 from docre.models.swap import swap
 from docre.tensors import Batch
-
-# Encoders whose attention is plain softmax(q k^T) v behind transformers' attention interface and whose positions are
-# learned: these run packed. Every other encoder runs padded with eager attention: slower, same numbers.
-PACKED_TYPES = frozenset({"bert", "camembert", "electra", "roberta", "xlm-roberta"})
 
 
 class Encoder(nn.Module):
@@ -29,9 +24,12 @@ class Encoder(nn.Module):
     backbone:        a Hugging Face encoder model.
     averaged_layers: hidden states and attention are the mean of this many last layers: 1 as ATLOP reads them, 3 as
                      the ATGL paper does.
+    implementation:  "auto": without padding, with cheaper dropout and GELU, and without attention maps that are not
+                     read, where docre.models.packing knows how; a type that it does not know runs padded, with
+                     transformers' eager attention. "plain": every type does, with nothing of ours in it.
     """
 
-    def __init__(self, backbone: Any, averaged_layers: int = 1) -> None:
+    def __init__(self, backbone: Any, averaged_layers: int = 1, implementation: str = "auto") -> None:
         super().__init__()
         layers = backbone.config.num_hidden_layers
         if not 1 <= averaged_layers <= layers:
@@ -39,11 +37,11 @@ class Encoder(nn.Module):
         backbone.pooler = None  # its weights would get no gradient
         self.backbone = backbone
         self.averaged_layers = averaged_layers
-        self.packed = backbone.config.model_type in PACKED_TYPES
-        swap(backbone, nn.Dropout, lambda old: Dropout(old.p))
-        if self.packed:
-            swap(backbone, GELUActivation, lambda _: Gelu())
-        backbone.set_attn_implementation(PACKED if self.packed else "eager")
+        self.packed = implementation == "auto" and pack(backbone)
+        if implementation == "auto":
+            swap(backbone, nn.Dropout, lambda old: Dropout(old.p))
+        if not self.packed:
+            backbone.set_attn_implementation("eager")
 
     @property
     def hidden_size(self) -> int:
@@ -77,15 +75,16 @@ class Encoder(nn.Module):
 
     def _run_packed(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Hidden states [window tokens, hidden] and attention [rows, heads, longest window], without padding."""
-        first = self.backbone.config.num_hidden_layers - self.averaged_layers
+        config = self.backbone.config
+        layers = config.num_hidden_layers * getattr(config, "inner_group_num", 1)  # ALBERT may repeat groups of layers
         index = batch.position_ids[batch.row_token]
-        plan = AttentionPlan(batch.window_lengths, index, batch.row_counts, first)
-        output = self.backbone(
-            input_ids=batch.input_ids[None],
-            position_ids=batch.position_ids[None] + self._position_offset(),
-            output_hidden_states=self.averaged_layers > 1,
-            plan=plan,
-        )
+        plan = AttentionPlan(batch.window_lengths, index, batch.row_counts, layers - self.averaged_layers)
+        with plan.followed():
+            output = self.backbone(
+                input_ids=batch.input_ids[None],
+                position_ids=batch.position_ids[None] + self._position_offset(),
+                output_hidden_states=self.averaged_layers > 1,
+            )
         return self._mean_hidden(output)[0], plan.mean_rows()
 
     def _run_padded(self, batch: Batch) -> tuple[Tensor, Tensor]:

@@ -94,7 +94,7 @@ class Trainer:
         self.config = config.training
         self.every = config.logging.every
         self.on_gpu = accelerator.device.type != "cpu"
-        if not self.on_gpu:
+        if not self.on_gpu and config.encoder.implementation != "plain":
             keep_freed_memory()
         self.feed = Feed(predictor, features, accelerator.process_index, accelerator.num_processes, pin=self.on_gpu)
         objective = Objective(predictor.model, predictor.loss).to(accelerator.device)

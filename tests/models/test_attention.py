@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from docre.models import attention as module
-from docre.models.attention import AttentionPlan, _WindowAttention, attend_padded, attend_windows
+from docre.models.attention import _WindowAttention, attend_padded, attend_windows
 from docre.models.dropout import LEVELS
+from docre.models.plan import AttentionPlan
 
 LENGTHS, ROWS = (7, 1, 12), (3, 0, 4)
 HEADS, SIZE, SCALE = 2, 4, 0.37
@@ -20,13 +21,24 @@ def tensors(dtype=torch.float32) -> list[torch.Tensor]:
     return [torch.randn(HEADS, sum(LENGTHS), SIZE, dtype=dtype).mul_(2).requires_grad_() for _ in range(3)]
 
 
-def plain(q, k, v, masks=None):
+def bias(kind: str) -> torch.Tensor | None:
+    """None; learned; or the band of 5 tokens around each."""
+    torch.manual_seed(1)
+    if kind == "band":
+        return plan().band(3)
+    return torch.randn(1, HEADS, 12, 12).mul_(2).requires_grad_() if kind == "learned" else None
+
+
+def plain(q, k, v, masks=None, bias=None):
     """The definition: maps of each window, times a given mask, and the rows that are read of them."""
     outputs, rows, start = [], [], 0
     index = plan().row_index.split(ROWS)
     for w, length in enumerate(LENGTHS):
         here = slice(start, start + length)
-        maps = (SCALE * q[:, here] @ k[:, here].transpose(1, 2)).softmax(-1)
+        scores = SCALE * q[:, here] @ k[:, here].transpose(1, 2)
+        if bias is not None:
+            scores = scores + bias[0, :, :length, :length]
+        maps = scores.softmax(-1)
         maps = maps if masks is None else maps * masks[w]
         outputs.append((maps @ v[:, here]).transpose(0, 1))
         rows.append(torch.nn.functional.pad(maps[:, index[w]].transpose(0, 1), (0, max(LENGTHS) - length)))
@@ -41,23 +53,40 @@ def gradients(outputs, inputs):
     return torch.autograd.grad(total, inputs)
 
 
+BIASES = ["none", "learned", "band"]
+
+
+@pytest.mark.parametrize("kind", BIASES)
 @pytest.mark.parametrize(
-    "attend", [attend_windows, lambda q, k, v, s, p, keep: attend_padded(q, k, v, s, 0.0, p, keep)]
+    "attend", [attend_windows, lambda q, k, v, s, p, keep, b: attend_padded(q, k, v, s, 0.0, p, keep, b)]
 )
-def test_without_dropout(attend):
+def test_without_dropout(attend, kind):
     q, k, v = tensors()
-    expected, got = plain(q, k, v), attend(q, k, v, SCALE, plan(), True)
-    for a, b in zip(got, expected, strict=True):
-        torch.testing.assert_close(a, b, atol=1e-5, rtol=1e-4)
-    for a, b in zip(gradients(got, (q, k, v)), gradients(expected, (q, k, v)), strict=True):
-        torch.testing.assert_close(a, b, atol=1e-5, rtol=1e-4)
-    output, rows = attend(q, k, v, SCALE, plan(), False)
+    b = bias(kind)
+    inputs = [x for x in (q, k, v, b) if x is not None and x.requires_grad]
+    expected, got = plain(q, k, v, bias=b), attend(q, k, v, SCALE, plan(), True, b)
+    for one, other in zip(got, expected, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-4)
+    for one, other in zip(gradients(got, inputs), gradients(expected, inputs), strict=True):
+        torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-4)
+    output, rows = attend(q, k, v, SCALE, plan(), False, b)
     assert rows is None
     torch.testing.assert_close(output, expected[0], atol=1e-5, rtol=1e-4)
+    again = plain(q, k, v, bias=b)[:1]
+    for one, other in zip(gradients([output], inputs), gradients(again, inputs), strict=True):
+        torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-4)
 
 
+def test_band():
+    """Tokens less than the reach apart see each other."""
+    place = torch.arange(12)
+    assert torch.equal(plan().band(3)[0, 0] == 0, (place[:, None] - place).abs() < 3)
+    assert plan().band(11) is not None and plan().band(12) is None
+
+
+@pytest.mark.parametrize("kind", BIASES)
 @pytest.mark.parametrize("keep", [True, False])
-def test_saved_halves_give_autograds_gradient(keep, monkeypatch):
+def test_saved_halves_give_autograds_gradient(keep, kind, monkeypatch):
     masks, draw = [], module.draw
 
     def remember(shape):
@@ -67,15 +96,17 @@ def test_saved_halves_give_autograds_gradient(keep, monkeypatch):
 
     monkeypatch.setattr(module, "draw", remember)
     q, k, v = tensors()
-    got = _WindowAttention.apply(q, k, v, SCALE, 0.25, plan(), keep)
+    b = bias(kind)
+    inputs = [x for x in (q, k, v, b) if x is not None and x.requires_grad]
+    got = _WindowAttention.apply(q, k, v, SCALE, 0.25, plan(), keep, b)
     up = LEVELS / (LEVELS - LEVELS // 4)
-    expected = plain(q, k, v, [mask * up for mask in masks])
+    expected = plain(q, k, v, [mask * up for mask in masks], b)
     assert 0 < sum(int((~mask).sum()) for mask in masks) < sum(mask.numel() for mask in masks) / 2
     used = [(a, b) for a, b in zip(got, expected, strict=True) if a is not None]
     assert len(used) == 1 + keep
     for a, b in used:
         torch.testing.assert_close(a, b, atol=1e-5, rtol=1e-4)
-    ours, theirs = (gradients([pair[side] for pair in used], (q, k, v)) for side in (0, 1))
+    ours, theirs = (gradients([pair[side] for pair in used], inputs) for side in (0, 1))
     for a, b in zip(ours, theirs, strict=True):
         torch.testing.assert_close(a, b, atol=1e-5, rtol=1e-4)
 

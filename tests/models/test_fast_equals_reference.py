@@ -46,9 +46,13 @@ def features(rng: random.Random, length: int, entities: int, max_mentions: int =
     )
 
 
-def batch_of(lengths, entities, seed=0, ends=1, **options) -> Batch:
+def random_features(lengths, entities, seed=0, **options) -> list[Features]:
     rng = random.Random(seed)
-    documents = [features(rng, n, e, **options) for n, e in zip(lengths, entities, strict=True)]
+    return [features(rng, n, e, **options) for n, e in zip(lengths, entities, strict=True)]
+
+
+def batch_of(lengths, entities, seed=0, ends=1, **options) -> Batch:
+    documents = random_features(lengths, entities, seed, **options)
     return Collator(WindowPlan(LIMIT, (2,), (3,) * ends), RELATIONS)(documents)
 
 

@@ -4,14 +4,13 @@ import pytest
 import torch
 from torch import nn
 from torch.nn.functional import gelu
-from transformers.activations import GELUActivation
+from transformers.activations import GELUActivation, NewGELUActivation
 
 from docre.models import Encoder
 from docre.models.dropout import Dropout
-from docre.models.encoder import PACKED_TYPES
 from docre.models.gelu import Gelu
-from docre.models.swap import swap
-from tests.models.test_encoders import OTHERS, tiny
+from docre.models.swap import recast, swap
+from tests.models.test_encoders import FAMILIES, tiny
 
 
 def test_swaps_every_dropout_of_a_module_and_keeps_its_share():
@@ -23,25 +22,54 @@ def test_swaps_every_dropout_of_a_module_and_keeps_its_share():
     assert torch.equal(module.eval()[1][0](values), values)
 
 
-@pytest.mark.parametrize("model_type", [*sorted(PACKED_TYPES), *OTHERS])
-def test_what_an_encoder_has(model_type):
-    backbone = tiny(model_type)
-    activations = [type(m) for m in backbone.modules()].count(GELUActivation)
-    Encoder(backbone)
+class Doubled(nn.Linear):
+    def forward(self, input):
+        return 2 * super().forward(input)
+
+
+def test_recast_changes_every_part_of_exactly_a_type():
+    module = nn.Sequential(nn.Linear(3, 3), nn.Sequential(nn.Bilinear(3, 3, 3), nn.Linear(3, 3)), nn.ReLU())
+    values = torch.randn(2, 3)
+    before = module[0](values)
+    recast(module, {nn.Linear: Doubled})
+    assert [type(part) for part in (module[0], module[1][0], module[1][1])] == [Doubled, nn.Bilinear, Doubled]
+    assert torch.equal(module[0](values), 2 * before)
+    assert module.state_dict().keys() == nn.Sequential(nn.Linear(3, 3), module[1], nn.ReLU()).state_dict().keys()
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_what_an_encoder_has(family):
+    backbone = tiny(family)
+    names = backbone.state_dict().keys()
+    kinds = [type(m) for m in backbone.modules()]
+    activations = kinds.count(GELUActivation) + kinds.count(NewGELUActivation)
+    encoder = Encoder(backbone)
     kinds = [type(m) for m in backbone.modules()]
     assert nn.Dropout not in kinds
-    packed = model_type in PACKED_TYPES
-    assert kinds.count(Gelu) == (activations if packed else 0)
-    assert kinds.count(GELUActivation) == (0 if packed else activations)
-    assert not packed or activations == backbone.config.num_hidden_layers
+    assert kinds.count(Gelu) == (activations if encoder.packed else 0)
+    assert not encoder.packed or activations > 0
+    assert {name for name in names if "pooler" not in name} == set(backbone.state_dict())
 
 
-def test_gelu_is_in_place_only_where_no_gradient_needs_its_input():
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_plain_encoder_is_as_it_was(family):
+    backbone = tiny(family)
+    before = {name: type(part) for name, part in backbone.named_modules()}
+    Encoder(backbone, implementation="plain")
+    after = {name: type(part) for name, part in backbone.named_modules()}
+    assert after == {name: kind for name, kind in before.items() if not name.startswith("pooler.") and name != "pooler"}
+    assert backbone.config._attn_implementation == "eager"
+
+
+@pytest.mark.parametrize(("approximate", "theirs"), [("none", GELUActivation()), ("tanh", NewGELUActivation())])
+def test_gelu_is_in_place_only_where_no_gradient_needs_its_input(approximate, theirs):
     values = torch.randn(5, 7, dtype=torch.float64)
-    expected = gelu(values)
+    expected = gelu(values, approximate=approximate)
+    torch.testing.assert_close(expected, theirs(values))
+    ours = Gelu(approximate)
     leaf = values.clone().requires_grad_()
-    assert torch.equal(Gelu()(leaf), expected) and torch.equal(leaf, values)
-    assert torch.autograd.gradcheck(Gelu(), leaf)
+    assert torch.equal(ours(leaf), expected) and torch.equal(leaf, values)
+    assert torch.autograd.gradcheck(ours, leaf)
     with torch.inference_mode():
         copy = values.clone()
-        assert torch.equal(Gelu()(copy), expected) and torch.equal(copy, expected)
+        assert torch.equal(ours(copy), expected) and torch.equal(copy, expected)
