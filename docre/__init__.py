@@ -14,12 +14,15 @@ from docre.documents import Document, Entity, Mention, Prediction, Triple
 from docre.errors import DocreError, DocreWarning
 
 if TYPE_CHECKING:
-    from docre.checkpoint import load
-    from docre.data import read
+    from docre.data.readers import read
+    from docre.inference.checkpoint import load
 
 __all__ = ["DocreError", "DocreWarning", "Document", "Entity", "Mention", "Prediction", "Triple", "load", "read"]
 
-_LAZY = {"load": "docre.checkpoint", "read": "docre.data"}  # torch takes seconds to import: only when it is needed
+_LAZY = {
+    "load": "docre.inference.checkpoint",
+    "read": "docre.data.readers",
+}  # torch takes seconds to import: only when it is needed
 
 
 def __getattr__(name: str) -> Any:

@@ -150,3 +150,15 @@ def check_titles(documents: Iterable[Document], source: str) -> None:
                 f"{source}: two documents have the title {document.title!r}; predictions name documents by title"
             )
         seen.add(document.title)
+
+
+@dataclass(frozen=True)
+class LabelStatistics:
+    """What a loss may ask of the training data.
+
+    pairs:     candidate pairs in the training set.
+    positives: of each relation, in schema order, the pairs that it holds for.
+    """
+
+    pairs: int
+    positives: tuple[int, ...]

@@ -4,7 +4,8 @@
 class DocreError(ValueError):
     """Wrong input. The message is one line: which file, document and field, and what was expected.
 
-    Commands print it on standard error and exit with code 2 (see docre.cli); from Python it is an ordinary ValueError.
+    Commands print it on standard error and exit with code 2 (see docre.core.cli); from Python it is an ordinary
+    ValueError.
     """
 
     def __init__(self, message: str) -> None:
@@ -13,4 +14,4 @@ class DocreError(ValueError):
 
 class DocreWarning(UserWarning):
     """Something about the input that stops nothing, but that a user should know. Commands print it on standard error as
-    `docre: warning: ...` (see docre.cli)."""
+    `docre: warning: ...` (see docre.core.cli)."""

@@ -1,66 +1,8 @@
-"""python -m docre.predict --checkpoint DIR --input DOCS --output result.json: triples of documents, labelled or not."""
+"""`python -m docre.predict ...`: the same as `docre predict ...`."""
 
-import argparse
-import json
-from collections.abc import Sequence
-from dataclasses import asdict
-from itertools import chain
-from pathlib import Path
+import sys
 
-from docre import cli
-from docre.calibrate import apply
-from docre.data import read
-from docre.documents import Prediction, check_titles
-from docre.evaluation import write_submission
-from docre.files import write_text
-
-
-def main(arguments: list[str]) -> None:
-    """The command."""
-    parser = argparse.ArgumentParser(
-        prog="python -m docre.predict", description="Predict the triples of documents and write them to a file."
-    )
-    parser.add_argument("--checkpoint", required=True, metavar="DIR", help="a checkpoint, or the folder of a run")
-    parser.add_argument("--input", required=True, metavar="DOCS", help="the documents")
-    parser.add_argument(
-        "--output",
-        required=True,
-        metavar="FILE",
-        help="result.json, or result.zip for a leaderboard; result.jsonl has names, types, scores and margins too, one "
-        "JSON object a line",
-    )
-    cli.add_calibration(parser)
-    parser.add_argument("--reader", metavar="NAME", help="the format of the documents (default: the training data's)")
-    cli.add_changes(parser)
-    options = parser.parse_args(arguments)
-
-    from docre.checkpoint import load  # after the arguments are known to be right: torch takes seconds to import
-
-    predictor = load(options.checkpoint, changes=options.changes, plugins=options.plugins)
-    if options.calibration:
-        apply(predictor, options.calibration, options.force)
-    documents = read(options.input, options.reader or predictor.config.data.reader)
-    as_lines = Path(options.output).suffix.lower() == ".jsonl"
-    if not as_lines:
-        check_titles(documents, options.input)
-    found = predictor.predict(documents, progress=True)
-    if as_lines:
-        write_lines(options.output, found)
-    else:
-        write_submission(options.output, chain.from_iterable(found))
-    print(f"{options.output}: {sum(map(len, found))} triples of {len(documents)} documents")
-
-
-def write_lines(path: str | Path, found: Sequence[Sequence[Prediction]]) -> None:
-    """Write the predictions of each document as JSON lines: all that a Prediction has, and the position of its document
-    in the input, which tells two of one title apart."""
-    lines = (
-        json.dumps({"title": p.title, "document": i} | asdict(p), ensure_ascii=False)
-        for i, some in enumerate(found)
-        for p in some
-    )
-    write_text(path, "".join(f"{line}\n" for line in lines))
-
+from docre.__main__ import main
 
 if __name__ == "__main__":
-    cli.run(main)
+    main(["predict", *sys.argv[1:]])

@@ -116,19 +116,7 @@ class ModelOutput:
         return ModelOutput(**{name: up(value) for name, value in values.items() if value is not None})
 
 
-@dataclass(frozen=True)
-class LabelStatistics:
-    """What a loss may ask of the training data.
-
-    pairs:     candidate pairs in the training set.
-    positives: of each relation, in schema order, the pairs that it holds for.
-    """
-
-    pairs: int
-    positives: tuple[int, ...]
-
-
-def stretches(length: int, size: int) -> list[slice]:
+def even_slices(length: int, size: int) -> list[slice]:
     """Slices of at most `size` that cover `length`: as few as possible, but one, and alike in length."""
     count = max(1, -(-length // size))
     ends = [length * i // count for i in range(count + 1)]

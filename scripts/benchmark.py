@@ -16,6 +16,7 @@ import argparse
 import shlex
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +28,11 @@ from benchmark_scaling import scaling, scaling_table
 from benchmark_stages import combine, stage_table
 from benchmark_workers import MINILM, RANDOM, ROOT, Reference, Settings, Subject
 
-from docre import cli
+from docre.core import cli
+from docre.core.files import write_json
 from docre.errors import DocreError
-from docre.files import write_json
-from docre.predictor import resolve_precision
-from docre.training.report import device_name, versions
+from docre.inference.predictor import resolve_precision
+from docre.training.environment import device_name, versions
 
 DATA = ("data/redocred500/train.json", "../shared/data/redocred/dev_revised.json", "data/synthetic/train.json")
 TRAINING_BATCH, EVALUATION_BATCH = 4, 8
@@ -169,4 +170,4 @@ def main(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(partial(main, sys.argv[1:]))

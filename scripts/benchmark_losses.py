@@ -15,8 +15,9 @@ from time import perf_counter
 import torch
 from torch import Tensor
 
+from docre.documents import LabelStatistics
 from docre.losses import LOSSES, Loss, build, loss_class
-from docre.tensors import LabelStatistics, ModelOutput
+from docre.tensors import ModelOutput
 
 GROUPS, BLOCK = 12, 64
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import torch
 
+from docre.core.memory import largest_resident, proc_status
 from docre.errors import DocreError
-from docre.memory import largest_resident, proc_status
 
 
 def forget_peak(device: torch.device) -> None:

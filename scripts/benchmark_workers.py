@@ -18,16 +18,16 @@ from transformers import BertConfig, BertModel
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # for tests.models.reference
 
-from docre.config import Training  # noqa: E402
-from docre.data.base import READERS  # noqa: E402
+from docre.config.schema import Training  # noqa: E402
+from docre.core.memory import keep_freed_memory, peak_memory  # noqa: E402
 from docre.data.collate import Collator, WindowPlan  # noqa: E402
 from docre.data.features import Features, Featuriser  # noqa: E402
+from docre.data.readers.base import READERS  # noqa: E402
 from docre.data.schema import schema_of  # noqa: E402
 from docre.errors import DocreError  # noqa: E402
+from docre.inference.predictor import AUTOCAST  # noqa: E402
 from docre.losses import build  # noqa: E402
-from docre.memory import keep_freed_memory, peak_memory  # noqa: E402
 from docre.models import MODELS, Encoder, load_pretrained, load_tokenizer  # noqa: E402
-from docre.predictor import AUTOCAST  # noqa: E402
 from docre.tensors import ModelOutput  # noqa: E402
 from docre.training.objective import Objective  # noqa: E402
 from docre.training.optimizer import build_optimizer  # noqa: E402

@@ -5,12 +5,14 @@ train = dev_revised.json, dev = the first 250 documents of test_revised.json, te
 usage: python scripts/redocred500.py FOLDER-WITH-dev_revised.json-AND-test_revised.json [data/redocred500]
 """
 
+import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from docre import cli
+from docre.core import cli
+from docre.core.files import read_json, write_json
 from docre.errors import DocreError
-from docre.files import read_json, write_json
 
 
 def main(arguments: list[str]) -> None:
@@ -25,4 +27,4 @@ def main(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(partial(main, sys.argv[1:]))

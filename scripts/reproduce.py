@@ -13,14 +13,15 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from docre import cli
+from docre.commands.sweep import is_finished
+from docre.config.loading import load_config, read_config, read_yaml
+from docre.core import cli
+from docre.core.files import read_json, write_json, write_text
 from docre.errors import DocreError
-from docre.files import read_json, write_json, write_text
-from docre.settings import load_config, read_config, read_yaml
-from docre.sweep import is_finished
 
 sys.path.insert(0, str(Path(__file__).parent))
 from reproduce_table import readme
@@ -110,4 +111,4 @@ def commit() -> str:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(partial(main, sys.argv[1:]))

@@ -14,7 +14,8 @@ import pytest
 import torch
 from accelerate.state import AcceleratorState, GradientState, PartialState
 
-from docre import cli, train
+from docre.commands import train
+from docre.core import cli
 
 forks = pytest.mark.skipif(
     not hasattr(os, "fork") or torch.cuda.is_available(), reason="forks, which CUDA and Windows do not take"
@@ -23,7 +24,7 @@ STUCK = 60  # seconds after which a child says where it is
 
 
 class Child:
-    """`python -m docre.train ARGUMENTS` in a forked process.
+    """`docre train ARGUMENTS` in a forked process.
 
     output:      the file that takes what it prints.
     environment: variables to set in it.
@@ -55,9 +56,8 @@ class Child:
             os.environ.update(environment)
             for state in (AcceleratorState, GradientState, PartialState):
                 state._shared_state.clear()
-            sys.argv = ["docre.train", *arguments]
             prepare()
-            cli.run(train.main)
+            cli.run(lambda: train.main(arguments))
             code = 0
         except SystemExit as end:
             code = int(end.code or 0)

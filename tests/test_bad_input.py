@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from docre import train
-from docre.data.docred import write_docred
+from docre.commands import train
+from docre.data.readers.docred import write_docred
 from docre.errors import DocreError
 from tests.conftest import ROOT
 from tests.test_train import write_config

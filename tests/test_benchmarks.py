@@ -2,9 +2,9 @@
 
 import pytest
 
+from docre.config.loading import load_config
 from docre.data.schema import load_schema, shipped_schemas
 from docre.download.sources import SOURCES
-from docre.settings import load_config
 from tests.conftest import ROOT
 
 BENCHMARKS = ("cdr", "docgnre", "dwie", "redocred")

@@ -1,11 +1,11 @@
-"""python -m docre.convert: every format to DocRED JSON, and back."""
+"""docre convert: every format to DocRED JSON, and back."""
 
 import json
 
 import pytest
 
-from docre import convert
-from docre.data import read
+from docre.commands import convert
+from docre.data.readers import read
 from docre.documents import Document
 from docre.errors import DocreError
 

@@ -1,4 +1,4 @@
-"""python -m docre.download, against a server on this machine that does everything a server should not."""
+"""docre download, against a server on this machine that does everything a server should not."""
 
 import gzip
 import hashlib
@@ -11,11 +11,11 @@ from urllib.parse import urlparse
 
 import pytest
 
-from docre import cli
-from docre.data import READERS
+from docre.commands.download import download, main
+from docre.core import cli
+from docre.data.readers import READERS
 from docre.download import fetch as fetching
 from docre.download import sources, unpack
-from docre.download.__main__ import download, main
 from docre.download.fetch import fetch
 from docre.download.sources import SOURCES, Download, Source
 from docre.download.unpack import gunzip, unzip
@@ -323,8 +323,7 @@ def test_what_was_made_by_hand_is_checked(shared, tmp_path, capsys):
     assert f"{tmp_path / 'cdr/test_filter.data'}: 500 documents" in capsys.readouterr().out
 
 
-def test_the_shell_sees_one_line_and_exit_code_2(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("sys.argv", ["docre.download", "gda", "--output", str(tmp_path)])
+def test_the_shell_sees_one_line_and_exit_code_2(tmp_path, capsys):
     with pytest.raises(SystemExit) as stop:
-        cli.run(main)
+        cli.run(lambda: main(["gda", "--output", str(tmp_path)]))
     assert stop.value.code == 2 and capsys.readouterr().err.count("\n") == 1

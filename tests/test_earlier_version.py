@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import docre
-from docre import train
+from docre.commands import train
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from docre.data.docred import to_json
+from docre.core.files import parse_json, read_json, read_text
+from docre.data.readers.docred import to_json
 from docre.errors import DocreError
-from docre.files import parse_json, read_json, read_text
 from tests.data.strategies import JSON
 from tests.tiny import random_documents
 

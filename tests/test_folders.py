@@ -11,14 +11,14 @@ import torch
 from safetensors.torch import save_file
 
 import docre
-from docre import checkpoint
-from docre.config import Config
+from docre.config.schema import Config
+from docre.core.files import write_json, write_text
+from docre.core.manifests import check_folder, remove_leftovers, write_folder
 from docre.data.schema import LabelSchema
 from docre.errors import DocreError
-from docre.files import write_json, write_text
-from docre.folders import check_folder, remove_leftovers, write_folder
+from docre.inference import checkpoint
+from docre.inference.predictor import Predictor
 from docre.models import load_pretrained, load_tokenizer
-from docre.predictor import Predictor
 from tests.tiny import RELATIONS
 
 

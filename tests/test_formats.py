@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from docre import evaluate
-from docre.data import READERS, read
-from docre.data.docred import to_json, write_docred
+from docre.commands import evaluate
+from docre.data.readers import READERS, read
+from docre.data.readers.docred import to_json, write_docred
 from docre.documents import Prediction
 from docre.errors import DocreError
 from docre.evaluation import read_fact_file, read_submission, write_submission

@@ -19,16 +19,17 @@ from accelerate import Accelerator
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from docre import checkpoint, predict
-from docre.config import Config
-from docre.corpus import read_corpus, resolve, warnings
-from docre.data.docred import read_docred, to_json, write_docred
+from docre.commands import predict
+from docre.config.loading import load_config, parse_yaml, to_yaml
+from docre.config.schema import Config
+from docre.data.readers.docred import read_docred, to_json, write_docred
 from docre.data.schema import LabelSchema
 from docre.errors import DocreError
 from docre.evaluation import Evaluator, read_submission, train_facts, write_submission
+from docre.inference import checkpoint
+from docre.inference.predictor import Predictor
 from docre.models import load_pretrained, load_tokenizer
-from docre.predictor import Predictor
-from docre.settings import load_config, parse_yaml, to_yaml
+from docre.training.corpus import read_corpus, resolve, warnings
 from docre.training.loop import Trainer
 from tests.conftest import ROOT
 from tests.data.strategies import JSON, damaged

@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 import docre
-from docre import train
-from docre.data.docred import write_docred
+from docre.commands import train
+from docre.data.readers.docred import write_docred
 from docre.errors import DocreError
 from docre.models.dropout import Dropout
 from docre.training import loop

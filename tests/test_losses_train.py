@@ -5,9 +5,10 @@ import sys
 
 import pytest
 
-from docre import checkpoint, train
+from docre.commands import train
+from docre.config.loading import load_config
+from docre.inference import checkpoint
 from docre.losses import LOSSES
-from docre.settings import load_config
 from tests.conftest import ROOT
 from tests.test_train import write_config
 from tests.tiny import save_tiny_encoder

@@ -7,7 +7,7 @@ import pytest
 
 PAGES = """
 import resource, sys, torch
-from docre.memory import keep_freed_memory
+from docre.core.memory import keep_freed_memory
 
 def pages():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt

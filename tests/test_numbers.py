@@ -7,13 +7,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from docre import train
-from docre.data.docred import write_docred
+from docre.commands import train
+from docre.config.loading import load_config
+from docre.data.readers.docred import write_docred
 from docre.errors import DocreError
 from docre.losses import LOSSES
 from docre.losses.atl import ATL
-from docre.settings import load_config
 from docre.tensors import ModelOutput
+from docre.training import launch
 from docre.training.loop import Trainer
 from docre.training.objective import Objective
 from tests.test_train import write_config
@@ -102,7 +103,7 @@ def test_such_a_step_can_be_skipped(config, tmp_path, monkeypatch):
         training={"on_nan": "skip", "warmup": 0.0},
         logging={"every": 1},
     )
-    metrics = train.train(load_config(path))
+    metrics = launch.train(load_config(path))
     assert changed == [True, True, False, True, True, True] and all(finite)
     assert metrics["skipped_steps"] == 1
     log = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
@@ -158,7 +159,7 @@ def test_out_of_memory_when_predicting(config, monkeypatch, tmp_path):
 
 
 def test_other_errors_are_not_taken_for_it():
-    from docre.memory import enough_memory_for
+    from docre.core.memory import enough_memory_for
 
     with pytest.raises(RuntimeError, match="shapes"), enough_memory_for(None, "training"):  # type: ignore[arg-type]
         raise RuntimeError("shapes cannot be multiplied")

@@ -13,15 +13,16 @@ import pytest
 import torch
 
 import docre
-from docre import checkpoint, evaluate, predict
-from docre.config import Config
-from docre.data.docred import to_json, write_docred
+from docre.commands import evaluate, predict
+from docre.config.schema import Config
+from docre.data.readers.docred import to_json, write_docred
 from docre.data.schema import LabelSchema
 from docre.documents import Document, Entity, Mention, Prediction, Triple
 from docre.errors import DocreError, DocreWarning
+from docre.inference import checkpoint
+from docre.inference.predictor import Predictor
+from docre.inference.probe import measure
 from docre.models import load_tokenizer
-from docre.predictor import Predictor
-from docre.probe import measure
 from tests.conftest import ROOT
 from tests.tiny import RELATIONS, WORDS, random_documents, tiny_bert
 

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from docre import cli, train
-from docre.data.docred import write_docred
+from docre.commands import train
+from docre.core import cli
+from docre.data.readers.docred import write_docred
 from docre.errors import DocreError
-from docre.training.report import launch_warnings
+from docre.training.environment import launch_warnings
 from tests.children import Child, forks, together
 from tests.conftest import ROOT
 from tests.test_resume import outcome

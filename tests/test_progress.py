@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from docre import progress
+from docre.core import progress
 from tests.conftest import ROOT
 
 

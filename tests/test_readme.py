@@ -18,17 +18,17 @@ from typing import Any
 import pytest
 
 import docre
-from docre import train
 from docre.analysis.plots import available
-from docre.data.docred import write_docred
+from docre.commands import train
+from docre.config.loading import load_config
+from docre.data.readers.docred import write_docred
 from docre.data.schema import load_schema
-from docre.settings import load_config
 from tests.conftest import ROOT
 from tests.tiny import RELATIONS, random_documents, save_tiny_encoder
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.M | re.S)
-INLINE = re.findall(r"`((?:python|bash) [^`]+)`", re.sub(r"^```.*?^```$", "", README, flags=re.M | re.S))
+INLINE = re.findall(r"`((?:python|bash|docre) [^`]+)`", re.sub(r"^```.*?^```$", "", README, flags=re.M | re.S))
 
 
 def block(language: str, having: str = "") -> str:
@@ -52,7 +52,7 @@ NOT_RUN = {
     "accelerate launch --num_processes 4 -m docre.train --config configs/redocred_bert_atgl.yaml": "four processes; "
     "tests/test_processes.py starts some",
     "torchrun --nproc_per_node 2 -m docre.train --config configs/redocred_bert_atgl.yaml": "the same",
-    "python -m docre.download redocred": "downloads; tests/test_download.py serves itself",
+    "docre download redocred": "downloads; tests/test_download.py serves itself",
     "python scripts/reproduce.py scripts/plans/cpu.yaml": "takes hours; tests/test_reproduce.py runs a small plan",
     "python scripts/reproduce.py scripts/plans/gpu.yaml": "takes a GPU for days",
     "python scripts/benchmark.py --scaling": "takes an hour; tests/test_benchmark_script.py runs parts",
@@ -61,9 +61,9 @@ NOT_RUN = {
 # What is put behind a command so that it takes seconds. Hub names are folders of tiny encoders where it is run.
 SMALL = "encoder.name=bert-base-cased model.name=atlop model.head_size=32 model.block_size=8 training.epochs=1".split()
 BEHIND = {
-    "docre.train": SMALL,
-    "docre.sweep": SMALL,
-    "docre.synthetic": ["--train", "3", "--dev", "2", "--test", "2", "--output", "made"],
+    "docre train": SMALL,
+    "docre sweep": SMALL,
+    "docre synthetic": ["--train", "3", "--dev", "2", "--test", "2", "--output", "made"],
 }
 SCRIPTS = [lines(text) for name, text in BLOCKS if name == "bash"] + [lines(text) for text in INLINE]
 
@@ -113,11 +113,11 @@ def place(tmp_path_factory) -> Path:
 
 
 def command_of(words: list[str]) -> tuple[str, Callable[[list[str]], None], list[str]]:
-    """A module's or script's name, its main function and its arguments, of a command with python somewhere in it."""
-    if "-m" in words:
-        at = words.index("-m") + 1
-        name = words[at] if not (ROOT / words[at].replace(".", "/")).is_dir() else f"{words[at]}.__main__"
-        return words[at], importlib.import_module(name).main, words[at + 1 :]
+    """A command's or script's name, its main function and its arguments."""
+    words = shlex.split(shlex.join(words).replace("-m docre.", "docre "))
+    if "docre" in words:
+        at = words.index("docre") + 1
+        return f"docre {words[at]}", importlib.import_module(f"docre.commands.{words[at]}").main, words[at + 1 :]
     return words[1], runpy.run_path(str(ROOT / words[1]))["main"], words[2:]
 
 
@@ -126,10 +126,10 @@ def test_commands(script, place, monkeypatch, capsys):
     """The lines of a block, one after another, as they stand."""
     monkeypatch.chdir(place)
     for command in script:
-        if command in NOT_RUN or ("docre.report" in command and not available()):
+        if command in NOT_RUN or ("docre report" in command and not available()):
             continue
         if "my_losses" in command:  # in a process of its own, as what it registers would stay in this one
-            python = [sys.executable, *shlex.split(command)[1:], *BEHIND["docre.train"]]
+            python = [sys.executable, "-m", *shlex.split(command), *BEHIND["docre train"]]
             environment = os.environ | {"PYTHONPATH": str(ROOT)}
             result = subprocess.run(python, env=environment, capture_output=True, text=True, timeout=300)
             assert result.returncode == 0, result.stderr
@@ -141,7 +141,7 @@ def test_commands(script, place, monkeypatch, capsys):
                 main(arguments)
             continue
         main([*arguments, *BEHIND.get(name, [])])
-        assert capsys.readouterr().out or name == "docre.synthetic"
+        assert capsys.readouterr().out or name == "docre synthetic"
         for option in ("--output", "--json"):
             if option in arguments:
                 assert Path(arguments[arguments.index(option) + 1]).exists()

@@ -8,10 +8,10 @@ import sys
 import pytest
 import yaml
 
-from docre.data.docred import write_docred
+from docre.config.loading import load_config, read_yaml
+from docre.data.readers.docred import write_docred
+from docre.documents import LabelStatistics
 from docre.losses import LOSSES, loss_class
-from docre.settings import load_config, read_yaml
-from docre.tensors import LabelStatistics
 from tests.conftest import ROOT
 from tests.test_train import write_config
 from tests.tiny import random_documents

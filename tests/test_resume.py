@@ -11,12 +11,14 @@ import pytest
 import torch
 import yaml
 
-from docre import folders, train
-from docre.data.docred import write_docred
+from docre.commands import train
+from docre.config.loading import load_config
+from docre.core import manifests as folders
+from docre.core.manifests import check_folder, remove
+from docre.data.readers.docred import write_docred
 from docre.errors import DocreError
-from docre.folders import check_folder, remove
-from docre.predictor import Predictor
-from docre.settings import load_config
+from docre.inference.predictor import Predictor
+from docre.training import launch
 from docre.training.loop import Trainer
 from tests.children import Child, forks
 from tests.test_train import write_config
@@ -214,10 +216,10 @@ def test_changed_data_is_another_run(corpus, tiny_encoder, tmp_path, monkeypatch
 
 def test_a_finished_run_says_so(corpus, tiny_encoder, tmp_path, capsys):
     path = config(tmp_path / "a", corpus, tiny_encoder, epochs=1)
-    first = train.train(load_config(path))
+    first = launch.train(load_config(path))
     capsys.readouterr()
     before = {p: p.stat().st_mtime_ns for p in (path.parent / "run").rglob("*") if p.is_file() and p.name != ".lock"}
-    assert train.train(load_config(path)) == json.loads(json.dumps(first))
+    assert launch.train(load_config(path)) == json.loads(json.dumps(first))
     out = capsys.readouterr().out
     assert f"{path.parent}/run is finished: nothing to do (--restart trains again)" in out
     assert "macro F1" in out and "Ign (without train)" in out
@@ -290,7 +292,7 @@ def test_what_is_removed_meanwhile_fails_the_run(what, moment, corpus, tiny_enco
 def test_prediction_draws_nothing_from_the_global_generator(corpus, tiny_encoder, tmp_path):
     """Or an evaluation would change the training after it."""
     import docre
-    from docre.data import read
+    from docre.data.readers import read
 
     path = config(tmp_path / "a", corpus, tiny_encoder, epochs=1)
     train.main(["--config", str(path)])

@@ -4,13 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from docre.config import Config
-from docre.data import READERS
+from docre.config.loading import collect, describe, load_config, merge, parse_yaml, to_yaml
+from docre.config.schema import Config
+from docre.data.readers import READERS
+from docre.documents import LabelStatistics
 from docre.errors import DocreError
 from docre.losses import LOSSES
 from docre.models import MODELS
-from docre.settings import collect, describe, load_config, merge, parse_yaml, to_yaml
-from docre.tensors import LabelStatistics
 from tests.conftest import ROOT
 
 SHIPPED = sorted((ROOT / "configs").glob("*.yaml"))

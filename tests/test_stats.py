@@ -1,4 +1,4 @@
-"""python -m docre.stats: counts against published ones and slow ones, lengths against the features, every oddity."""
+"""docre stats: counts against published ones and slow ones, lengths against the features, every oddity."""
 
 import json
 from collections import Counter
@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from docre import stats
-from docre.data.docred import write_docred
+from docre.commands import stats
 from docre.data.features import Featuriser
+from docre.data.readers.docred import write_docred
 from docre.data.schema import schema_of
 from docre.data.statistics import statistics
 from docre.documents import Document, Entity, Mention, Triple

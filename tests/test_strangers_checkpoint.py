@@ -17,16 +17,17 @@ import yaml
 from safetensors.torch import load_file, save_file
 
 import docre
-from docre import analyze, calibrate, checkpoint, convert, evaluate, predict, report, stats, train
-from docre.config import Config
-from docre.data.base import READERS
-from docre.data.docred import write_docred
+from docre.commands import analyze, calibrate, convert, evaluate, predict, report, stats, train
+from docre.config.schema import Config
+from docre.core.manifests import write_manifest
+from docre.data.readers.base import READERS
+from docre.data.readers.docred import write_docred
 from docre.data.schema import LabelSchema
 from docre.errors import DocreError
-from docre.folders import write_manifest
+from docre.inference import checkpoint
+from docre.inference.predictor import Predictor
 from docre.losses import LOSSES
 from docre.models import load_tokenizer
-from docre.predictor import Predictor
 from tests.conftest import ROOT
 from tests.tiny import RELATIONS, random_documents, tiny_bert
 
@@ -122,8 +123,8 @@ def test_a_run_that_goes_on_imports_what_its_command_names_only(model, evil, tin
 PLUGIN = """
 from docre.losses.atl import ATL
 from docre.losses.base import LOSSES
-from docre.data.base import READERS
-from docre.data.docred import read_docred
+from docre.data.readers.base import READERS
+from docre.data.readers.docred import read_docred
 
 LOSSES.register("strangers_loss")(type("Theirs", (ATL,), {}))
 READERS.register("strangers_reader")(lambda path: read_docred(path))

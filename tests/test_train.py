@@ -10,10 +10,11 @@ import torch
 import yaml
 
 import docre
-from docre import evaluate, predict, train
-from docre.data.docred import write_docred
+from docre.commands import evaluate, predict, train
+from docre.config.loading import load_config
+from docre.data.readers.docred import write_docred
 from docre.errors import DocreError
-from docre.settings import load_config
+from docre.training import launch
 from tests.tiny import random_documents
 
 
@@ -194,7 +195,7 @@ def test_same_seed_same_run(run, corpus, tiny_encoder, tmp_path):
 def test_without_dev_and_with_unlabelled_test(corpus, tiny_encoder, tmp_path):
     data = {"train": str(corpus / "train.json"), "test": str(corpus / "unlabelled.json")}
     config = write_config(tmp_path / "c.yaml", corpus, tiny_encoder, data=data, loss={"name": "atl"})
-    metrics = train.train(load_config(config, ["training.epochs=2"]))
+    metrics = launch.train(load_config(config, ["training.epochs=2"]))
     assert metrics["best"]["epoch"] == 2 and metrics["test"] is None
     assert (tmp_path / "run" / "result.zip").is_file()
 
@@ -214,7 +215,7 @@ def test_evaluation_may_read_more_than_training(corpus, tiny_encoder, tmp_path, 
     """Training documents end at data.max_tokens, the test documents at evaluation.max_tokens."""
     data = {"train": str(corpus / "train.json"), "test": str(corpus / "test.json"), "max_tokens": 16}
     config = write_config(tmp_path / "c.yaml", corpus, tiny_encoder, data=data)
-    train.train(load_config(config, ["training.epochs=1", "evaluation.max_tokens=20"]))
+    launch.train(load_config(config, ["training.epochs=1", "evaluation.max_tokens=20"]))
     warned = [line for line in capsys.readouterr().err.splitlines() if "cuts off" in line]
     assert ["max_tokens=16 cuts" in line for line in warned] == [True, False]
     assert "data.max_tokens=16 cuts off" in warned[0] and "of the train documents" in warned[0]
@@ -239,6 +240,6 @@ def test_accumulation_equals_one_large_batch(corpus, tiny_encoder, tmp_path):
         ("two", ["training.batch_size=2", "training.accumulation_steps=2"]),
     ):
         config = write_config(tmp_path / f"{name}.yaml", corpus, encoder)
-        metrics = train.train(load_config(config, [*keys, f"output={tmp_path / name}"]))
+        metrics = launch.train(load_config(config, [*keys, f"output={tmp_path / name}"]))
         losses.append([epoch["loss"] for epoch in metrics["epochs"]])
     assert losses[0] == pytest.approx(losses[1], rel=1e-4)

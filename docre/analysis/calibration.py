@@ -8,8 +8,8 @@ import numpy as np
 
 from docre.analysis.curves import Cuts, cuts
 from docre.analysis.table import Bools, Floats, MarginTable, keep_best
+from docre.core.files import read_json, write_json
 from docre.errors import DocreError
-from docre.files import read_json, write_json
 
 ROUNDS = 20  # of the search for the best F1 by relation; it settles after a few
 SHRINKAGE = 20.0  # gold triples of a relation at which its own shift and the common one weigh the same
@@ -44,13 +44,13 @@ class Calibration:
         model can silence another."""
         if self.weights is None or weights != self.weights:
             made = "other weights" if self.weights else "weights that it does not name"
-            raise DocreError(f"{source}: made for {made}: run docre.calibrate for this checkpoint, or add --force")
+            raise DocreError(f"{source}: made for {made}: run docre calibrate for this checkpoint, or add --force")
 
 
 def load_calibration(path: str | Path) -> Calibration:
     """The calibration that `save` wrote. Raises DocreError for anything else."""
     value: Any = read_json(path)
-    expected = f"{path}: expected a calibration, as docre.calibrate writes it"
+    expected = f"{path}: expected a calibration, as docre calibrate writes it"
     if not isinstance(value, dict) or set(value) - {"weights"} != {"relations", "shift", "purpose"}:
         raise DocreError(expected)
     relations, shift, weights = value["relations"], value["shift"], value.get("weights")

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from docre.analysis.curves import PrecisionRecall, Reliability
 from docre.analysis.offsets import Offsets
+from docre.core.files import write_atomically
 from docre.errors import DocreError
-from docre.files import write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from docre.data import docred, jsonl, read
-from docre.data.fields import get, kind
+from docre.data.readers import docred, jsonl, read
+from docre.data.readers.fields import get, kind
 from docre.documents import Document
 from docre.errors import DocreError
 

@@ -8,7 +8,7 @@ from math import isqrt
 import numpy as np
 
 from docre.data.features import Features, Ints, unordered
-from docre.tensors import stretches
+from docre.tensors import even_slices
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Limits:
         corner = group.min(axis=1) * (group.max(initial=0) + 1) + group.max(axis=1)
         order = np.argsort(corner, kind="stable")
         for tile in np.split(order, np.nonzero(np.diff(corner[order]))[0] + 1):
-            yield from (tile[some] for some in stretches(len(tile), most))
+            yield from (tile[some] for some in even_slices(len(tile), most))
 
 
 def exceeds(number: int, limit: int | None) -> bool:

@@ -6,10 +6,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from docre.documents import Document
+from docre.core.files import read_json, write_json
+from docre.documents import Document, LabelStatistics
 from docre.errors import DocreError
-from docre.files import read_json, write_json
-from docre.tensors import LabelStatistics
 
 SHIPPED = Path(__file__).parent / "schemas"
 

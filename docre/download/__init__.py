@@ -1,1 +1,1 @@
-"""Getting the benchmarks from where their authors publish them: `python -m docre.download NAME`."""
+"""Getting the benchmarks from where their authors publish them: `docre download NAME`."""

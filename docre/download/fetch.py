@@ -9,9 +9,9 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+from docre.core.files import read_text, write_text
+from docre.core.progress import progress_bar
 from docre.errors import DocreError
-from docre.files import read_text, write_text
-from docre.progress import progress_bar
 
 CHUNK = 1 << 16
 LARGEST = 2 << 30  # bytes: more than any of these files, far less than a disk

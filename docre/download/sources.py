@@ -105,7 +105,7 @@ SOURCES = {
         documents={"re_docred_train_data_enhancement.json": 3053, "re_docred_test_data_enhancement.json": 500},
         manual="Follow 'Datasets' in https://github.com/bigai-nlco/DocGNRE, and put\n"
         "re_docred_train_data_enhancement.json and re_docred_test_data_enhancement.json into {folder}/.",
-        note="The development set is Re-DocRED's: python -m docre.download redocred",
+        note="The development set is Re-DocRED's: docre download redocred",
     ),
     "dwie": Source(
         title="DWIE: Deutsche Welle news, 65 relations, in DocRED JSON as converted for LogiRE",

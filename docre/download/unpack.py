@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
+from docre.core.files import write_atomically
 from docre.errors import DocreError
-from docre.files import write_atomically
 
 CHUNK = 1 << 20
 LARGEST = 1 << 30  # bytes of one unpacked file

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from docre.core.files import read_json
 from docre.documents import Document
 from docre.errors import DocreError
-from docre.files import read_json
 from docre.formats import FACTS, hint
 
 Fact = tuple[str, str, str]  # (head name, tail name, relation)

@@ -13,9 +13,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from docre.core.files import parse_json, read_bytes, write_atomically
 from docre.documents import Prediction
 from docre.errors import DocreError
-from docre.files import parse_json, read_bytes, write_atomically
 from docre.formats import PREDICTIONS, hint
 
 MEMBER = "result.json"

@@ -6,10 +6,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from docre.documents import LabelStatistics
 from docre.errors import DocreError
 from docre.losses.atl import adaptive_threshold
 from docre.losses.base import LOSSES, Loss, Positive, keep_best
-from docre.tensors import LabelStatistics, ModelOutput
+from docre.tensors import ModelOutput
 
 PUBLISHED_SIZES = (10, 20, 46, 20)
 

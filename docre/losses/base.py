@@ -7,9 +7,10 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from docre.core.registry import Registry
+from docre.documents import LabelStatistics
 from docre.errors import DocreError
-from docre.registry import Registry
-from docre.tensors import LabelStatistics, ModelOutput
+from docre.tensors import ModelOutput
 
 LOSSES: Registry["Loss"] = Registry("loss", "docre.losses")
 

@@ -6,9 +6,10 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from docre.documents import LabelStatistics
 from docre.errors import DocreError
 from docre.losses.base import LOSSES, NonNegative, Positive, ThresholdClassColumns
-from docre.tensors import LabelStatistics, ModelOutput
+from docre.tensors import ModelOutput
 
 LARGEST_PRIOR = 0.99
 

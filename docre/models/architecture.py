@@ -18,8 +18,8 @@ from torch.nn.modules.module import register_module_module_registration_hook
 from transformers import AutoModel
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
+from docre.core.files import read_json
 from docre.errors import DocreError
-from docre.files import read_json
 
 CODE = re.compile("auto_map|_?attn_implementation.*|_?experts_implementation.*|quantization_config|custom_pipelines")
 SPARE_BYTES = 64 * 2**20  # of tables that a model computes and does not save, beside what its weights take

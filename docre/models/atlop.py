@@ -24,6 +24,8 @@ class ATLOP(Model):
     Pooling" (AAAI), eq. 3 to 5 and 11.
     """
 
+    reference = "Zhou et al. 2021 (AAAI), ATLOP"
+
     def __init__(
         self,
         encoder: Encoder,

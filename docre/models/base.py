@@ -4,8 +4,8 @@ from typing import ClassVar
 
 from torch import nn
 
+from docre.core.registry import Registry
 from docre.models.encoder import Encoder
-from docre.registry import Registry
 from docre.tensors import Batch, ModelOutput
 
 
@@ -14,8 +14,10 @@ class Model(nn.Module):
 
     pairs_interact: whether the logits of a pair depend on which other pairs of its document are in the batch. Documents
                     that are too large for memory are taken in pieces where they do not.
+    reference:      the paper.
     """
 
+    reference: ClassVar[str] = ""
     pairs_interact: ClassVar[bool] = False
     encoder: Encoder
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from docre.tensors import stretches
+from docre.tensors import even_slices
 
 
 class GroupedBilinear(nn.Module):
@@ -84,7 +84,7 @@ def by_group(vectors: Tensor) -> Tensor:
 def stretches_of(head: Tensor) -> tuple[list[slice], Tensor]:
     """Stretches of the pairs of head [groups, pairs, block], and memory for the outer products of the longest."""
     _, pairs, block = head.shape
-    parts = stretches(pairs, STRETCH.get(head.device.type, 2048))
+    parts = even_slices(pairs, STRETCH.get(head.device.type, 2048))
     return parts, head.new_empty(max(part.stop - part.start for part in parts), block, block)
 
 

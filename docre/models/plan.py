@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from docre.tensors import stretches
+from docre.tensors import even_slices
 
 SCRATCH = 2 * 2**20  # bytes of a [heads, length, length] buffer: on a CPU it should stay in the cache
 
@@ -80,7 +80,7 @@ class AttentionPlan:
         for tokens, index, place in self.windows():
             length = tokens.stop - tokens.start
             step = max(1, SCRATCH // (bytes_each * length * length))
-            for some in stretches(heads, step):
+            for some in even_slices(heads, step):
                 shape = torch.Size((some.stop - some.start, length, length))
                 found.append(Part(some, tokens, index, place, shape))
         return found

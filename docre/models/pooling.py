@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from docre.tensors import Batch, stretches
+from docre.tensors import Batch, even_slices
 
 
 def pool_entities(tokens: Tensor, batch: Batch) -> Tensor:
@@ -104,4 +104,4 @@ def products(rows: Tensor) -> tuple[Tensor, Tensor]:
 def token_stretches(rows: Tensor) -> list[slice]:
     """Slices of tokens for rows [entities, heads, tokens], so that [tokens, entities, entities] stays small."""
     size = max(1, STRETCH.get(rows.device.type, 2**22) // max(1, len(rows)) ** 2)
-    return stretches(rows.shape[2], size)
+    return even_slices(rows.shape[2], size)

@@ -6,11 +6,11 @@ from itertools import islice
 import torch
 from torch.utils.data import DataLoader
 
-from docre.config import Config
+from docre.config.schema import Config
 from docre.data.features import Features
 from docre.data.limits import Limits
 from docre.data.sampling import Step, StepSampler
-from docre.predictor import Predictor
+from docre.inference.predictor import Predictor
 from docre.tensors import Batch
 from docre.training.interrupts import ignore_interrupts
 

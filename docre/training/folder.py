@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from docre.config import Config
+from docre.config.loading import parse_yaml, read_config, to_yaml
+from docre.config.schema import Config
+from docre.core.files import read_json, write_text
+from docre.core.manifests import digest, remove, remove_leftovers
 from docre.errors import DocreError
-from docre.files import read_json, write_text
-from docre.folders import digest, remove, remove_leftovers
-from docre.settings import parse_yaml, read_config, to_yaml
 from docre.training.state import load_values, newest_state, states
 
 # What may change between two starts: it does not touch what has been computed so far ...

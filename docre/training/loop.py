@@ -10,12 +10,13 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor
 
-from docre.config import Config
+from docre.config.schema import Config
+from docre.core.memory import keep_freed_memory
+from docre.core.progress import progress_bar
 from docre.data.features import Features
+from docre.data.memory import enough_memory_for, named
 from docre.errors import DocreError
-from docre.memory import enough_memory_for, keep_freed_memory, named
-from docre.predictor import Predictor
-from docre.progress import progress_bar
+from docre.inference.predictor import Predictor
 from docre.tensors import Batch
 from docre.training.feed import Feed
 from docre.training.interrupts import Interrupts

@@ -4,7 +4,7 @@ from torch.optim import AdamW
 from torch.optim.lr_scheduler import LambdaLR
 from transformers import get_linear_schedule_with_warmup
 
-from docre.config import Training
+from docre.config.schema import Training
 from docre.training.objective import Objective
 
 

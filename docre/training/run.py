@@ -8,18 +8,17 @@ from typing import Any, NoReturn
 
 from accelerate.utils import gather_object
 
-from docre import checkpoint
+from docre.core.files import write_json
+from docre.core.manifests import check_folder
 from docre.data.features import Features
 from docre.documents import Prediction
-from docre.evaluation import Evaluator, scores_table, write_submission
-from docre.files import write_json
-from docre.folders import check_folder
-from docre.predictor import Predictor
+from docre.evaluation import Evaluator, Scores, scores_table, write_submission
+from docre.inference import checkpoint
+from docre.inference.predictor import Predictor
 from docre.training.folder import remove_states, removed
 from docre.training.interrupts import Interrupted, Interrupts
 from docre.training.log import RunLog
 from docre.training.loop import Trainer
-from docre.training.report import brief, epoch_line
 from docre.training.snapshot import capture, restore
 from docre.training.state import State, load_state, save_state
 
@@ -163,3 +162,17 @@ class TrainingRun:
 
     def _how_to_continue(self) -> str:
         return f"The state is saved in {self.saved}: the same command goes on from there"
+
+
+def brief(scores: Scores) -> dict[str, Any]:
+    """The four numbers that matter."""
+    return {"p": scores.p, "r": scores.r, "f1": scores.f1, "ign_f1": scores.ign_f1}
+
+
+def epoch_line(result: dict[str, Any], epochs: int) -> str:
+    """One epoch for the console."""
+    line = f"epoch {result['epoch']}/{epochs}  loss {result['loss']:.4f}"
+    if "f1" in result:
+        names = {"p": "P", "r": "R", "f1": "F1", "ign_f1": "Ign-F1"}
+        line += "  dev" + "".join(f"  {name} {100 * result[key]:.2f}" for key, name in names.items())
+    return line

@@ -18,9 +18,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from docre.core.files import read_json, write_json
+from docre.core.manifests import check_folder, remove, write_folder
 from docre.errors import DocreError
-from docre.files import read_json, write_json
-from docre.folders import check_folder, remove, write_folder
 
 FORMAT = 1  # of values.json and the names of the tensors
 FOLDER = re.compile(r"state-(\d+)")

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from docre import train
-from docre.data.docred import write_docred
+from docre.commands import train
+from docre.data.readers.docred import write_docred
 from tests.tiny import random_documents
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from docre.analysis import calibrate, load_calibration, precision_recall, reliability
 from docre.analysis.calibration import relation_shifts
 from docre.analysis.table import keep_best
-from docre.calibrate import rates
+from docre.commands.calibrate import rates
 from docre.errors import DocreError
 from tests.analysis.tables import random_table, table_of
 

@@ -11,13 +11,14 @@ import pytest
 import torch
 
 import docre
-from docre import analyze, calibrate, evaluate, predict, sweep
 from docre.analysis.plots import available
+from docre.commands import analyze, calibrate, evaluate, predict, sweep
+from docre.config.loading import load_config
+from docre.documents import LabelStatistics
 from docre.errors import DocreError
+from docre.inference.calibration import apply_calibration
+from docre.inference.probe import context_attention, measure
 from docre.losses import LOSSES
-from docre.probe import context_attention, measure
-from docre.settings import load_config
-from docre.tensors import LabelStatistics
 from tests.tiny import random_document
 
 
@@ -139,7 +140,7 @@ def test_calibrate_and_apply(runs, corpus, tmp_path, capsys):
     documents = docre.read(corpus / "dev.json")
     model = docre.load(runs[0], device="cpu")
     plain = measure(model, documents)
-    calibrate.apply(model, file)
+    apply_calibration(model, file)
     shifted = measure(model, documents)
     shift = json.loads(file.read_text())["shift"]
     assert np.allclose(shifted.margins, plain.margins + np.array(shift, dtype=np.float32), atol=1e-5)
@@ -167,7 +168,7 @@ def test_calibration_of_other_relations_is_refused(runs, tmp_path):
     file = tmp_path / "c.json"
     file.write_text('{"relations": ["x"], "shift": [0.5], "purpose": ""}')
     with pytest.raises(DocreError, match=r"c.json: made for a model with other relations \(1 of them\)"):
-        calibrate.apply(docre.load(runs[0], device="cpu"), file)
+        apply_calibration(docre.load(runs[0], device="cpu"), file)
 
 
 def test_wanted_precision_is_a_fraction(runs, corpus, tmp_path):
@@ -205,7 +206,7 @@ def test_sweep_trains_once_and_sums_up(config, tmp_path, capsys, monkeypatch):
     assert rows[1]["dev F1"]["mean"] == pytest.approx(sum(found) / 2)
     assert rows[1]["dev F1"]["std"] == pytest.approx(abs(found[0] - found[1]) / 2**0.5)
     assert "±" in out and "best dev F1" in out and (tmp_path / "sweep" / "sweep.png").exists() == available()
-    monkeypatch.setattr("docre.train.train", lambda config: pytest.fail("a finished run was run again"))
+    monkeypatch.setattr("docre.training.launch.train", lambda config: pytest.fail("a finished run was run again"))
     sweep.main(arguments)
     assert json.loads((tmp_path / "sweep" / "sweep.json").read_text()) == rows
 
@@ -219,11 +220,11 @@ def test_sweep_runs_what_is_not_finished(config, tmp_path, monkeypatch):
         ran.append(config.output)
         return {"best": {"f1": 0.5}, "test": None}
 
-    monkeypatch.setattr("docre.train.train", train)
+    monkeypatch.setattr("docre.training.launch.train", train)
     (rows,) = sweep.sweep(changed, ["loss.alpha=3"])
     assert len(ran) == 1 and rows["test F1"] is None and rows["dev F1"] == {"mean": 0.5, "std": None, "values": [0.5]}
     run = load_config(changed, ["loss.alpha=3", f"output={ran[0]}"])
-    from docre.settings import to_yaml
+    from docre.config.loading import to_yaml
 
     folder = tmp_path / "sweep" / "loss.alpha=3"
     folder.mkdir()

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 import docre
-from docre import analyze, report
 from docre.analysis.page import _pack, page
 from docre.analysis.plots import available
+from docre.commands import analyze, report
 from docre.errors import DocreError
-from docre.probe import measure
+from docre.inference.probe import measure
 
 CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = (

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from docre.data import read
-from docre.data.cdr import read_cdr, read_gda
+from docre.data.readers import read
+from docre.data.readers.cdr import read_cdr, read_gda
 from docre.documents import Triple
 from docre.errors import DocreError
 from tests.data.strategies import documents_or_one_line

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from docre.data import read
-from docre.data.docgnre import read_docgnre
-from docre.data.docred import read_docred, to_json, write_docred
+from docre.data.readers import read
+from docre.data.readers.docgnre import read_docgnre
+from docre.data.readers.docred import read_docred, to_json, write_docred
 from docre.documents import Triple
 from docre.errors import DocreError
 from tests.data.strategies import damaged, documents, documents_or_one_line

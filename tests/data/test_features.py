@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from docre.data import read
 from docre.data.features import Featuriser
+from docre.data.readers import read
 from docre.data.schema import LabelSchema, label_statistics, load_schema
 from docre.documents import Document, Entity, Mention, Triple
 from docre.models import load_tokenizer

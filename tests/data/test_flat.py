@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from docre.data.flat import FlatMention, cut
+from docre.data.readers.flat import FlatMention, cut
 
 
 @st.composite

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from docre.data import read
-from docre.data.jsonl import read_jsonl
-from docre.data.text import sentence_starts, tokenise
+from docre.data.readers import read
+from docre.data.readers.jsonl import read_jsonl
+from docre.data.readers.text import sentence_starts, tokenise
 from docre.documents import Triple
 from docre.errors import DocreError
 from tests.data.strategies import damaged, documents_or_one_line

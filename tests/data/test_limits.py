@@ -10,12 +10,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from docre.config import Config
+from docre.config.schema import Config
 from docre.data.features import Features, unordered
 from docre.data.limits import Limits, restrict
 from docre.data.schema import LabelSchema
+from docre.inference.predictor import Predictor
 from docre.models import Encoder, load_tokenizer
-from docre.predictor import Predictor
 from docre.training.objective import Objective
 from tests.tiny import RELATIONS, random_documents, tiny_bert
 

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 from transformers import EsmTokenizer, PreTrainedTokenizerFast
 
-from docre.data import read
 from docre.data.features import Featuriser
+from docre.data.readers import read
 from docre.data.schema import LabelSchema
 from docre.documents import Document
 from docre.models import load_tokenizer

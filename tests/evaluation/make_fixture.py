@@ -7,7 +7,7 @@ scores.json, what the brute-force scorer says of them.
 import json
 import random
 
-from docre.data import read
+from docre.data.readers import read
 from docre.documents import Prediction
 from docre.evaluation import write_submission
 from tests.conftest import ROOT

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
+from docre.commands.evaluate import main
 from docre.errors import DocreError
-from docre.evaluate import main
 from docre.evaluation import write_submission
 from tests.evaluation.test_scores import GOLD, PREDICTIONS, TRAIN
 

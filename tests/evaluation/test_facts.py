@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from docre.data import read
+from docre.data.readers import read
 from docre.errors import DocreError
 from docre.evaluation import read_fact_file, train_facts
 from tests.evaluation.brute_force import document

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from docre.data import read
+from docre.data.readers import read
 from docre.documents import Prediction
 from docre.errors import DocreError
 from docre.evaluation import Evaluator, TrainFacts, evaluate, read_submission, train_facts

@@ -7,8 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from docre.documents import LabelStatistics
 from docre.losses import Loss, build, loss_class
-from docre.tensors import LabelStatistics, ModelOutput
+from docre.tensors import ModelOutput
 
 GROUPS, BLOCK = 2, 2
 

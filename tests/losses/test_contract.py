@@ -8,10 +8,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from docre.documents import LabelStatistics
 from docre.errors import DocreError
 from docre.losses import LOSSES, build, loss_class
 from docre.losses.base import ThresholdClassColumns
-from docre.tensors import LabelStatistics, ModelOutput
+from docre.tensors import ModelOutput
 from tests.losses import slow
 from tests.losses.cases import OTHER_PARAMETERS, Case, make_case, make_labels, parameters_for, statistics
 

@@ -8,9 +8,9 @@ from typing import Annotated
 import pytest
 from pydantic import Field
 
+from docre.core.registry import Registry
 from docre.errors import DocreError
 from docre.losses import LOSSES, build
-from docre.registry import Registry
 
 
 class Shape:

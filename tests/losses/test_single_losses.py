@@ -1,20 +1,19 @@
 """What is particular to one loss."""
 
-import runpy
-import sys
 from math import log
 
 import pytest
 import torch
 from torch import Tensor
 
+from docre.commands.losses import main
+from docre.documents import LabelStatistics
 from docre.errors import DocreError
 from docre.losses import LOSSES, build, loss_class
-from docre.losses.__main__ import main
 from docre.losses.base import keep_best
 from docre.losses.pemscl import contrastive_term, cosines
 from docre.losses.ssr_pu import LARGEST_PRIOR
-from docre.tensors import LabelStatistics, ModelOutput
+from docre.tensors import ModelOutput
 from tests.losses import slow
 from tests.losses.cases import make_case
 
@@ -192,10 +191,3 @@ def test_the_list_of_losses_names_all(capsys: pytest.CaptureFixture[str]) -> Non
     ]
     assert "parameters: priors (from the training data), prior_ratio = 3.0," in by_name["ssr_pu"]
     assert "parameters: none" in by_name["atl"]
-
-
-def test_the_list_of_losses_is_a_command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "argv", ["docre.losses"])
-    monkeypatch.delitem(sys.modules, "docre.losses.__main__")
-    runpy.run_module("docre.losses", run_name="__main__")
-    assert "hingeabl: " in capsys.readouterr().out

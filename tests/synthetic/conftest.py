@@ -2,7 +2,7 @@
 
 import pytest
 
-from docre.data import read
+from docre.data.readers import read
 from tests.conftest import ROOT
 
 SPLITS = ("train", "dev", "test")

@@ -8,11 +8,11 @@ import pytest
 import torch
 from accelerate import Accelerator
 
-from docre.config import Config
+from docre.config.schema import Config
 from docre.data.schema import LabelSchema
 from docre.errors import DocreError
+from docre.inference.predictor import Predictor
 from docre.models import load_tokenizer
-from docre.predictor import Predictor
 from docre.training.loop import Trainer
 from docre.training.snapshot import capture, restore
 from docre.training.state import State, load_state, save_state

@@ -1,0 +1,61 @@
+"""docre calibrate --checkpoint DIR --data DEV --output FILE: shift a model's margins to suit a purpose."""
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+from docre.analysis import MarginTable, calibrate
+from docre.analysis.calibration import SHRINKAGE
+from docre.config.options import add_checkpoint_options
+from docre.data.readers import read
+from docre.errors import DocreError
+
+
+def main(arguments: list[str]) -> None:
+    parser = argparse.ArgumentParser(
+        prog="docre calibrate",
+        description="Choose on dev what to add to the margins, for the best F1 or for a wanted precision or recall. "
+        "docre evaluate and docre predict take the file as --calibration.",
+    )
+    parser.add_argument("--checkpoint", required=True, metavar="DIR", help="a checkpoint, or the folder of a run")
+    parser.add_argument("--data", required=True, metavar="DEV", help="documents with labels, not those of the test")
+    parser.add_argument("--output", required=True, type=Path, metavar="FILE", help="the calibration, JSON")
+    purpose = parser.add_mutually_exclusive_group()
+    purpose.add_argument("--precision", type=float, metavar="P", help="reach this precision (0 to 1), not the best F1")
+    purpose.add_argument("--recall", type=float, metavar="R", help="reach this recall (0 to 1), not the best F1")
+    parser.add_argument("--per-relation", action="store_true", help="a shift for each relation, not one for all")
+    parser.add_argument(
+        "--shrinkage",
+        type=float,
+        default=SHRINKAGE,
+        metavar="N",
+        help="gold triples at which a relation's own shift and the common one weigh the same (%(default)s)",
+    )
+    parser.add_argument("--reader", metavar="NAME", help="the format of the documents (default: the training data's)")
+    add_checkpoint_options(parser)
+    options = parser.parse_args(arguments)
+    for name in ("precision", "recall"):
+        value = getattr(options, name)
+        if value is not None and not 0 < value <= 1:
+            raise DocreError(f"--{name}: expected a fraction above 0 and at most 1, got {value:g}")
+    if not 0 <= options.shrinkage < float("inf"):
+        raise DocreError(f"--shrinkage: expected 0 or more, got {options.shrinkage:g}")
+
+    from docre.inference.checkpoint import load
+    from docre.inference.probe import measure
+
+    predictor = load(options.checkpoint, changes=options.changes, plugins=options.plugins)
+    table = measure(predictor, read(options.data, options.reader or predictor.config.data.reader), progress=True)
+    top_k = predictor.config.evaluation.top_k
+    found = calibrate(table, options.precision, options.recall, options.per_relation, options.shrinkage, top_k)
+    replace(found, weights=predictor.weights_digest).save(options.output)
+    print(f"{options.output}: {found.purpose}; on {options.data}:")
+    print(f"{'':<12}{'P':>8}{'R':>8}{'F1':>8}")
+    for name, some in (("before", table), ("after", table.shifted(found.shift, top_k))):
+        print(f"{name:<12}" + "".join(f"{100 * value:>8.2f}" for value in rates(some)))
+
+
+def rates(table: MarginTable) -> tuple[float, float, float]:
+    """Micro precision (0 without predictions), recall and F1, as fractions."""
+    correct, predicted = int((table.predicted & table.labels).sum()), int(table.predicted.sum())
+    return correct / max(1, predicted), correct / table.gold, 2 * correct / (predicted + table.gold)

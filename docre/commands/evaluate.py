@@ -1,0 +1,173 @@
+"""docre evaluate: scores of a predictions file, or of a checkpoint's predictions, against gold labels."""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from docre.config.loading import import_plugins
+from docre.config.options import add_calibration, add_checkpoint_options
+from docre.core.files import write_json
+from docre.data import oddities
+from docre.data.readers import READERS, read
+from docre.documents import Prediction
+from docre.errors import DocreError
+from docre.evaluation import (
+    Evaluator,
+    TrainFacts,
+    compare,
+    differences_table,
+    intervals,
+    no_difference,
+    read_fact_file,
+    read_submission,
+    relations_table,
+    scores_table,
+    train_facts,
+)
+
+if TYPE_CHECKING:
+    from docre.inference.predictor import Predictor
+
+SAMPLES = 1000  # of the paired test, where --bootstrap does not say
+
+
+def main(arguments: list[str]) -> None:
+    """Score predictions, or a checkpoint's, against gold labels; print tables, and write --json. Raises DocreError for
+    wrong input."""
+    options = parse(arguments)
+    import_plugins(options.plugins, "--plugins")
+    predictor = load_model(options) if options.checkpoint else None
+    reader = options.reader or (predictor.config.data.reader if predictor else "docred")
+    train = None if options.train is None else read_train_facts(options.train, reader)
+    gold_file = options.data if predictor else options.gold
+    gold = read(gold_file, reader)
+    evaluator = Evaluator(gold, train, str(gold_file))
+    other = None if options.against is None else read_other(options.against, evaluator, gold_file)
+    if predictor:
+        predictions = list(chain.from_iterable(predictor.predict(gold, progress=True)))
+        notes = oddities.unknown_relations(gold, predictor.schema.index)
+    else:
+        predictions, notes = read_submission(options.predictions), []
+    print_scores(evaluator, predictions, other, options.bootstrap, options.json, options.per_relation, notes)
+
+
+def read_other(path: Path, evaluator: Evaluator, gold_file: Path) -> list[Prediction]:
+    """The predictions of another submission. Raises DocreError where they are for other documents altogether."""
+    predictions = read_submission(path)
+    if predictions and not any(prediction.title in evaluator.gold.rows for prediction in predictions):
+        raise DocreError(
+            f"{path}: none of its {len(predictions)} predictions is for a document of {gold_file} "
+            f"(first: {predictions[0].title!r}): only submissions for the same documents can be compared"
+        )
+    return predictions
+
+
+def load_model(options: argparse.Namespace) -> "Predictor":
+    """The model of the checkpoint, calibrated if asked for."""
+    from docre.inference.calibration import apply_calibration
+    from docre.inference.checkpoint import load
+
+    predictor = load(options.checkpoint, changes=options.changes, plugins=options.plugins)
+    if options.calibration:
+        apply_calibration(predictor, options.calibration, options.force)
+    return predictor
+
+
+def parse(arguments: list[str]) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="docre evaluate",
+        description="Score predictions (--predictions, --gold) or a model (--checkpoint, --data).",
+    )
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--predictions", type=Path, metavar="FILE", help="result.json, or a .zip with it inside")
+    source.add_argument("--checkpoint", type=Path, metavar="DIR", help="a checkpoint, or the folder of a run")
+    parser.add_argument("--gold", type=Path, metavar="FILE", help="with --predictions: documents with labels")
+    parser.add_argument("--data", type=Path, metavar="FILE", help="with --checkpoint: documents with labels")
+    add_calibration(parser)
+    parser.add_argument(
+        "--train", type=Path, metavar="FILE", help="the training set, or its facts as a .fact file, for Ign-F1"
+    )
+    parser.add_argument(
+        "--reader",
+        metavar="NAME",
+        help=f"format of the data: {', '.join(READERS)} (default: docred, or the checkpoint's)",
+    )
+    parser.add_argument("--json", type=Path, metavar="OUT", help="write all scores there, as fractions")
+    parser.add_argument(
+        "--against", type=Path, metavar="FILE", help="another predictions file: a paired bootstrap test against it"
+    )
+    parser.add_argument(
+        "--bootstrap", type=int, metavar="N", help="95%% confidence intervals from N samples of the documents"
+    )
+    parser.add_argument("--per-relation", action="store_true", help="print the scores of each relation too")
+    add_checkpoint_options(parser)
+    options = parser.parse_args(arguments)
+    if options.checkpoint and (options.gold or not options.data):
+        parser.error("--checkpoint goes with --data")
+    if options.predictions and (options.data or not options.gold):
+        parser.error("--predictions goes with --gold")
+    if options.predictions and options.calibration:
+        parser.error("--calibration goes with --checkpoint")
+    if options.predictions and options.changes:
+        parser.error("key=value goes with --checkpoint")
+    return options
+
+
+def read_train_facts(path: Path, reader: str) -> TrainFacts:
+    """The training facts of a `.fact` file, or of documents in the format called `reader`."""
+    if path.suffix == ".fact":
+        return read_fact_file(path)
+    return train_facts(read(path, reader), str(path))
+
+
+def print_scores(
+    evaluator: Evaluator,
+    predictions: Sequence[Prediction],
+    other: Sequence[Prediction] | None = None,
+    bootstrap: int | None = None,
+    json: Path | None = None,
+    per_relation: bool = False,
+    notes: Sequence[str] = (),
+) -> None:
+    """Score the predictions, write the scores to the file `json` where there is one, then print them as tables.
+
+    other:     predictions to compare with, by a paired bootstrap test.
+    bootstrap: the number of samples for confidence intervals, none without; of the test 1,000 without.
+    notes:     what was odd beside the notes of the scores themselves.
+
+    Raises DocreError before anything is printed.
+    """
+    scores = evaluator(predictions)
+    scores = replace(scores, notes=(*scores.notes, *notes))
+    content: dict[str, Any] = scores.to_json()
+    sampled = None
+    if bootstrap is not None:
+        sampled = intervals(scores, bootstrap)
+        content["bootstrap"] = {
+            "samples": bootstrap,
+            "intervals": {name: asdict(interval) for name, interval in sampled.items()},
+        }
+    texts = [scores_table(scores, sampled)]
+    if per_relation:
+        texts.append(relations_table(scores))
+    texts += [f"note: {note}" for note in scores.notes]
+    if other is not None:
+        samples = SAMPLES if bootstrap is None else bootstrap
+        against = evaluator(other)
+        differences = compare(scores, against, samples)
+        same = no_difference(scores, against)
+        content["against"] = against.to_json() | {
+            "no_difference": same,
+            "samples": samples,
+            "differences": {name: asdict(difference) for name, difference in differences.items()},
+        }
+        texts += [f"\nagainst\n{scores_table(against)}"]
+        texts += [f"note (against): {note}" for note in against.notes]
+        texts.append(f"\n{same or differences_table(differences)}")
+    if json is not None:
+        write_json(json, content)
+    print("\n".join(texts))

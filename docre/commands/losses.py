@@ -1,0 +1,17 @@
+"""docre losses: list the losses with their parameters and references."""
+
+import argparse
+
+
+def main(arguments: list[str]) -> None:
+    parser = argparse.ArgumentParser(prog="docre losses", description="List the losses.")
+    parser.parse_args(arguments)
+
+    from docre.core.registry import describe
+    from docre.documents import LabelStatistics
+    from docre.losses import LOSSES, loss_class
+
+    for name in LOSSES:
+        loss = loss_class(name)
+        counted = loss.from_training_data(LabelStatistics(pairs=2, positives=(1,)))
+        print(describe(name, loss, 1, counted) + "\n")

@@ -1,0 +1,14 @@
+"""docre models: list the models with their parameters and references."""
+
+import argparse
+
+
+def main(arguments: list[str]) -> None:
+    parser = argparse.ArgumentParser(prog="docre models", description="List the models.")
+    parser.parse_args(arguments)
+
+    from docre.core.registry import describe
+    from docre.models import MODELS
+
+    for name in MODELS:
+        print(describe(name, MODELS[name], 2) + "\n")

@@ -1,0 +1,38 @@
+"""docre synthetic: write the synthetic corpus."""
+
+import argparse
+from dataclasses import asdict
+from pathlib import Path
+
+from docre.core.files import write_json, write_text
+from docre.errors import DocreError
+from docre.synthetic.generate import Counts, corpus, to_json
+from docre.synthetic.knobs import Knobs
+from docre.synthetic.rules import RELATIONS
+
+
+def main(arguments: list[str]) -> None:
+    """Write train.json, dev.json, test.json and rel_info.json. Raises DocreError for an empty split."""
+    options = parser().parse_args(arguments)
+    for split in ("train", "dev", "test"):
+        if getattr(options, split) < 1:
+            raise DocreError(f"--{split}: expected at least 1 document, got {getattr(options, split)}")
+    documents = corpus(options.seed, Counts(options.train, options.dev, options.test), Knobs())
+    for split, content in documents.items():
+        write_text(options.output / f"{split}.json", to_json(content))
+    write_json(options.output / "rel_info.json", RELATIONS)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    result = argparse.ArgumentParser(
+        prog="docre synthetic",
+        description="Write a small synthetic corpus in DocRED JSON, the same for the same options.",
+    )
+    result.add_argument("--output", type=Path, default=Path("data/synthetic"), metavar="DIR", help="(%(default)s)")
+    result.add_argument("--seed", type=int, default=66, help="another seed, another corpus (%(default)s)")
+    for split, count in asdict(Counts()).items():
+        result.add_argument(
+            f"--{split}", type=int, default=count, metavar="N", help="number of documents (%(default)s)"
+        )
+    return result

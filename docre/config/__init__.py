@@ -1,0 +1,1 @@
+"""The config of a run: its keys, reading it from YAML and from the command line."""

@@ -1,0 +1,166 @@
+"""Folders that are written whole, checked when they are read, and belong to one process at a time.
+
+A folder that `write_folder` made holds manifest.json: the size and the SHA-256 of every file in it.
+"""
+
+import hashlib
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+
+from docre.core.files import read_json, sync, write_json
+from docre.errors import DocreError
+
+try:
+    import fcntl
+except ImportError:  # not on Windows
+    fcntl = None  # type: ignore[assignment]
+
+MANIFEST = "manifest.json"
+CHUNK = 1 << 20
+LEFTOVER = re.compile(r"\..+\.[a-z0-9_]{8}\.(tmp|old)")  # what write_folder and write_atomically make meanwhile
+
+
+def write_folder(folder: Path, fill: Callable[[Path], None]) -> None:
+    """Have `fill` fill a new folder beside `folder`, add the manifest, see it safely on the disk, then rename it.
+
+    `folder` is the old one or the whole new one, never something between. Raises DocreError where it cannot be written;
+    nothing is left behind then.
+    """
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.", suffix=".tmp"))
+    except OSError as error:
+        raise DocreError(f"{folder}: cannot write: {error.strerror or error}") from None
+    try:
+        temporary.chmod(0o755)
+        fill(temporary)
+        write_manifest(temporary)
+        for path in (*temporary.rglob("*"), temporary):
+            sync(path)
+        replace(temporary, folder)
+        sync(folder.parent)
+    except (OSError, SafetensorError) as error:
+        raise DocreError(f"{folder}: cannot write: {getattr(error, 'strerror', None) or error}") from None
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def replace(new: Path, folder: Path) -> None:
+    """Put the folder `new` in the place of `folder`."""
+    if not folder.exists():
+        os.rename(new, folder)
+        return
+    old = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.", suffix=".old"))
+    os.rename(folder, old / folder.name)
+    os.rename(new, folder)
+    shutil.rmtree(old)
+
+
+def write_manifest(folder: Path) -> None:
+    """Write down the size and the SHA-256 of every file in the folder."""
+    files = {name: {"bytes": path.stat().st_size, "sha256": digest(path)} for name, path in contents(folder).items()}
+    write_json(folder / MANIFEST, files)
+
+
+def check_folder(folder: Path) -> dict[str, str]:
+    """The SHA-256 of every file in a folder that `write_folder` made.
+
+    Raises DocreError, naming the file, where the folder is not the one that was written: a file is missing, torn,
+    changed or added, a link leads out of the folder, or something is neither a file nor a folder. Hidden files and
+    README.md may be added.
+    """
+    for path in folder.rglob("*"):
+        check_inside(path, folder)
+        if path.exists() and not path.is_file() and not path.is_dir():
+            raise DocreError(f"{path}: neither a file nor a folder")
+    if not (folder / MANIFEST).is_file():
+        raise DocreError(f"{folder}: no {MANIFEST}, so nothing says that it is whole")
+    manifest = read_json(folder / MANIFEST)
+    if not isinstance(manifest, dict) or not all(isinstance(entry, dict) for entry in manifest.values()):
+        raise DocreError(f"{folder / MANIFEST}: torn or changed: expected an object of files")
+    found = contents(folder)
+    for name, expected in manifest.items():
+        if name not in found:
+            raise DocreError(f"{folder / name}: missing, though {MANIFEST} lists it")
+        size = found[name].stat().st_size
+        if size != expected.get("bytes"):
+            raise DocreError(f"{folder / name}: torn or changed: {size} bytes, {MANIFEST} says {expected.get('bytes')}")
+        if digest(found[name]) != expected.get("sha256"):
+            raise DocreError(f"{folder / name}: changed: its SHA-256 is not the one in {MANIFEST}")
+    for name in found:
+        if name not in manifest:
+            raise DocreError(f"{folder / name}: not in {MANIFEST}, so not part of what was written")
+    return {name: expected["sha256"] for name, expected in manifest.items()}
+
+
+def check_inside(path: Path, folder: Path) -> None:
+    """Raises DocreError where `path`, in `folder`, is a link that leads out of it."""
+    if path.is_symlink() and not path.resolve().is_relative_to(folder.resolve()):
+        raise DocreError(f"{path}: a link out of the folder, which is not followed")
+
+
+def contents(folder: Path) -> dict[str, Path]:
+    """The files in a folder by their relative names, without what `check_folder` leaves out."""
+    files = {path.relative_to(folder): path for path in sorted(folder.rglob("*")) if path.is_file()}
+    return {
+        name.as_posix(): path
+        for name, path in files.items()
+        if name.as_posix() not in (MANIFEST, "README.md") and not any(part.startswith(".") for part in name.parts)
+    }
+
+
+def digest(path: Path) -> str:
+    """The SHA-256 of a file. Raises DocreError where it cannot be read."""
+    hashed = hashlib.sha256()
+    try:
+        with path.open("rb") as file:
+            while chunk := file.read(CHUNK):
+                hashed.update(chunk)
+    except OSError as error:
+        raise DocreError(f"{path}: {error.strerror or error}") from None
+    return hashed.hexdigest()
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what runs that were killed while writing left in the folder."""
+    for path in folder.iterdir():
+        if LEFTOVER.fullmatch(path.name):
+            remove(path)
+
+
+def remove(path: Path) -> None:
+    """Remove a file or a folder, if it is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Make the folder, and keep other processes that do the same out of it; the lock ends with this process at latest.
+
+    Raises DocreError where another process holds it, or the folder cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file: Any = (folder / ".lock").open("w")
+    except OSError as error:
+        raise DocreError(f"{folder}: cannot write: {error.strerror or error}") from None
+    with file:
+        try:
+            if fcntl is not None:
+                fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError):
+            raise DocreError(f"{folder}: another process is writing there") from None
+        except OSError:
+            pass  # a file system without locks
+        yield

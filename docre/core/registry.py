@@ -1,0 +1,119 @@
+"""Named things that a YAML file can ask for: one small mechanism for readers, models and losses.
+
+A registry watches one package. The first look-up imports every module of it, and each module registers what it holds:
+adding a loss, a model or a reader is adding one file. Code outside docre registers itself when imported; `plugins:` in
+a config names such modules.
+"""
+
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Callable, Collection, Iterator
+from typing import Any, Generic, TypeVar
+
+from pydantic import ConfigDict, ValidationError, create_model
+
+from docre.errors import DocreError
+
+T = TypeVar("T")
+
+
+class Registry(Generic[T]):
+    """The things of one kind, by name.
+
+    kind:    what they are called in messages ("loss").
+    package: the package whose modules register them ("docre.losses").
+    """
+
+    def __init__(self, kind: str, package: str) -> None:
+        self.kind = kind
+        self.package = package
+        self._entries: dict[str, Callable[..., T]] = {}
+        self._loaded = False
+
+    def register(self, name: str) -> Callable[[Callable[..., Any]], Any]:
+        """Decorator: makes a class or function known as `name`. Raises DocreError where the name is taken."""
+
+        def add(entry: Callable[..., T]) -> Callable[..., T]:
+            known = self._entries.get(name)
+            if known is not None and (known.__module__, known.__qualname__) != (entry.__module__, entry.__qualname__):
+                raise DocreError(f"{self.kind} {name!r} is registered twice: {known.__module__} and {entry.__module__}")
+            self._entries[name] = entry
+            return entry
+
+        return add
+
+    def forget(self, name: str) -> None:
+        """Take back the registration of `name`."""
+        del self._entries[name]
+
+    def __getitem__(self, name: str) -> Callable[..., T]:
+        """What is registered as `name`. Raises DocreError, listing what is known, where nothing is."""
+        self._load()
+        if name not in self._entries:
+            raise DocreError(f"unknown {self.kind} {name!r}: expected one of {', '.join(sorted(self._entries))}")
+        return self._entries[name]
+
+    def __iter__(self) -> Iterator[str]:
+        self._load()
+        return iter(sorted(self._entries))
+
+    def build(self, name: str, parameters: dict[str, Any], *context: Any) -> T:
+        """Call what is registered as `name` with `context` and its checked keyword `parameters`.
+
+        Raises DocreError that names the parameter where one is unknown, missing or of the wrong type.
+        """
+        entry = self[name]
+        return entry(*context, **self.check(name, parameters, skip=len(context)))
+
+    def check(self, name: str, parameters: dict[str, Any], skip: int = 0) -> dict[str, Any]:
+        """The keyword `parameters` of `name`, checked against its signature, of which the first `skip` are given
+        otherwise. Nothing is made; raises as `build` does."""
+        signature = list(inspect.signature(self[name]).parameters.values())[skip:]
+        fields: dict[str, Any] = {
+            p.name: (p.annotation, ... if p.default is p.empty else p.default)
+            for p in signature
+            if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
+        }
+        model = create_model(name, __config__=ConfigDict(extra="forbid", strict=True), **fields)
+        try:
+            checked = model(**parameters)
+        except ValidationError as error:
+            first = error.errors()[0]
+            key = ".".join(str(part) for part in first["loc"])
+            if first["type"] == "extra_forbidden":
+                valid = ", ".join(fields) or "none"
+                raise DocreError(f"{self.kind} {name!r} has no parameter {key!r} (it takes: {valid})") from None
+            got = "" if first["type"] == "missing" else f", got {first['input']!r}"
+            raise DocreError(f"{self.kind} {name!r}, parameter {key!r}: {first['msg']}{got}") from None
+        return {key: getattr(checked, key) for key in parameters}
+
+    def _load(self) -> None:
+        if self._loaded:
+            return
+        self._loaded = True
+        package = importlib.import_module(self.package)
+        for module in pkgutil.iter_modules(package.__path__):
+            if not module.name.startswith("__"):
+                importlib.import_module(f"{self.package}.{module.name}")
+
+
+def describe(name: str, entry: Any, skip: int, counted: Collection[str] = ()) -> str:
+    """What there is to know of something registered before reading its docstring, on three lines: the docstring's first
+    line, its parameters with their defaults, and its `reference`.
+
+    skip:    parameters that come first and are no choice of the user's.
+    counted: parameters that are taken from the training data where they are not given.
+    """
+    described = []
+    for parameter in list(inspect.signature(entry).parameters.values())[skip:]:
+        if parameter.default is not parameter.empty:
+            described.append(f"{parameter.name} = {parameter.default}")
+        else:
+            described.append(
+                f"{parameter.name} ({'from the training data' if parameter.name in counted else 'required'})"
+            )
+    summary = (inspect.getdoc(entry) or "").partition("\n")[0]
+    return (
+        f"{name}: {summary}\n    parameters: {', '.join(described) or 'none'}\n    reference: {entry.reference or '-'}"
+    )

@@ -1,0 +1,39 @@
+"""DocGNRE's training files: Re-DocRED with labels that a language model proposed (Li, Jia, Zheng 2023)."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from docre.core.files import read_json
+from docre.data.readers.base import READERS
+from docre.data.readers.docred import parse_label, read_docred
+from docre.data.readers.fields import get_optional
+from docre.documents import Document
+from docre.errors import DocreError
+
+
+@READERS.register("docgnre")
+def read_docgnre(path: Path) -> list[Document]:
+    """DocRED JSON whose documents may have `gpt_labels` of {h, t, r, score}: these become labels too.
+
+    Those that the document has already, and those whose head is their tail, are left out, as the published code does.
+    The reader `docred` reads the same files without them.
+    """
+    items = read_json(path)
+    return [add_labels(path, document, item) for document, item in zip(read_docred(path), items, strict=True)]
+
+
+def add_labels(path: Path, document: Document, item: dict[str, Any]) -> Document:
+    """The document with its `gpt_labels`."""
+    try:
+        proposed = get_optional(item, "gpt_labels", list, "document", [])
+        triples = [parse_label(label, f"gpt_labels[{i}]") for i, label in enumerate(proposed)]
+    except DocreError as error:
+        raise DocreError(f"{path}: {document.fail(str(error))}") from None
+    merged = {(t.head, t.tail, t.relation): t for t in triples if t.head != t.tail}
+    for triple in document.triples or ():
+        merged.pop((triple.head, triple.tail, triple.relation), None)
+    try:
+        return replace(document, triples=[*(document.triples or ()), *merged.values()]) if proposed else document
+    except DocreError as error:
+        raise DocreError(f"{path}: {error}") from None

@@ -1,0 +1,101 @@
+"""DocRED JSON, the format of DocRED, Re-DocRED, DocGNRE and DWIE (and what `docre convert` writes)."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from docre.core.files import read_json, write_json
+from docre.data.readers.base import READERS
+from docre.data.readers.fields import check_keys, get, get_optional, integers, kind
+from docre.documents import Document, Entity, Mention, Triple
+from docre.errors import DocreError
+
+DOCUMENT_KEYS = ("title", "sents", "vertexSet", "labels", "pairs", "gpt_labels")
+MENTION_KEYS = ("name", "sent_id", "pos", "type")
+LABEL_KEYS = ("h", "t", "r", "evidence")
+
+
+@READERS.register("docred")
+def read_docred(path: Path) -> list[Document]:
+    """A JSON list of {title, sents, vertexSet, labels?}: the format of Yao et al. 2019.
+
+    `sents` are token lists; `vertexSet` holds for each entity its mentions {name, sent_id, pos: [start, end), type};
+    `labels` are {h, t, r, evidence?} with entity indices. A document without the key `labels` is unlabelled. A key
+    `pairs` of [head, tail] lists, ours, restricts the candidate pairs. Other keys are ignored, but for what looks like
+    a misspelt one, as `label`. Duplicate labels, and labels whose head is their tail (both occur in DWIE), are kept.
+    """
+    content = read_json(path)
+    if not isinstance(content, list):
+        raise DocreError(f"{path}: expected a JSON list of documents, got {kind(content)}")
+    documents = []
+    for i, item in enumerate(content):
+        if not isinstance(item, dict):
+            raise DocreError(f"{path}: document {i}: expected an object, got {kind(item)}")
+        title = item.get("title")
+        if not isinstance(title, str):
+            raise DocreError(f"{path}: document {i}: expected a text in 'title', got {kind(title)}")
+        try:
+            documents.append(parse_document(item))
+        except DocreError as error:
+            named = str(error).startswith("document ")
+            raise DocreError(f"{path}: {error}" if named else f"{path}: document {title!r}: {error}") from None
+    return documents
+
+
+def write_docred(path: str | Path, documents: Iterable[Document]) -> None:
+    """Write documents in this format, whole or not at all; `read_docred` reads the same documents back."""
+    write_json(path, [to_json(document) for document in documents], indent=None)
+
+
+def to_json(document: Document) -> dict[str, Any]:
+    """A document as this format has it: `labels` only where it is labelled, `pairs` only where they are restricted."""
+    item: dict[str, Any] = {
+        "title": document.title,
+        "sents": [list(sentence) for sentence in document.sentences],
+        "vertexSet": [
+            [{"name": m.name, "sent_id": m.sentence, "pos": [m.start, m.end], "type": m.type} for m in entity.mentions]
+            for entity in document.entities
+        ],
+    }
+    if document.triples is not None:
+        item["labels"] = [
+            {"h": t.head, "t": t.tail, "r": t.relation, "evidence": list(t.evidence)} for t in document.triples
+        ]
+    if document.pairs is not None:
+        item["pairs"] = [list(pair) for pair in document.pairs]
+    return item
+
+
+def parse_document(item: Mapping[str, Any]) -> Document:
+    """One document of the file. Raises DocreError, beginning with the field, where it is malformed."""
+    check_keys(item, DOCUMENT_KEYS, "document")
+    sentences = get(item, "sents", list, "document")
+    for s, sentence in enumerate(sentences):
+        if not isinstance(sentence, list) or not all(isinstance(token, str) for token in sentence):
+            raise DocreError(f"sents[{s}]: expected a list of tokens")
+    entities = []
+    for e, mentions in enumerate(get(item, "vertexSet", list, "document")):
+        if not isinstance(mentions, list):
+            raise DocreError(f"vertexSet[{e}]: expected a list of mentions, got {kind(mentions)}")
+        entities.append(Entity(tuple(parse_mention(m, f"vertexSet[{e}][{i}]") for i, m in enumerate(mentions))))
+    labels = get_optional(item, "labels", list, "document")
+    triples = None if labels is None else [parse_label(label, f"labels[{i}]") for i, label in enumerate(labels)]
+    listed = get_optional(item, "pairs", list, "document")
+    pairs = None if listed is None else [integers(pair, f"pairs[{i}]", 2) for i, pair in enumerate(listed)]
+    return Document(item["title"], sentences, entities, triples, pairs)  # type: ignore[arg-type]
+
+
+def parse_mention(mention: Any, where: str) -> Mention:
+    """A mention {name, sent_id, pos: [start, end), type?}."""
+    check_keys(mention, MENTION_KEYS, where)
+    start, end = integers(get(mention, "pos", list, where), f"{where}.pos", 2)
+    name, sentence = get(mention, "name", str, where), get(mention, "sent_id", int, where)
+    return Mention(name, sentence, start, end, get_optional(mention, "type", str, where, ""))
+
+
+def parse_label(label: Any, where: str) -> Triple:
+    """A label {h, t, r, evidence?}."""
+    check_keys(label, LABEL_KEYS, where)
+    head, tail, relation = get(label, "h", int, where), get(label, "t", int, where), get(label, "r", str, where)
+    evidence = get_optional(label, "evidence", list, where, [])
+    return Triple(head, tail, relation, integers(evidence, f"{where}.evidence"))

@@ -1,0 +1,119 @@
+"""JSON lines of raw text with character offsets: the plain format for people's own data."""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from itertools import accumulate
+from pathlib import Path
+from typing import Any
+
+from docre.core.files import parse_json, read_text
+from docre.data.readers.base import READERS
+from docre.data.readers.fields import check_keys, get, get_optional, integers, kind
+from docre.data.readers.flat import FlatMention, cut
+from docre.data.readers.text import sentence_starts, tokenise
+from docre.documents import Document, Triple
+from docre.errors import DocreError
+
+DOCUMENT_KEYS = ("title", "text", "entities", "relations")
+ENTITY_KEYS = ("type", "mentions")
+RELATION_KEYS = ("head", "relation", "tail", "evidence")
+
+
+@READERS.register("jsonl")
+def read_jsonl(path: Path) -> list[Document]:
+    """One document a line:
+
+        {"title": "...", "text": "...", "entities": [{"type": "...", "mentions": [[start, end], ...]}, ...],
+         "relations": [[head, "relation", tail, [[start, end], ...]], ...]}
+
+    Offsets count characters (Unicode code points) of `text`, end excluded. `head` and `tail` are positions in
+    `entities`. The spans of a relation are its evidence, the places that state it, and may be missing; a relation may
+    also be {"head", "relation", "tail", "evidence"}. Without `relations` a document is unlabelled, with an empty list
+    no relation holds in it. Without `title` it is called `<file>:<line>`; a `type` may be missing. Other keys (a `name`
+    or an `id`, say) are ignored, but for what looks like a misspelt one, as `relation`; and so are empty lines.
+
+    docre splits the text into tokens and sentences (see docre.data.text): a mention's boundaries are always token
+    boundaries, and no sentence ends inside a mention. Evidence becomes the sentences that its spans touch. Raises
+    DocreError that names file, line and field.
+    """
+    documents = []
+    for number, line in enumerate(read_text(path).split("\n"), 1):
+        if not line.strip():
+            continue
+        item = parse_json(line, str(path), number)
+        try:
+            if not isinstance(item, dict):
+                raise DocreError(f"expected an object, got {kind(item)}")
+            documents.append(parse_document(item, f"{path.stem}:{number}"))
+        except DocreError as error:
+            raise DocreError(f"{path}: line {number}: {error}") from None
+    return documents
+
+
+def parse_document(item: dict[str, Any], default_title: str) -> Document:
+    """The document of a line. Raises DocreError, beginning with the field, where it is malformed."""
+    check_keys(item, DOCUMENT_KEYS, "document")
+    title = get_optional(item, "title", str, "document", default_title)
+    text = get(item, "text", str, "document")
+    spans = []  # of each entity: its type, and the characters of its mentions
+    for e, entity in enumerate(get(item, "entities", list, "document")):
+        where = f"entities[{e}]"
+        check_keys(entity, ENTITY_KEYS, where)
+        mentions = get(entity, "mentions", list, where)
+        places = [parse_span(span, text, f"{where}.mentions[{m}]") for m, span in enumerate(mentions)]
+        spans.append((get_optional(entity, "type", str, where, ""), places))
+    relations = get_optional(item, "relations", list, "document")
+    tokens = tokenise(text, (place for _, places in spans for span in places for place in span))
+    starts = [start for start, _ in tokens]
+    entities = [
+        [
+            FlatMention(" ".join(text[start:end].split()), bisect_left(starts, start), bisect_left(starts, end), type_)
+            for start, end in places
+        ]
+        for type_, places in spans
+    ]
+    breaks = (bisect_left(starts, place) for place in sentence_starts(text))
+    document = cut(title, [text[start:end] for start, end in tokens], breaks, entities)
+    if relations is None:
+        return document
+    ends = [end for _, end in tokens]
+    first_tokens = [0, *accumulate(len(sentence) for sentence in document.sentences)]
+
+    def touched(start: int, end: int) -> range:
+        """The sentences that a span of the text touches."""
+        first, last = bisect_right(ends, start), bisect_left(starts, end) - 1  # tokens
+        return range(bisect_right(first_tokens, first) - 1, bisect_right(first_tokens, last))
+
+    triples = [parse_relation(relation, text, touched, f"relations[{i}]") for i, relation in enumerate(relations)]
+    return replace(document, triples=triples)
+
+
+def parse_span(span: Any, text: str, where: str) -> tuple[int, int]:
+    """[start, end) in characters of `text`."""
+    start, end = integers(span, where, 2)
+    if not 0 <= start < end <= len(text):
+        raise DocreError(f"{where}: characters [{start}, {end}) are not inside the text ({len(text)} characters)")
+    if text[start:end].isspace():
+        raise DocreError(f"{where}: characters [{start}, {end}) are only white space")
+    return start, end
+
+
+def parse_relation(relation: Any, text: str, touched: Callable[[int, int], Iterable[int]], where: str) -> Triple:
+    """[head, relation, tail] or [head, relation, tail, evidence], or an object with these keys. Evidence is spans of
+    `text`; `touched` gives the sentences of a span."""
+    if isinstance(relation, list):
+        if len(relation) not in (3, 4):
+            raise DocreError(
+                f"{where}: expected [head, relation, tail] or [head, relation, tail, evidence], "
+                f"got a list of {len(relation)}"
+            )
+        relation = dict(zip(RELATION_KEYS, relation, strict=False))
+    check_keys(relation, RELATION_KEYS, where)
+    head, tail, name = (get(relation, key, of, where) for key, of in (("head", int), ("tail", int), ("relation", str)))
+    evidence: set[int] = set()
+    for i, span in enumerate(get_optional(relation, "evidence", list, where, [])):
+        if not isinstance(span, list):
+            raise DocreError(f"{where}.evidence: expected spans of the text, [[start, end], ...], got {kind(span)}")
+        evidence.update(touched(*parse_span(span, text, f"{where}.evidence[{i}]")))
+    return Triple(head, tail, name, tuple(sorted(evidence)))

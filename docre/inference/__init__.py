@@ -1,0 +1,1 @@
+"""A model ready for use: prediction, checkpoints, and looking into it."""

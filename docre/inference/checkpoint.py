@@ -1,0 +1,145 @@
+"""Checkpoints: a folder with all that prediction needs, and no pickle.
+
+config.yaml         the resolved config of the run
+model.safetensors   the weights
+relations.json      the label schema
+encoder/            the encoder's configuration and the tokenizer
+manifest.json       sizes and hashes of all of these
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from docre.config.loading import CHANGEABLE, import_plugins, override, parse_mapping, to_yaml, validate
+from docre.config.schema import Config
+from docre.core.files import read_text, write_text
+from docre.core.manifests import check_folder, check_inside, write_folder
+from docre.data.schema import load_schema
+from docre.errors import DocreError
+from docre.inference.predictor import Predictor, build_model, default_device
+from docre.losses import LOSSES
+from docre.models import MODELS, load_tokenizer
+from docre.models.architecture import at_most, build_untrained, check_shapes, read_architecture
+
+WEIGHTS = "model.safetensors"
+
+
+def save(predictor: Predictor, folder: str | Path) -> None:
+    """Write a checkpoint. The folder is the old one or the whole new one, never something between."""
+
+    def fill(temporary: Path) -> None:
+        write_text(temporary / "config.yaml", to_yaml(predictor.config))
+        predictor.schema.save(temporary / "relations.json")
+        predictor.model.encoder.backbone.config.save_pretrained(temporary / "encoder")
+        try:
+            predictor.tokenizer.save_pretrained(temporary / "encoder")
+        except Exception as error:  # tokenizers raises nothing more precise when the disk is full
+            raise OSError(str(error)) from None
+        weights = modules(predictor.model, predictor.loss).state_dict()
+        save_file({name: value.detach().cpu().contiguous() for name, value in weights.items()}, temporary / WEIGHTS)
+
+    write_folder(Path(folder), fill)
+
+
+def load(
+    folder: str | Path,
+    device: str | torch.device | None = None,
+    changes: Sequence[str] = (),
+    plugins: Sequence[str] = (),
+) -> Predictor:
+    """The model in a checkpoint folder (or in a run's folder, its best checkpoint), ready to predict.
+
+    device:  where to put it; by default the GPU where there is one.
+    changes: other values of keys that say how it predicts, as ["evaluation.max_pairs_per_batch=5000"].
+    plugins: Python modules to import first, which register the loss or the model that the checkpoint needs. Those that
+             its config names are not imported unless they are given here: nothing that comes with a checkpoint is run.
+
+    Raises DocreError where the folder is not a checkpoint, is torn or changed, does not fit this version, needs a
+    plugin that is not given, or has weights that are not finite; and for a change of what was trained. It takes no more
+    memory than the weights, whatever the other files say.
+    """
+    folder = Path(folder)
+    if not (folder / "config.yaml").is_file() or not (folder / WEIGHTS).is_file():
+        if not (folder / "best").is_dir():
+            raise DocreError(f"{folder}: not a checkpoint (no config.yaml and {WEIGHTS})")
+        check_inside(folder / "best", folder)
+        folder = folder / "best"
+    digests = check_folder(folder)
+    import_plugins(plugins, "plugins")
+    config_file = folder / "config.yaml"
+    values = parse_mapping(read_text(config_file), str(config_file))
+    config = validate(override(values, changes, CHANGEABLE), str(config_file))
+    schema = load_schema(folder / "relations.json")
+    architecture = read_architecture(folder / "encoder" / "config.json")
+    tokenizer = load_tokenizer(str(folder / "encoder"), architecture)
+    with naming_plugins(config, plugins, config_file):
+        build = partial(build_untrained, architecture, folder / "encoder" / "config.json")
+        check_fit(config, len(schema.relations), build, folder / WEIGHTS)
+        predictor = Predictor(config, schema, tokenizer, build())
+    load_weights(predictor, folder / WEIGHTS)
+    predictor.weights_digest = digests[WEIGHTS]
+    return predictor.to(device or default_device())
+
+
+@contextmanager
+def naming_plugins(config: Config, given: Sequence[str], path: Path) -> Iterator[None]:
+    """Adds to a DocreError within, which may be for want of a plugin, which plugins the checkpoint wants."""
+    try:
+        yield
+    except DocreError as error:
+        wanted = [name for name in config.plugins if name not in given]
+        missing = config.loss.name not in LOSSES or config.model.name not in MODELS
+        if not (wanted and missing):
+            raise
+        names = ",".join(wanted)
+        raise DocreError(
+            f"{path}: {error}. The checkpoint wants the plugins {names}, which are Python code: if you trust them, "
+            f"allow them with --plugins {names}, or docre.load(..., plugins={wanted})"
+        ) from None
+
+
+def check_fit(config: Config, relations: int, build: Callable[[], Any], weights: Path) -> None:
+    """Raises DocreError where the weights in a file are not those of the model that the config describes. That model,
+    around the encoder that `build` makes, is built without memory."""
+    saved = tensor_shapes(weights)
+    loss = LOSSES.build(config.loss.name, config.loss.parameters, relations)
+    with torch.device("meta"), at_most(100 + 10 * len(saved), weights):
+        model = build_model(config, build(), loss.num_outputs)
+    check_shapes(modules(model, loss), saved, weights)
+
+
+def tensor_shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    """The shape of each tensor in a safetensors file, from its header. Raises DocreError where it cannot be read."""
+    try:
+        with safe_open(path, "pt") as file:
+            return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise DocreError(f"{path}: cannot be read: {error}") from None
+
+
+def load_weights(predictor: Predictor, path: str | Path) -> None:
+    """Put the weights of a checkpoint into a predictor. Raises DocreError where they do not fit, or are not finite."""
+    try:
+        weights = load_file(path)
+        for name, tensor in weights.items():
+            if not tensor.isfinite().all():
+                raise DocreError(f"{path}: {name} has values that are not finite: such a model predicts nothing")
+        modules(predictor.model, predictor.loss).load_state_dict(weights)
+    except (OSError, SafetensorError) as error:
+        raise DocreError(f"{path}: cannot be read: {error}") from None
+    except RuntimeError as error:
+        reason = str(error).splitlines()[1 if "\n" in str(error) else 0].strip()
+        raise DocreError(f"{path}: the weights do not fit the model: {reason}") from None
+
+
+def modules(model: nn.Module, loss: nn.Module) -> nn.ModuleDict:
+    """Everything with weights, by name: the model, and the loss, which may have some too."""
+    return nn.ModuleDict({"model": model, "loss": loss})

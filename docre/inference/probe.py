@@ -1,0 +1,83 @@
+"""Looking into a model: the margins of all candidate pairs, and what a pair attends to."""
+
+import warnings
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from docre.analysis import MarginTable
+from docre.data import oddities
+from docre.data.features import Ints
+from docre.data.memory import enough_memory_for
+from docre.documents import Document
+from docre.errors import DocreWarning
+from docre.inference.predictor import Predictor
+from docre.models.pooling import pool_attention
+
+
+def measure(predictor: Predictor, documents: Sequence[Document], progress: bool = False) -> MarginTable:
+    """The margins of every candidate pair of labelled documents, computed as for predictions, calibration included.
+
+    Labels of relations that the model does not know are left out, with a DocreWarning. Raises DocreError for a document
+    without labels.
+    """
+    for document in documents:
+        if document.triples is None:
+            raise document.fail("no labels, and the analysis needs them")
+    for line in oddities.unknown_relations(documents, predictor.schema.index):
+        warnings.warn(line, DocreWarning, stacklevel=2)
+    features = predictor.prepare(documents)
+    relations = len(predictor.schema.relations)
+    ends = np.cumsum([0, *(len(f.pairs) for f in features)])
+    scores = np.zeros((ends[-1], relations), dtype=np.float32)
+    margins, predicted = np.zeros_like(scores), np.zeros(scores.shape, dtype=bool)
+    labels = np.zeros_like(predicted)
+    for f, start in zip(features, ends, strict=False):
+        assert f.labels is not None
+        labels[start + f.labels[:, 0], f.labels[:, 1]] = True
+    loss = predictor.loss
+
+    def read(document: Ints, pair: Ints, logits: Tensor) -> None:
+        here = ends[document] + pair
+        scores[here] = loss.scores(logits.float()).cpu().numpy()
+        margins[here] = loss.margins(logits).cpu().numpy()
+        predicted[here] = predictor.decide(logits).cpu().numpy()
+
+    predictor.run(features, read, "margins", progress)
+    pairs = np.concatenate([np.zeros((0, 2), dtype=np.int64), *(f.pairs for f in features)])
+    gold = sum(len({(t.head, t.tail, t.relation) for t in document.triples or ()}) for document in documents)
+    return MarginTable(
+        titles=tuple(document.title for document in documents),
+        relations=predictor.schema.relations,
+        document=np.repeat(np.arange(len(features)), np.diff(ends)),
+        head=pairs[:, 0],
+        tail=pairs[:, 1],
+        labels=labels,
+        predicted=predicted,
+        scores=scores,
+        margins=margins,
+        left_out=gold - int(labels.sum()),
+    )
+
+
+def context_attention(predictor: Predictor, documents: Sequence[Document]) -> list[NDArray[np.float32]]:
+    """Of each document, what its entity pairs attend to (the weights of localized context pooling, Zhou et al. 2021,
+    eq. 9): [contexts, words], with the contexts of `Features.contexts`. A word has the sum of its tokens, those of its
+    entity markers included; words that the length limit cut off have 0."""
+    features = predictor.featurise(documents)
+    found: list[NDArray[np.float32]] = []
+    with torch.inference_mode():
+        for document, f in zip(documents, features, strict=True):
+            batch = predictor.collate([f]).to(predictor.device)
+            with enough_memory_for(batch, "evaluation"):
+                rows = pool_attention(predictor.model.encoder(batch)[1], batch)
+                products = (rows[batch.context_first] * rows[batch.context_second]).mean(1)
+                weights = (products / (products.sum(1, keepdim=True) + 1e-5)).cpu().numpy()
+            starts = np.array(predictor.featurise.word_positions(document))
+            sums = np.pad(np.cumsum(weights, axis=1), ((0, 0), (1, 0)))
+            last = weights.shape[1] - 1  # the final [SEP]
+            found.append(np.diff(sums[:, np.minimum(starts, last)], axis=1).astype(np.float32))
+    return found
