@@ -7,6 +7,7 @@ encoder/            the encoder's configuration and the tokenizer
 manifest.json       sizes and hashes of all of these
 """
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -51,8 +52,8 @@ def load(folder: str | Path, device: str | torch.device | None = None, changes: 
     a change of what was trained.
     """
     folder = Path(folder)
-    if not (folder / "config.yaml").is_file() or not (folder / "model.safetensors").is_file():
-        if not (folder / "best").is_dir():
+    if not os.path.isfile(folder / "config.yaml") or not os.path.isfile(folder / "model.safetensors"):  # any name does
+        if not os.path.isdir(folder / "best"):
             raise DocreError(f"{folder}: not a checkpoint (no config.yaml and model.safetensors)")
         folder = folder / "best"
     check_folder(folder)
