@@ -1,5 +1,6 @@
 """Folders are whole or not there, and a checkpoint of which a single byte is wrong is refused by name."""
 
+import hashlib
 import json
 import os
 import resource
@@ -12,9 +13,10 @@ from safetensors.torch import save_file
 
 import docre
 from docre.config.schema import Config
+from docre.core import manifests
 from docre.core.files import write_json, write_text
-from docre.core.manifests import check_folder, remove_leftovers, write_folder
-from docre.data.schema import LabelSchema
+from docre.core.manifests import check_folder, digest, remove_leftovers, write_folder
+from docre.data.schema import LabelSchema, load_schema
 from docre.errors import DocreError
 from docre.inference import checkpoint
 from docre.inference.predictor import Predictor
@@ -78,6 +80,27 @@ def test_a_damaged_checkpoint_is_refused_by_name(name, damage, saved, tmp_path):
     with pytest.raises(DocreError) as error:
         docre.load(folder)
     assert str(folder if damage in ("no manifest", "missing") else file) in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["../outside.txt", "encoder/../../outside.txt", "/etc/hostname"])
+def test_a_manifest_leads_nowhere_else(name, saved, tmp_path, monkeypatch):
+    """Names in it are compared with what is in the folder, and never opened."""
+    folder = Path(shutil.copytree(saved, tmp_path / "c"))
+    (tmp_path / "outside.txt").write_text("outside")
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest = {name: {"bytes": 7, "sha256": hashlib.sha256(b"outside").hexdigest()}} | manifest
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    opened = []
+    monkeypatch.setattr(manifests, "digest", lambda path: opened.append(path) or digest(path))
+    with pytest.raises(DocreError, match=r"missing, though manifest\.json lists it"):
+        docre.load(folder)
+    assert not opened
+
+
+def test_names_too_long_for_a_file_are_no_checkpoint_and_no_schema():
+    for load in (docre.load, load_schema):
+        with pytest.raises(DocreError, match=r"n{300}"):
+            load(300 * "n")
 
 
 def test_what_people_add_to_a_checkpoint_is_no_damage(saved, tmp_path):

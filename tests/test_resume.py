@@ -129,6 +129,80 @@ def test_interrupts_save_and_say_how_to_continue(number, expected, corpus, tiny_
 
 
 @forks
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [(".state-*.tmp", 143), (".best.*.tmp", 143), (".result.zip.*.tmp", 0), (".metrics.*.tmp", 0)],
+)
+def test_a_signal_while_something_is_written(pattern, expected, corpus, tiny_encoder, whole, tmp_path):
+    """It is written whole first. The last files come at once, so that the run ends as if nothing had happened."""
+    path = config(tmp_path / "a", corpus, tiny_encoder)
+    run = path.parent / "run"
+    child = Child(["--config", str(path)], tmp_path / "out.txt", prepare=slow_writing)
+    while not list(run.glob(pattern)):
+        assert child.poll() is None
+        time.sleep(0.0003)
+    os.kill(child.pid, signal.SIGTERM)
+    assert child.wait() == expected and "Traceback" not in child.text()
+    assert not [p for p in run.iterdir() if folders.LEFTOVER.fullmatch(p.name)]
+    if expected:
+        train.main(["--config", str(path)])
+    assert outcome(run) == whole[True]
+
+
+@forks
+def test_a_run_that_sleeps_keeps_its_folder(corpus, tiny_encoder, whole, tmp_path):
+    """SIGSTOP, as of a laptop that is closed: nobody else gets in meanwhile, and it goes on where it was."""
+    path = config(tmp_path / "a", corpus, tiny_encoder)
+    run = path.parent / "run"
+    child = Child(["--config", str(path)], tmp_path / "out.txt")
+    while not (run / "log.jsonl").exists():
+        time.sleep(0.002)
+    os.kill(child.pid, signal.SIGSTOP)
+    second = Child(["--config", str(path)], tmp_path / "second.txt")
+    assert second.wait() == 2 and "another process is writing there" in second.text()
+    os.kill(child.pid, signal.SIGCONT)
+    assert child.wait() == 0 and outcome(run) == whole[True]
+
+
+def test_the_clock_may_go_back_and_a_dead_process_leave_its_lock(
+    corpus, tiny_encoder, whole, tmp_path, monkeypatch, capsys
+):
+    """The newest state is that of the most steps, whatever its time; time is measured by a clock that only goes on; and
+    a lock is none without the process that held it, whoever has its number now. The path has spaces and all letters."""
+    path = config(tmp_path / "ein Lauf – Füße 数据", corpus, tiny_encoder)
+    run = stopped(path, monkeypatch)
+    for p in run.rglob("*"):
+        os.utime(p, (0, 0))
+    (run / ".lock").write_text(f"{os.getpid()}\n1\n")
+    now = [4e9]
+
+    def backwards() -> float:
+        now[0] -= 3600
+        return now[0]
+
+    monkeypatch.setattr(time, "time", backwards)
+    capsys.readouterr()
+    train.main(["--config", str(path)])
+    monkeypatch.undo()
+    assert f"going on from {run}/state-20" in capsys.readouterr().out
+    assert outcome(run) == whole[True]
+    seconds = [json.loads(line)["seconds"] for line in (run / "log.jsonl").read_text().splitlines()]
+    assert 0 <= min(seconds) and max(seconds) < 600
+    assert 0 < json.loads((run / "metrics.json").read_text())["training_seconds"] < 600
+
+
+@pytest.mark.parametrize("output", ["n" * 300, "/sys/docre", "file/run"])
+def test_a_folder_that_cannot_be_made_is_said_before_training(output, corpus, tiny_encoder, tmp_path, monkeypatch):
+    if output.startswith("/sys") and not Path("/sys").is_dir():
+        pytest.skip("needs /sys")
+    (tmp_path / "file").write_text("")
+    path = config(tmp_path / "a", corpus, tiny_encoder)
+    monkeypatch.setattr(Trainer, "run", lambda *_: pytest.fail("trained"))
+    with pytest.raises(DocreError, match=r"(n{300}|docre|run): cannot write: "):
+        train.main(["--config", str(path), f"output={tmp_path / output}"])
+
+
+@forks
 def test_a_signal_ends_an_evaluation_at_once(corpus, tiny_encoder, whole, tmp_path):
     def signalled(predictor, features, progress=False):
         os.kill(os.getpid(), signal.SIGTERM)

@@ -14,6 +14,7 @@ from docre.commands import evaluate, predict, train
 from docre.config.loading import load_config
 from docre.data.readers.docred import write_docred
 from docre.errors import DocreError
+from docre.inference import checkpoint
 from docre.training import launch
 from tests.tiny import random_documents
 
@@ -98,6 +99,25 @@ def test_predictions_do_not_depend_on_the_batch(run, corpus):
         assert [(p.head, p.tail, p.relation) for p in some] == [(p.head, p.tail, p.relation) for p in others]
         for p, q in zip(some, others, strict=True):
             assert p.score == pytest.approx(q.score, abs=1e-4) and p.margin == pytest.approx(q.margin, abs=1e-4)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_predictions_do_not_depend_on_the_limits(precision, run, corpus):
+    """Batches of any size, and documents in pieces of any number of pairs: the same triples and, up to rounding, the
+    same margins. In bf16 rounding is coarser, and a triple may differ whose margin is no larger than that."""
+    documents, close = docre.read(corpus / "test.json"), 1e-4 if precision == "fp32" else 0.25
+
+    def margins(**limits: int) -> dict[tuple, float]:
+        changes = [f"evaluation.{key}={value}" for key, value in limits.items()]
+        model = checkpoint.load(run, "cpu", [f"training.precision={precision}", "evaluation.top_k=-1", *changes])
+        return {(p.title, p.head, p.tail, p.relation): p.margin for p in chain.from_iterable(model.predict(documents))}
+
+    expected = margins()
+    for batch, pairs in ((1, 1), (3, 7), (64, 50), (64, 10**6), (2, 3)):
+        found = margins(batch_size=batch, max_pairs_per_batch=pairs)
+        assert all(found[key] == pytest.approx(expected[key], abs=close) for key in found.keys() & expected.keys())
+        assert all(max(found.get(key, 0), expected.get(key, 0)) < close for key in found.keys() ^ expected.keys())
+        assert precision == "bf16" or found.keys() == expected.keys()
 
 
 def test_scores_and_margins_are_those_of_the_logits(run, corpus):

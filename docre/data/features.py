@@ -34,7 +34,7 @@ class Features:
                     schema; None for unlabelled documents.
     cut_mentions:   how many mentions the length limit cut off,
     cut_entities:   how many entities lost all of their mentions so, and
-    whole_length:   how many tokens the document has without the limit.
+    whole_length:   how many tokens the document has without the limit. All three matter where something is cut off.
     """
 
     title: str
@@ -46,9 +46,9 @@ class Features:
     contexts: Ints
     pair_context: Ints
     labels: Ints | None
-    cut_mentions: int
-    cut_entities: int
-    whole_length: int
+    cut_mentions: int = 0
+    cut_entities: int = 0
+    whole_length: int = 0
 
 
 class Featuriser:

@@ -1,5 +1,6 @@
 """The label schema: which relations there are, in which order, and what they are called."""
 
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -79,7 +80,7 @@ def load_schema(path: str | Path) -> LabelSchema:
     {id: index} as in DocRED's rel2id.json, where "Na" and "NA" are left out. Raises DocreError for anything else."""
     if str(path) in shipped_schemas():
         path = SHIPPED / f"{path}.json"
-    elif len(Path(path).parts) == 1 and not Path(path).exists():
+    elif len(Path(path).parts) == 1 and not os.path.exists(path):
         raise DocreError(f"{path}: no such file, nor one of docre's label schemas: {', '.join(shipped_schemas())}")
     content = read_json(path)
     try:

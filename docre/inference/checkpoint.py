@@ -7,6 +7,7 @@ encoder/            the encoder's configuration and the tokenizer
 manifest.json       sizes and hashes of all of these
 """
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -67,8 +68,8 @@ def load(
     memory than the weights, whatever the other files say.
     """
     folder = Path(folder)
-    if not (folder / "config.yaml").is_file() or not (folder / WEIGHTS).is_file():
-        if not (folder / "best").is_dir():
+    if not os.path.isfile(folder / "config.yaml") or not os.path.isfile(folder / WEIGHTS):  # which take any name
+        if not os.path.isdir(folder / "best"):
             raise DocreError(f"{folder}: not a checkpoint (no config.yaml and {WEIGHTS})")
         check_inside(folder / "best", folder)
         folder = folder / "best"
