@@ -19,7 +19,7 @@ from docre.errors import DocreError
 from docre.formats import PREDICTIONS, hint
 
 MEMBER = "result.json"
-LARGEST_MEMBER = 256 * 2**20  # bytes, unpacked; DocRED's whole test set takes about 2 MB
+LARGEST_MEMBER = 64 * 2**20  # bytes, unpacked: DocRED's whole test set takes 2 MB; hostile JSON takes 30 times its size
 EARLIEST_TIME = (1980, 1, 1, 0, 0, 0)  # the zip format has nothing earlier; a fixed time makes equal files equal bytes
 
 
@@ -37,7 +37,7 @@ def read_submission(path: str | Path) -> list[Prediction]:
     """The predictions of a .json file, or of the `result.json` in a .zip file (read in memory, never unpacked).
 
     Keys other than those of the format are ignored. Raises DocreError that names the file, the entry and the field
-    where something is missing, of the wrong type, or unreadable; and for a `result.json` larger than 256 MiB.
+    where something is missing, of the wrong type, or unreadable; and for a `result.json` larger than 64 MiB.
     """
     if _is_zip(path):
         return _predictions(_member(path), f"{path}: {MEMBER}")
