@@ -177,7 +177,7 @@ def test_a_first_download_is_what_a_second_must_equal(server, tmp_path):
 
 
 def test_not_there_not_reachable_not_willing(server, tmp_path):
-    with pytest.raises(DocreError, match=f"{server.url}/g: HTTP 404 Not Found"):
+    with pytest.raises(DocreError, match=f"{server.url}/g: HTTP 404 Not ExistingRun"):
         fetch(f"{server.url}/g", tmp_path / "f")
     assert len(server.asked) == 1  # asking again would not help
     server.files["/f"], server.status = CONTENT, 503

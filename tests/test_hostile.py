@@ -29,7 +29,7 @@ from docre.evaluation import Evaluator, read_submission, train_facts, write_subm
 from docre.inference import checkpoint
 from docre.inference.predictor import Predictor
 from docre.models import load_pretrained, load_tokenizer
-from docre.training.corpus import read_corpus, resolve, warnings
+from docre.training.corpus import read_corpus, warnings, with_counted_loss_parameters
 from docre.training.loop import Trainer
 from tests.conftest import ROOT
 from tests.data.strategies import JSON, damaged
@@ -99,7 +99,7 @@ def use(config: Config, tokenizer, encoder: Path) -> None:
     for documents in (corpus.dev, corpus.test):
         if any(document.triples is not None for document in documents):
             Evaluator(documents, facts)
-    config = resolve(config, corpus)
+    config = with_counted_loss_parameters(config, corpus)
     if config.encoder.name != str(encoder):
         load_tokenizer(config.encoder.name)
         load_pretrained(config.encoder.name)

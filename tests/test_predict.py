@@ -21,7 +21,7 @@ from docre.documents import Document, Entity, Mention, Prediction, Triple
 from docre.errors import DocreError, DocreWarning
 from docre.inference import checkpoint
 from docre.inference.predictor import Predictor
-from docre.inference.probe import measure
+from docre.inference.probe import margin_table
 from docre.models import load_tokenizer
 from tests.conftest import ROOT
 from tests.tiny import RELATIONS, WORDS, random_documents, tiny_bert
@@ -224,9 +224,9 @@ def test_evaluate_counts_unknown_relations_as_missed(model, saved, tmp_path, cap
     note = "2 gold triples are of 1 relations that the model does not know ('X9'): they are counted as missed"
     assert note in unknown["notes"] and f"note: {note}" in capsys.readouterr().out
     with pytest.warns(DocreWarning, match="2 gold triples are of 1 relations"):
-        table = measure(model, with_unknown(documents))
+        table = margin_table(model, with_unknown(documents))
     assert table.gold == unknown["gold"] and table.left_out == 2
-    assert (table.margins == measure(model, documents).margins).all()
+    assert (table.margins == margin_table(model, documents).margins).all()
 
 
 @pytest.fixture
@@ -247,7 +247,7 @@ def test_what_lies_beyond_the_limit_is_said_once(short):
         f"mentions, all mentions of {entities} entities among them ('doc 0', 'doc 1', 'doc 2', 'doc 3', 'doc 4'); "
         f"evaluation.max_tokens={longest} reads them whole"
     )
-    for use in (short.predict, lambda documents: measure(short, documents)):
+    for use in (short.predict, lambda documents: margin_table(short, documents)):
         with warnings.catch_warnings(record=True) as said:
             warnings.simplefilter("always")
             use(documents)
@@ -307,12 +307,12 @@ def test_long_documents_are_read_through_more_windows(model):
     (features,) = long.featurise([document])
     assert features.cut_mentions == 0 and len(features.input_ids) == 60 * 6 + 6 + 2
     other = replace(document, sentences=[*text[:-1], text[0][::-1]])
-    margins = [measure(long, [replace(d, triples=[])]).margins for d in (document, other)]
+    margins = [margin_table(long, [replace(d, triples=[])]).margins for d in (document, other)]
     assert not np.allclose(*margins)
     short = make_longer(model, 100)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        cut = [measure(short, [replace(d, triples=[])]).margins for d in (document, other)]
+        cut = [margin_table(short, [replace(d, triples=[])]).margins for d in (document, other)]
     assert np.allclose(*cut)
 
 

@@ -16,6 +16,7 @@ SHOWN = 15  # relations in the printed table
 
 
 def main(arguments: list[str]) -> None:
+    """Analyze a checkpoint on labeled documents, alone or against another; print tables, write analysis.json and plots."""
     parser = argparse.ArgumentParser(
         prog="docre analyze",
         description="Show where a model's thresholds sit, which errors remain and how its margins are calibrated, and "
@@ -32,15 +33,15 @@ def main(arguments: list[str]) -> None:
     options = parser.parse_args(arguments)
 
     from docre.inference.checkpoint import load
-    from docre.inference.probe import measure
+    from docre.inference.probe import margin_table
 
     predictor = load(options.checkpoint, changes=options.changes, plugins=options.plugins)
     reader = options.reader or predictor.config.data.reader
     documents = read(options.data, reader)
     seen = seen_types(read(options.train, reader)) if options.train else None
-    tables = {str(options.checkpoint): measure(predictor, documents, progress=True)}
+    tables = {str(options.checkpoint): margin_table(predictor, documents, progress=True)}
     if options.against:
-        tables[str(options.against)] = measure(
+        tables[str(options.against)] = margin_table(
             load(options.against, changes=options.changes, plugins=options.plugins), documents, progress=True
         )
     first, *others = tables.values()

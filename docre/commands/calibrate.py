@@ -12,6 +12,7 @@ from docre.errors import DocreError
 
 
 def main(arguments: list[str]) -> None:
+    """Choose a shift of a checkpoint's margins on dev documents, and save it."""
     parser = argparse.ArgumentParser(
         prog="docre calibrate",
         description="Choose on dev what to add to the margins, for the best F1 or for a wanted precision or recall. "
@@ -42,10 +43,10 @@ def main(arguments: list[str]) -> None:
         raise DocreError(f"--shrinkage: expected 0 or more, got {options.shrinkage:g}")
 
     from docre.inference.checkpoint import load
-    from docre.inference.probe import measure
+    from docre.inference.probe import margin_table
 
     predictor = load(options.checkpoint, changes=options.changes, plugins=options.plugins)
-    table = measure(predictor, read(options.data, options.reader or predictor.config.data.reader), progress=True)
+    table = margin_table(predictor, read(options.data, options.reader or predictor.config.data.reader), progress=True)
     top_k = predictor.config.evaluation.top_k
     found = calibrate(table, options.precision, options.recall, options.per_relation, options.shrinkage, top_k)
     replace(found, weights=predictor.weights_digest).save(options.output)

@@ -14,6 +14,7 @@ from docre.errors import DocreError
 
 
 def main(arguments: list[str]) -> None:
+    """Read documents in any format and write them as DocRED JSON."""
     parser = argparse.ArgumentParser(
         prog="docre convert",
         description="Read documents in any format that docre knows, and write them as DocRED JSON, with the candidate "

@@ -11,6 +11,7 @@ from docre.errors import DocreError
 
 
 def main(arguments: list[str]) -> None:
+    """Fetch a benchmark into a folder of its own, and check it."""
     parser = argparse.ArgumentParser(
         prog="docre download",
         description="Fetch a benchmark from where its authors publish it, check it, and say what is to do by hand.\n"

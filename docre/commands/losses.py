@@ -4,6 +4,7 @@ import argparse
 
 
 def main(arguments: list[str]) -> None:
+    """Print every registered loss with its parameters and reference."""
     parser = argparse.ArgumentParser(prog="docre losses", description="List the losses.")
     parser.parse_args(arguments)
 

@@ -4,6 +4,7 @@ import argparse
 
 
 def main(arguments: list[str]) -> None:
+    """Print every registered model with its parameters and reference."""
     parser = argparse.ArgumentParser(prog="docre models", description="List the models.")
     parser.parse_args(arguments)
 

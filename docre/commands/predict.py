@@ -15,6 +15,7 @@ from docre.evaluation import write_submission
 
 
 def main(arguments: list[str]) -> None:
+    """Predict the triples of a file of documents and write them."""
     parser = argparse.ArgumentParser(
         prog="docre predict", description="Predict the triples of documents and write them to a file."
     )

@@ -21,6 +21,7 @@ from docre.evaluation import Evaluator, Scores, train_facts
 
 
 def main(arguments: list[str]) -> None:
+    """Write the HTML page of some runs."""
     parser = argparse.ArgumentParser(
         prog="docre report", description="Make one self-contained HTML file of one or more finished runs."
     )
@@ -59,7 +60,7 @@ def report(
     """
     plots.require()
     from docre.inference.checkpoint import load
-    from docre.inference.probe import context_attention, measure
+    from docre.inference.probe import context_attention, margin_table
 
     names = list(runs)
     predictors = {name: load(run, plugins=plugins) for name, run in runs.items()}
@@ -71,7 +72,7 @@ def report(
     training = read(train, first.config.data.reader) if train else []
     tables: dict[str, MarginTable] = {}
     for name, predictor in predictors.items():
-        tables[name] = measure(predictor, documents, progress=True)
+        tables[name] = margin_table(predictor, documents, progress=True)
         tables[name].check_same_pairs(tables[names[0]])
     consistent = type_consistent(tables[names[0]], documents, seen_types(training)) if training else None
     analyses = {name: analyse(table, consistent) for name, table in tables.items()}

@@ -15,6 +15,7 @@ from docre.errors import DocreError
 
 
 def main(arguments: list[str]) -> None:
+    """Count what is in a file of documents; print tables, write them as JSON if asked for."""
     parser = argparse.ArgumentParser(
         prog="docre stats", description="Count what is in a file of documents, and list everything odd."
     )

@@ -20,6 +20,7 @@ SEED = "seed"
 
 
 def main(arguments: list[str]) -> None:
+    """Train every combination of the values given that is not trained yet, and sum up the runs."""
     parser = argparse.ArgumentParser(
         prog="docre sweep",
         description="Train every combination of the values given, one run after another, into folders of the config's "
@@ -108,13 +109,15 @@ def parse(text: str) -> tuple[str, list[str]]:
 
 
 def alpha_guideline(relations: int) -> tuple[float, float, float]:
-    """{α0 / 2, α0, 2 α0}: the three values of ATGL's α to try for a number of relations R, with
+    """{α0 / 2, α0, 2 α0}: the three values of ATGL's α to try on dev, for a number of relations R, with
 
         α0 = 6 R^(1/7)
 
-    The three-point search is the ATGL paper's. Its rule for α0 was not at hand; this one is ours: a slow power of R for
-    which all published values lie between α0 / 2 and 2 α0 (Re-DocRED, R = 96: α 16.5, α0 11.5; DocGNRE, 96: 20, 11.5;
-    DWIE, 65: 6, 10.9; CDR, 2 classes: 7.5, 6.6). Rounded to two digits after the point.
+    The ATGL paper starts from an α0 of "around 7 for smaller label spaces, 16–20 for larger ones", about 7.5 for binary
+    tasks, and then tries {α0 / 2, α0, 2 α0} on dev. It gives no formula. This one is docre's own and deviates from
+    those starting points: a slow power of R for which all published values lie between α0 / 2 and 2 α0 (Re-DocRED,
+    R = 96: α 16.5, α0 11.5; DocGNRE, 96: 20, 11.5; DWIE, 65: 6, 10.9; CDR, 2 classes: 7.5, 6.6). Rounded to two digits
+    after the point.
     """
     start = 6 * relations ** (1 / 7)
     return round(start / 2, 2), round(start, 2), round(2 * start, 2)

@@ -22,14 +22,14 @@ def run(command: Callable[[], None]) -> None:
     try:
         command()
     except DocreError as error:
-        let_the_first_speak()
+        defer_to_main_process()
         print(f"docre: error: {error}", file=sys.stderr)
         sys.exit(2)
     except BrokenPipeError:  # the reader of our output went away, as `| head` does
         sys.stderr.close()
         sys.exit(1)
     except KeyboardInterrupt as interrupt:
-        if interrupt.args and is_first():
+        if interrupt.args and is_main_process():
             print(f"docre: {interrupt}", file=sys.stderr)
         sys.exit(getattr(interrupt, "code", 130))
 
@@ -43,13 +43,13 @@ def as_line(
     return formatwarning(message, category, filename, lineno, line)
 
 
-def is_first() -> bool:
+def is_main_process() -> bool:
     """Whether this is the first, or the only, of the processes of a run."""
     return os.environ.get("RANK", "0") == "0"
 
 
-def let_the_first_speak() -> None:
+def defer_to_main_process() -> None:
     """What is wrong for one process of a run is mostly wrong for all, and one line is enough: the others wait for the
     launcher to end them, as it does when the first has ended. If it does not, something is wrong here alone."""
-    if not is_first():
+    if not is_main_process():
         time.sleep(PATIENCE)

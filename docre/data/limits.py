@@ -46,7 +46,7 @@ class Limits:
         count = len(document.pairs)
         number = -(-count // self.pairs)
         edges = [i * count // number for i in range(number + 1)]
-        return [piece(document, start, stop) for start, stop in pairwise(edges)]
+        return [select_pairs(document, start, stop) for start, stop in pairwise(edges)]
 
     def cut(self, document: Features) -> bool:
         """Whether the document has too many pairs to be taken as it is."""
@@ -68,7 +68,7 @@ def exceeds(number: int, limit: int | None) -> bool:
     return limit is not None and number > limit
 
 
-def piece(document: Features, start: int, stop: int) -> Features:
+def select_pairs(document: Features, start: int, stop: int) -> Features:
     """The document with the pairs [start, stop) alone."""
     used, pair_context = np.unique(document.pair_context[start:stop], return_inverse=True)
     labels = document.labels

@@ -33,7 +33,7 @@ def unseen_relations(split: str, documents: Iterable[Document], train: Iterable[
     missing = relations(documents) - relations(train)
     if not missing:
         return []
-    return [f"{len(missing)} relations of the {split} documents never occur in training: {some(sorted(missing))}"]
+    return [f"{len(missing)} relations of the {split} documents never occur in training: {abbreviate(sorted(missing))}"]
 
 
 def leaked(split: str, documents: Iterable[Document], train: Iterable[Document]) -> list[str]:
@@ -42,7 +42,7 @@ def leaked(split: str, documents: Iterable[Document], train: Iterable[Document])
     found = [document.title for document in documents if text(document) in known]
     if not found:
         return []
-    return [f"{len(found)} {split} documents are in the training set too, word for word: {some(found)}"]
+    return [f"{len(found)} {split} documents are in the training set too, word for word: {abbreviate(found)}"]
 
 
 def cut_off(split: str, features: Iterable[Features], limit: str) -> list[str]:
@@ -65,7 +65,7 @@ def unread(features: Sequence[Features], max_tokens: int) -> list[str]:
     mentions, entities = (sum(getattr(f, f"cut_{what}") for f in cut) for what in ("mentions", "entities"))
     return [
         f"{len(cut)} of {len(features)} documents are longer than {max_tokens} tokens; what lies beyond is not read: "
-        f"{mentions} mentions, all mentions of {entities} entities among them ({some([f.title for f in cut])}); "
+        f"{mentions} mentions, all mentions of {entities} entities among them ({abbreviate([f.title for f in cut])}); "
         f"evaluation.max_tokens={max(f.whole_length for f in cut)} reads them whole"
     ]
 
@@ -82,8 +82,8 @@ def unknown_relations(documents: Iterable[Document], known: Collection[str]) -> 
         return []
     names = sorted({relation for *_, relation in missing})
     return [
-        f"{len(missing)} gold triples are of {len(names)} relations that the model does not know ({some(names)}): "
-        "they are counted as missed"
+        f"{len(missing)} gold triples are of {len(names)} relations that the model does not know "
+        f"({abbreviate(names)}): they are counted as missed"
     ]
 
 
@@ -97,6 +97,6 @@ def text(document: Document) -> tuple[str, tuple[tuple[str, ...], ...]]:
     return document.title, tuple(tuple(sentence) for sentence in document.sentences)
 
 
-def some(names: Sequence[str]) -> str:
+def abbreviate(names: Sequence[str]) -> str:
     """The first few."""
     return ", ".join(map(repr, names[:SHOWN])) + (", ..." if len(names) > SHOWN else "")

@@ -78,7 +78,7 @@ def statistics(documents: Sequence[Document], tokenizer: Any = None, max_tokens:
         triples = {(t.head, t.tail, t.relation) for t in document.triples or ()}
         relations.update(relation for _, _, relation in triples)
         positive_pairs += len({(head, tail) for head, tail, _ in triples} & set(document.candidate_pairs))
-    lengths, cut = (None, []) if tokenizer is None else measure(documents, tokenizer, max_tokens)
+    lengths, cut = (None, []) if tokenizer is None else token_lengths(documents, tokenizer, max_tokens)
     return Statistics(
         documents=len(documents),
         labelled=len(labelled),
@@ -105,7 +105,9 @@ def statistics(documents: Sequence[Document], tokenizer: Any = None, max_tokens:
     )
 
 
-def measure(documents: Sequence[Document], tokenizer: Any, limit: int) -> tuple[Lengths | None, list[tuple[str, str]]]:
+def token_lengths(
+    documents: Sequence[Document], tokenizer: Any, limit: int
+) -> tuple[Lengths | None, list[tuple[str, str]]]:
     """Token lengths (None without documents), and (kind, place) of each mention that a length limit cuts off."""
     featurise = Featuriser(tokenizer, LabelSchema(("-",)), max_tokens=2**40)
     found, cut = [], []

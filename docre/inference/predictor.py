@@ -16,7 +16,7 @@ from docre.data import oddities
 from docre.data.collate import Collator, WindowPlan
 from docre.data.features import Features, Featuriser, Ints
 from docre.data.given import Given, documents_of
-from docre.data.limits import Limits, piece, restrict
+from docre.data.limits import Limits, restrict, select_pairs
 from docre.data.memory import enough_memory_for, named
 from docre.data.schema import LabelSchema
 from docre.documents import Document, Prediction
@@ -146,7 +146,7 @@ class Predictor:
 
     def _tiles(self, document: Features) -> Iterator[tuple[Batch, Ints]]:
         """A document with too many pairs in tiles of pairs; the encoder reads it once."""
-        whole = self._collate([piece(document, 0, 0)])
+        whole = self._collate([select_pairs(document, 0, 0)])
         with enough_memory_for(whole, "evaluation"):
             hidden, rows = self._encode(whole)
         for pair in self.limits.tiles(document):

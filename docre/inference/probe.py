@@ -18,7 +18,7 @@ from docre.inference.predictor import Predictor
 from docre.models.pooling import pool_attention
 
 
-def measure(predictor: Predictor, documents: Sequence[Document], progress: bool = False) -> MarginTable:
+def margin_table(predictor: Predictor, documents: Sequence[Document], progress: bool = False) -> MarginTable:
     """The margins of every candidate pair of labelled documents, computed as for predictions, calibration included.
 
     Labels of relations that the model does not know are left out, with a DocreWarning. Raises DocreError for a document

@@ -100,7 +100,7 @@ def keep_best(chosen: Tensor, scores: Tensor, top_k: int) -> Tensor:
     return chosen & torch.zeros_like(chosen).scatter_(1, best, True)
 
 
-class ThresholdClassColumns(Loss):
+class ThresholdClassDecision(Loss):
     """The columns of a loss with one learned threshold class TH (Zhou et al. 2021): column 0 of the logits."""
 
     @property
@@ -114,7 +114,7 @@ class ThresholdClassColumns(Loss):
         return logits[:, :1]
 
 
-class ThresholdClassLoss(ThresholdClassColumns):
+class ThresholdClassLoss(ThresholdClassDecision):
     """A loss with a threshold class that is the mean over pairs of the `pair_losses` which a subclass gives."""
 
     def compute(self, output: ModelOutput, labels: Tensor) -> Tensor:

@@ -8,14 +8,14 @@ from torch import Tensor
 
 from docre.documents import LabelStatistics
 from docre.errors import DocreError
-from docre.losses.base import LOSSES, NonNegative, Positive, ThresholdClassColumns
+from docre.losses.base import LOSSES, NonNegative, Positive, ThresholdClassDecision
 from docre.tensors import ModelOutput
 
 LARGEST_PRIOR = 0.99
 
 
 @LOSSES.register("ssr_pu")
-class SSRPU(ThresholdClassColumns):
+class SSRPU(ThresholdClassDecision):
     """Shift and squared ranking loss for positive-unlabelled data: what is not labelled may hold all the same.
 
     For relation i let pi_i be the share of training pairs labelled with it and o_i = e pi_i its assumed true share, and

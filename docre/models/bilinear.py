@@ -34,7 +34,7 @@ class GroupedBilinear(nn.Module):
             return _BlockwiseBilinear.apply(head, tail, weight) + self.bias
 
 
-STRETCH = {"cpu": 1024, "cuda": 16384}  # pairs: enough for products at full speed, few enough to stay small
+SLICE = {"cpu": 1024, "cuda": 16384}  # pairs: enough for products at full speed, few enough to stay small
 
 
 class _BlockwiseBilinear(torch.autograd.Function):
@@ -51,7 +51,7 @@ class _BlockwiseBilinear(torch.autograd.Function):
         ctx.save_for_backward(head, tail, weight)
         blocks = weight.view(len(weight), len(head), -1)
         logits = head.new_zeros(len(weight), head.shape[1], dtype=torch.promote_types(head.dtype, torch.float32))
-        parts, memory = stretches_of(head)
+        parts, memory = pair_slices(head)
         for g, (heads, tails) in enumerate(zip(head, tail, strict=True)):
             for pairs in parts:
                 logits[:, pairs] += torch.mm(blocks[:, g], outer(heads[pairs], tails[pairs], memory).flatten(1).T)
@@ -64,7 +64,7 @@ class _BlockwiseBilinear(torch.autograd.Function):
         gradient = gradient.to(head.dtype)
         d_head, d_tail, d_weight = (torch.empty_like(x) for x in (head, tail, weight))
         blocks, d_blocks = (x.view(len(weight), len(head), -1) for x in (weight, d_weight))
-        parts, memory = stretches_of(head)
+        parts, memory = pair_slices(head)
         for g, (heads, tails) in enumerate(zip(head, tail, strict=True)):
             for pairs in parts:
                 h, t, d = heads[pairs], tails[pairs], gradient[pairs]
@@ -81,10 +81,10 @@ def by_group(vectors: Tensor) -> Tensor:
     return vectors.transpose(0, 1).contiguous()
 
 
-def stretches_of(head: Tensor) -> tuple[list[slice], Tensor]:
+def pair_slices(head: Tensor) -> tuple[list[slice], Tensor]:
     """Stretches of the pairs of head [groups, pairs, block], and memory for the outer products of the longest."""
     _, pairs, block = head.shape
-    parts = even_slices(pairs, STRETCH.get(head.device.type, 2048))
+    parts = even_slices(pairs, SLICE.get(head.device.type, 2048))
     return parts, head.new_empty(max(part.stop - part.start for part in parts), block, block)
 
 

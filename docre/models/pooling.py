@@ -57,7 +57,7 @@ def pool_contexts(tokens: Tensor, attention: Tensor, batch: Batch) -> Tensor:
     return torch.cat(contexts)
 
 
-STRETCH = {"cpu": 2**20, "cuda": 2**27}  # numbers in [tokens, entities, entities] at once
+SLICE = {"cpu": 2**20, "cuda": 2**27}  # numbers in [tokens, entities, entities] at once
 
 
 class _ContextSums(torch.autograd.Function):
@@ -73,7 +73,7 @@ class _ContextSums(torch.autograd.Function):
         """hidden [length, hidden], rows [entities, heads, length], pairs [pairs] as first * entities + second."""
         ctx.save_for_backward(hidden, rows, pairs)
         total, weight = hidden.new_zeros(len(pairs), hidden.shape[1]), hidden.new_zeros(len(pairs))
-        for tokens in token_stretches(rows):
+        for tokens in token_slices(rows):
             weights = products(rows[:, :, tokens])[0].index_select(1, pairs)
             total.addmm_(weights.T, hidden[tokens])
             weight += weights.sum(0)
@@ -85,7 +85,7 @@ class _ContextSums(torch.autograd.Function):
         hidden, rows, pairs = ctx.saved_tensors
         entities, heads = rows.shape[:2]
         d_hidden, d_rows = torch.empty_like(hidden), torch.empty_like(rows)
-        for tokens in token_stretches(rows):
+        for tokens in token_slices(rows):
             product, by_token = products(rows[:, :, tokens])
             d_hidden[tokens] = torch.mm(product.index_select(1, pairs), d_total)
             d_weights = torch.addmm(d_weight, hidden[tokens], d_total.T).div_(heads)
@@ -101,7 +101,7 @@ def products(rows: Tensor) -> tuple[Tensor, Tensor]:
     return torch.bmm(by_token / rows.shape[1], by_token.transpose(1, 2)).flatten(1), by_token
 
 
-def token_stretches(rows: Tensor) -> list[slice]:
+def token_slices(rows: Tensor) -> list[slice]:
     """Slices of tokens for rows [entities, heads, tokens], so that [tokens, entities, entities] stays small."""
-    size = max(1, STRETCH.get(rows.device.type, 2**22) // max(1, len(rows)) ** 2)
+    size = max(1, SLICE.get(rows.device.type, 2**22) // max(1, len(rows)) ** 2)
     return even_slices(rows.shape[2], size)

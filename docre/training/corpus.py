@@ -43,7 +43,7 @@ def read_corpus(config: Config) -> Corpus:
     return Corpus(schema, **documents)
 
 
-def resolve(config: Config, corpus: Corpus) -> Config:
+def with_counted_loss_parameters(config: Config, corpus: Corpus) -> Config:
     """The config with the loss parameters that come from the training data, so that a checkpoint holds them."""
     entry: Any = LOSSES[config.loss.name]
     counted = entry.from_training_data(label_statistics(corpus.train, corpus.schema))

@@ -21,28 +21,28 @@ RESTART = "--restart begins anew and removes what is there; output=... leaves it
 
 
 @dataclass(frozen=True)
-class Found:
+class ExistingRun:
     """What is in the folder of a run: its metrics if it is finished, else its newest saved state, if there is one."""
 
     metrics: dict[str, Any] | None = None
     state: Path | None = None
 
 
-def examine(output: Path, config: Config, setting: Mapping[str, Any], warn: Callable[[str], None]) -> Found:
+def examine(output: Path, config: Config, setting: Mapping[str, Any], warn: Callable[[str], None]) -> ExistingRun:
     """What there is to go on from. Nothing is written.
 
     setting: what the run depends on beside its config: digests of the data, device, processes (see `begin`).
     Raises DocreError where the folder holds another run, naming what is different.
     """
     if not (output / "config.yaml").is_file():
-        return Found()
+        return ExistingRun()
     compare_configs(output, config, warn)
     if (output / "metrics.json").is_file():
         metrics = read_json(output / "metrics.json")
         if not isinstance(metrics, dict):
             raise DocreError(f"{output / 'metrics.json'}: expected an object")
         compare_settings(output, metrics.get("data", {}), setting["data"])
-        return Found(metrics=metrics)
+        return ExistingRun(metrics=metrics)
     state = newest_state(output, warn)
     if state is not None:
         saved = load_values(state)["setting"]
@@ -51,7 +51,7 @@ def examine(output: Path, config: Config, setting: Mapping[str, Any], warn: Call
         for name, version in setting["versions"].items():
             if saved["versions"].get(name) != version:
                 warn(f"the run began with {name} {saved['versions'].get(name)} and goes on with {version}")
-    return Found(state=state)
+    return ExistingRun(state=state)
 
 
 def compare_configs(output: Path, config: Config, warn: Callable[[str], None]) -> None:
@@ -83,7 +83,7 @@ def flat(values: Any, prefix: str = "") -> dict[str, Any]:
     return {key: value for name, inner in values.items() for key, value in flat(inner, f"{start}{name}").items()}
 
 
-def begin(output: Path, config: Config, found: Found) -> None:
+def begin(output: Path, config: Config, found: ExistingRun) -> None:
     """Make the folder ready. What killed runs left goes, and every result, unless the run goes on from a state."""
     try:
         remove_leftovers(output)

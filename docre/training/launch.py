@@ -20,9 +20,9 @@ from docre.errors import DocreError
 from docre.evaluation import Evaluator, train_facts
 from docre.inference.predictor import Predictor, default_device, resolve_precision
 from docre.models import load_pretrained, load_tokenizer
-from docre.training.corpus import Corpus, read_corpus, resolve, warnings
+from docre.training.corpus import Corpus, read_corpus, warnings, with_counted_loss_parameters
 from docre.training.environment import device_name, launch_warnings, versions
-from docre.training.folder import Found, begin, digests, examine, remove_states
+from docre.training.folder import ExistingRun, begin, digests, examine, remove_states
 from docre.training.interrupts import Interrupts
 from docre.training.loop import Trainer
 from docre.training.run import TrainingRun
@@ -50,7 +50,7 @@ def train(config: Config, restart: bool = False) -> dict[str, Any]:
         evaluators["dev"] = Evaluator(corpus.dev, facts, str(config.data.dev))
     if any(document.triples is not None for document in corpus.test):
         evaluators["test"] = Evaluator(corpus.test, facts, str(config.data.test))
-    config = resolve(config, corpus)
+    config = with_counted_loss_parameters(config, corpus)
     set_seed(config.seed)
     name = config.encoder.name
     predictor = Predictor(config, corpus.schema, load_tokenizer(name), load_pretrained(name))
@@ -74,8 +74,8 @@ def train(config: Config, restart: bool = False) -> dict[str, Any]:
     for message in (*launch_warnings(processes), *warnings(corpus, splits, config)):
         warn(message)
 
-    def open_folder() -> Found:
-        found = Found() if restart else examine(output, config, setting, warn)
+    def open_folder() -> ExistingRun:
+        found = ExistingRun() if restart else examine(output, config, setting, warn)
         if found.metrics is None:
             begin(output, config, found)
         return found
@@ -91,7 +91,7 @@ def train(config: Config, restart: bool = False) -> dict[str, Any]:
         event, text = (
             ("resume", say_resumed(trainer, found)) if found.state else ("start", summary(config, corpus, trainer))
         )
-        run.log.write(event, text, step=trainer.place.step, **about)
+        run.log.write(event, text, step=trainer.progress.step, **about)
         for message in warned:
             run.log.write("warning", message=message)
         trainer.run(run.log, run)
@@ -134,10 +134,10 @@ def summary(config: Config, corpus: Corpus, trainer: Trainer) -> str:
     )
 
 
-def say_resumed(trainer: Trainer, found: Found) -> str:
+def say_resumed(trainer: Trainer, found: ExistingRun) -> str:
     """Where the run goes on, for the console."""
-    place = trainer.place
-    return f"going on from {found.state}: step {place.step}, epoch {place.epoch + 1}/{trainer.config.epochs}"
+    progress = trainer.progress
+    return f"going on from {found.state}: step {progress.step}, epoch {progress.epoch + 1}/{trainer.config.epochs}"
 
 
 def say_finished(output: Path) -> str:

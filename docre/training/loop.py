@@ -24,10 +24,10 @@ from docre.training.log import RunLog
 from docre.training.objective import Objective
 from docre.training.optimizer import build_optimizer, build_schedule
 
-LOOK = 10  # steps after which the host waits for a GPU to see whether all is well; for a CPU it need not wait
+CHECK_EVERY = 10  # steps after which the host waits for a GPU to see whether all is well; for a CPU it need not wait
 
 
-class Run(Protocol):
+class RunCallbacks(Protocol):
     """What the loop asks of the run that it is part of."""
 
     interrupts: Interrupts
@@ -46,7 +46,7 @@ class Run(Protocol):
 
 
 @dataclass
-class Place:
+class Progress:
     """Where a run stands.
 
     step:    optimiser steps in all.
@@ -69,7 +69,7 @@ class Mean:
         self.count = 0
 
     def add(self, loss: Tensor) -> None:
-        """One more."""
+        """Add one step's loss."""
         self.total += loss
         self.count += 1
 
@@ -103,20 +103,20 @@ class Trainer:
         steps = self.config.epochs * self.feed.steps_per_epoch
         self.schedule = build_schedule(optimizer, steps, self.config.warmup)
         self.objective, self.optimizer = accelerator.prepare(objective, optimizer)
-        self.place = Place()
+        self.progress = Progress()
         self.epoch_loss, self.recent_loss = Mean(accelerator.device), Mean(accelerator.device)
         self.failed = torch.zeros((), dtype=torch.long, device=accelerator.device)  # first step that was not finite
 
-    def run(self, log: RunLog, run: Run) -> None:
+    def run(self, log: RunLog, run: RunCallbacks) -> None:
         """The epochs that are left. Raises DocreError where a loss is not finite, and what `run.stop` raises."""
-        place = self.place
-        while place.epoch < self.config.epochs:
+        progress = self.progress
+        while progress.epoch < self.config.epochs:
             self._train_epoch(log, run)
             loss = self.epoch_loss.take()
             if loss is None:
-                raise DocreError(f"no step of epoch {place.epoch + 1} had a finite loss; {run.what_is_left()}")
-            place.epoch, place.done = place.epoch + 1, 0
-            run.after_epoch(place.epoch, loss)
+                raise DocreError(f"no step of epoch {progress.epoch + 1} had a finite loss; {run.what_is_left()}")
+            progress.epoch, progress.done = progress.epoch + 1, 0
+            run.after_epoch(progress.epoch, loss)
 
     def close(self) -> None:
         """Let go of the wrapped model, before its process group ends. The other way round torch joins the group's
@@ -125,21 +125,21 @@ class Trainer:
         self.accelerator.free_memory()
         gc.collect()
 
-    def _train_epoch(self, log: RunLog, run: Run) -> None:
+    def _train_epoch(self, log: RunLog, run: RunCallbacks) -> None:
         """The steps that are left of an epoch. Every so many a line goes to the log, and the state to the disk."""
         self.objective.train()
-        place, steps = self.place, self.feed.steps_per_epoch
-        what = f"epoch {place.epoch + 1}/{self.config.epochs}"
-        bar = progress_bar(steps, what, "step", initial=place.done, show=self.accelerator.is_main_process)
+        progress, steps = self.progress, self.feed.steps_per_epoch
+        what = f"epoch {progress.epoch + 1}/{self.config.epochs}"
+        bar = progress_bar(steps, what, "step", initial=progress.done, show=self.accelerator.is_main_process)
         with bar:
-            for step, count, batches in self.feed.steps(place.epoch, place.done):
+            for step, count, batches in self.feed.steps(progress.epoch, progress.done):
                 norm = self._step(max(1, self.feed.pairs(step)), count, batches)
-                place.step, place.done = place.step + 1, place.done + 1
-                last = place.done == steps
-                logging = last or place.done % self.every == 0
-                saving = last or (self.config.save_every is not None and place.step % self.config.save_every == 0)
+                progress.step, progress.done = progress.step + 1, progress.done + 1
+                last = progress.done == steps
+                logging = last or progress.done % self.every == 0
+                saving = last or (self.config.save_every is not None and progress.step % self.config.save_every == 0)
                 stop = 0
-                if logging or saving or not self.on_gpu or place.step % LOOK == 0:
+                if logging or saving or not self.on_gpu or progress.step % CHECK_EVERY == 0:
                     self._raise_if_failed(run)
                     stop = self._agreed(run.interrupts.asked)
                 elif self.accelerator.num_processes == 1:
@@ -172,9 +172,9 @@ class Trainer:
         finite = loss.isfinite() if self.accelerator.scaler is not None else loss.isfinite() & norm.isfinite()
         if self.config.on_nan == "skip" and not finite:
             self.optimizer.zero_grad()  # a step without gradients changes nothing
-            self.place.skipped += 1
+            self.progress.skipped += 1
         else:
-            number = torch.where((self.failed == 0) & ~finite, self.place.step + 1, self.failed)
+            number = torch.where((self.failed == 0) & ~finite, self.progress.step + 1, self.failed)
             self.failed.copy_(number)
             self.epoch_loss.add(loss)
             self.recent_loss.add(loss)
@@ -183,15 +183,15 @@ class Trainer:
         self.optimizer.zero_grad()
         return norm
 
-    def _raise_if_failed(self, run: Run) -> None:
+    def _raise_if_failed(self, run: RunCallbacks) -> None:
         """Stop the run, naming the documents, if the loss of a step of this epoch was not finite."""
         failed = int(self.failed)
         if not failed:
             return
-        place = self.place
-        documents = named(self.feed.titles(place.epoch, failed - 1 - (place.step - place.done)))
+        progress = self.progress
+        documents = named(self.feed.titles(progress.epoch, failed - 1 - (progress.step - progress.done)))
         raise DocreError(
-            f"step {failed} (epoch {place.epoch + 1}): the loss or its gradient is not finite, with {documents}; "
+            f"step {failed} (epoch {progress.epoch + 1}): the loss or its gradient is not finite, with {documents}; "
             f"{run.what_is_left()}. Lower the learning rates, or set training.on_nan=skip"
         )
 
@@ -206,8 +206,8 @@ class Trainer:
         mean = self.recent_loss.take()
         if mean is not None:
             bar.set_postfix(loss=f"{mean:.4f}")
-        place, rates = self.place, self.schedule.get_last_lr()
+        progress, rates = self.progress, self.schedule.get_last_lr()
         values: dict[str, Any] = {"loss": mean, "norm": float(norm), "lr": rates[0], "head_lr": rates[1]}
-        if place.skipped:
-            values["skipped"] = place.skipped
-        log.write("step", step=place.step, epoch=place.epoch + 1, **values)
+        if progress.skipped:
+            values["skipped"] = progress.skipped
+        log.write("step", step=progress.step, epoch=progress.epoch + 1, **values)

@@ -75,19 +75,19 @@ class TrainingRun:
     def save(self) -> None:
         """Save the training state."""
         state = capture(self.trainer)
-        self.saved = self.output / f"state-{self.trainer.place.step}"
+        self.saved = self.output / f"state-{self.trainer.progress.step}"
         if self.accelerator.is_main_process:
             results = {"epochs": self.epochs, "best": self.best, "seconds": time.perf_counter() - self.started}
             values = state.values | results | {"log": self.log.sync(), "setting": self.setting}
-            save_state(self.output, self.trainer.place.step, State(state.tensors, values))
+            save_state(self.output, self.trainer.progress.step, State(state.tensors, values))
 
     def stop(self, number: int) -> NoReturn:
         """Save, unless that is done, and raise Interrupted for the signal."""
-        place = self.trainer.place
-        if self.saved != self.output / f"state-{place.step}":
+        progress = self.trainer.progress
+        if self.saved != self.output / f"state-{progress.step}":
             self.save()
         self.accelerator.wait_for_everyone()  # a launcher ends all as soon as one has ended
-        raise Interrupted(f"stopped at step {place.step}. {self._how_to_continue()}", number)
+        raise Interrupted(f"stopped at step {progress.step}. {self._how_to_continue()}", number)
 
     def after_epoch(self, epoch: int, loss: float) -> None:
         """Evaluate on dev and keep the checkpoint if it is the best."""
@@ -117,7 +117,7 @@ class TrainingRun:
         self.log.check()
         check_folder(self.output / "best")
         checkpoint.load_weights(self.predictor, self.output / "best" / "model.safetensors")
-        skipped = self.trainer.place.skipped
+        skipped = self.trainer.progress.skipped
         metrics: dict[str, Any] = {"best": self.best, "epochs": self.epochs, "test": None, "skipped_steps": skipped}
         names = ["best/", "log.jsonl", "config.yaml"]
         main_process = self.accelerator.is_main_process

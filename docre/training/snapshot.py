@@ -8,7 +8,7 @@ from accelerate.utils import gather_object
 from torch import Tensor
 
 from docre.errors import DocreError
-from docre.training.loop import Place, Trainer
+from docre.training.loop import Progress, Trainer
 from docre.training.state import State, random_state, set_random_state
 
 
@@ -31,7 +31,7 @@ def capture(trainer: Trainer) -> State:
     }
     scaler = trainer.accelerator.scaler
     values = {
-        "place": asdict(trainer.place),
+        "place": asdict(trainer.progress),
         "counts": {name: mean.count for name, mean in means.items()},
         "schedule": trainer.schedule.state_dict(),
         "rates": [group["lr"] for group in trainer.optimizer.param_groups],
@@ -57,7 +57,7 @@ def restore(trainer: Trainer, state: State) -> None:
         trainer.schedule.load_state_dict(values["schedule"])
         if trainer.accelerator.scaler is not None:
             trainer.accelerator.scaler.load_state_dict(values["scaler"])
-        trainer.place = Place(**values["place"])
+        trainer.progress = Progress(**values["place"])
         for name, mean in (("epoch", trainer.epoch_loss), ("recent", trainer.recent_loss)):
             mean.total.copy_(state.tensors[f"mean.{name}"])
             mean.count = values["counts"][name]

@@ -17,7 +17,7 @@ from docre.config.loading import load_config
 from docre.documents import LabelStatistics
 from docre.errors import DocreError
 from docre.inference.calibration import apply_calibration
-from docre.inference.probe import context_attention, measure
+from docre.inference.probe import context_attention, margin_table
 from docre.losses import LOSSES
 from tests.tiny import random_document
 
@@ -29,7 +29,7 @@ def triples(predictions) -> list[tuple]:
 def test_margins_are_those_of_the_predictions(runs, corpus):
     model = docre.load(runs[0], device="cpu")
     documents = docre.read(corpus / "test.json")
-    table = measure(model, documents)
+    table = margin_table(model, documents)
     expected = [p for found in model.predict(documents) for p in found]
     found = list(table.predictions())
     assert expected and sorted(triples(found)) == sorted(triples(expected))
@@ -47,10 +47,10 @@ def test_margins_are_those_of_the_predictions(runs, corpus):
 
 def test_margins_are_the_same_within_the_limits_of_a_batch(runs, corpus):
     model, documents = docre.load(runs[0], device="cpu"), docre.read(corpus / "test.json")
-    whole = measure(model, documents)
+    whole = margin_table(model, documents)
     most = max(len(d.entities) * (len(d.entities) - 1) for d in documents)
     model.limits = replace(model.limits, pairs=most // 3)  # the largest documents are cut into pieces
-    pieces = measure(model, documents)
+    pieces = margin_table(model, documents)
     assert (pieces.head == whole.head).all() and (pieces.tail == whole.tail).all()
     assert (pieces.labels == whole.labels).all()
     np.testing.assert_allclose(pieces.margins, whole.margins, atol=1e-4)
@@ -58,7 +58,7 @@ def test_margins_are_the_same_within_the_limits_of_a_batch(runs, corpus):
 
 
 @pytest.mark.parametrize(
-    "use", [lambda model, documents: model.predict(documents), measure], ids=["predict", "measure"]
+    "use", [lambda model, documents: model.predict(documents), margin_table], ids=["predict", "margin_table"]
 )
 def test_out_of_memory_while_deciding_names_the_documents(runs, corpus, monkeypatch, use):
     model, documents = docre.load(runs[0], device="cpu"), docre.read(corpus / "test.json")
@@ -76,7 +76,7 @@ def test_out_of_memory_while_deciding_names_the_documents(runs, corpus, monkeypa
 def test_margins_need_labels(runs):
     model = docre.load(runs[0], device="cpu")
     with pytest.raises(DocreError, match="document 'doc 1': no labels"):
-        measure(model, [random_document(1, labelled=False)])
+        margin_table(model, [random_document(1, labelled=False)])
 
 
 def test_attention_of_words_is_that_of_their_tokens(runs, corpus):
@@ -139,9 +139,9 @@ def test_calibrate_and_apply(runs, corpus, tmp_path, capsys):
     assert float(after[3]) >= float(before[3])
     documents = docre.read(corpus / "dev.json")
     model = docre.load(runs[0], device="cpu")
-    plain = measure(model, documents)
+    plain = margin_table(model, documents)
     apply_calibration(model, file)
-    shifted = measure(model, documents)
+    shifted = margin_table(model, documents)
     shift = json.loads(file.read_text())["shift"]
     assert np.allclose(shifted.margins, plain.margins + np.array(shift, dtype=np.float32), atol=1e-5)
     assert np.array_equal(shifted.predicted, plain.shifted(shift, 4).predicted)
@@ -155,7 +155,7 @@ def test_evaluate_and_predict_take_a_calibration(runs, corpus, tmp_path):
     (tmp_path / "c.json").write_text(json.dumps(shift))
     gold, common = str(corpus / "test.json"), ["--checkpoint", str(runs[0]), "--calibration", str(tmp_path / "c.json")]
     common.append("--force")
-    expected = measure(model, docre.read(gold)).shifted(-1.0, 4)
+    expected = margin_table(model, docre.read(gold)).shifted(-1.0, 4)
     evaluate.main([*common, "--data", gold, "--json", str(tmp_path / "scores.json")])
     scores = json.loads((tmp_path / "scores.json").read_text())
     before = json.loads((runs[0] / "metrics.json").read_text())["test"]["predicted"]

@@ -14,7 +14,7 @@ from docre.analysis.page import _pack, page
 from docre.analysis.plots import available
 from docre.commands import analyze, report
 from docre.errors import DocreError
-from docre.inference.probe import measure
+from docre.inference.probe import margin_table
 
 CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = (
@@ -102,7 +102,7 @@ def test_viewer_has_what_the_models_say(written, runs, corpus):
     documents = docre.read(corpus / "test.json")[:5]
     assert data["runs"] == ["atgl", "atl"] and [d["title"] for d in data["documents"]] == [d.title for d in documents]
     for r, run in enumerate(runs):
-        table = measure(docre.load(run, device="cpu"), documents)
+        table = margin_table(docre.load(run, device="cpu"), documents)
         for p in range(len(table.head)):
             d = table.document[p]
             doc = data["documents"][d]

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from docre.data.readers.flat import FlatMention, cut
+from docre.data.readers.flat import FlatMention, build_document
 
 
 @st.composite
@@ -18,7 +18,7 @@ def runs(draw):
 @given(runs())
 def test_sentences_end_at_breaks_outside_mentions(run):
     tokens, breaks, entities = run
-    document = cut("t", tokens, breaks, entities)
+    document = build_document("t", tokens, breaks, entities)
     expected, sentence = [], []
     for i, token in enumerate(tokens):
         sentence.append(token)
@@ -35,4 +35,4 @@ def test_sentences_end_at_breaks_outside_mentions(run):
 
 
 def test_no_tokens_no_sentences():
-    assert cut("t", [], [0], []).sentences == []
+    assert build_document("t", [], [0], []).sentences == []

@@ -11,7 +11,7 @@ from torch import Tensor
 from docre.documents import LabelStatistics
 from docre.errors import DocreError
 from docre.losses import LOSSES, build, loss_class
-from docre.losses.base import ThresholdClassColumns
+from docre.losses.base import ThresholdClassDecision
 from docre.tensors import ModelOutput
 from tests.losses import slow
 from tests.losses.cases import OTHER_PARAMETERS, Case, make_case, make_labels, parameters_for, statistics
@@ -118,7 +118,7 @@ def test_finite_where_all_logits_are_equal(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "given"), [setting for setting in SETTINGS if issubclass(loss_class(setting[0]), ThresholdClassColumns)]
+    ("name", "given"), [setting for setting in SETTINGS if issubclass(loss_class(setting[0]), ThresholdClassDecision)]
 )
 def test_threshold_class_losses_see_margins_only(name: str, given: dict[str, Any]) -> None:
     """A constant added to all logits changes nothing, however large."""

@@ -41,10 +41,10 @@ def trainer(encoder, seed: int, scaler: bool = False, **training) -> Trainer:
 def steps(some: Trainer, count: int) -> None:
     """Train for some steps."""
     some.objective.train()
-    for step, batches, stream in some.feed.steps(0, some.place.done):
+    for step, batches, stream in some.feed.steps(0, some.progress.done):
         if count:
             some._step(some.feed.pairs(step), batches, stream)
-            some.place.step, some.place.done = some.place.step + 1, some.place.done + 1
+            some.progress.step, some.progress.done = some.progress.step + 1, some.progress.done + 1
             count -= 1
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from docre.core.files import read_text
 from docre.data.readers.base import READERS
-from docre.data.readers.flat import FlatMention, cut
+from docre.data.readers.flat import FlatMention, build_document
 from docre.documents import Document, Triple
 from docre.errors import DocreError
 
@@ -86,7 +86,7 @@ def parse_line(line: str, head_type: str, relation: str) -> Document:
             raise DocreError(f"{where}: an earlier pair says otherwise of the same entities")
     triples = [Triple(head, tail, relation) for (head, tail), holds in candidates.items() if holds]
     mentions = [argument.mentions for _, argument in entities.values()]
-    return cut(title, tokens, accumulate(map(len, sentences)), mentions, triples, list(candidates))
+    return build_document(title, tokens, accumulate(map(len, sentences)), mentions, triples, list(candidates))
 
 
 def parse_argument(columns: Sequence[str], tokens: Sequence[str], where: str) -> Argument:

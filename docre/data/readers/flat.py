@@ -17,7 +17,7 @@ class FlatMention(NamedTuple):
     type: str = ""
 
 
-def cut(
+def build_document(
     title: str,
     tokens: Sequence[str],
     breaks: Iterable[int],

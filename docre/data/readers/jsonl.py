@@ -10,7 +10,7 @@ from typing import Any
 from docre.core.files import parse_json, read_text
 from docre.data.readers.base import READERS
 from docre.data.readers.fields import check_keys, get, get_optional, integers, kind
-from docre.data.readers.flat import FlatMention, cut
+from docre.data.readers.flat import FlatMention, build_document
 from docre.data.readers.text import sentence_starts, tokenise
 from docre.documents import Document, Triple
 from docre.errors import DocreError
@@ -74,7 +74,7 @@ def parse_document(item: dict[str, Any], default_title: str) -> Document:
         for type_, places in spans
     ]
     breaks = (bisect_left(starts, place) for place in sentence_starts(text))
-    document = cut(title, [text[start:end] for start, end in tokens], breaks, entities)
+    document = build_document(title, [text[start:end] for start, end in tokens], breaks, entities)
     if relations is None:
         return document
     ends = [end for _, end in tokens]
