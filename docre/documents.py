@@ -1,4 +1,4 @@
-"""What a corpus is made of: documents of tokenised sentences, entities with mentions, and relation triples.
+"""What a corpus is made of: documents of tokenized sentences, entities with mentions, and relation triples.
 
 These are plain, immutable values that check themselves when made, so that code further down never meets a mention
 outside its sentence or a triple between entities that do not exist.
@@ -84,7 +84,7 @@ class Document:
     title:     its name, what predictions refer to.
     sentences: the tokens of each sentence.
     entities:  what relations can hold between.
-    triples:   the labels; None where the document is unlabelled, which is not the same as "no relation holds".
+    triples:   the labels; None where the document is unlabeled, which is not the same as "no relation holds".
     pairs:     the candidate (head, tail) pairs; None means every ordered pair of two different entities.
     """
 

@@ -6,7 +6,7 @@ from pathlib import Path
 PREDICTIONS, FACTS = "predictions", "training facts"  # what else than documents a file may hold
 START = 2**16  # bytes
 LIST, LINES, SPREAD = "one JSON list", "one document a line", "a document on several lines"
-LAYOUTS = {"docred": LIST, "jsonl": LINES, "cdr": LINES, "gda": LINES}  # of the readers that are recognised
+LAYOUTS = {"docred": LIST, "jsonl": LINES, "cdr": LINES, "gda": LINES}  # of the readers that are recognized
 PAIR = re.compile(r"[^\t\n]+\t[^\t\n]*\t(?:1:\w+:2|not_include)\t")  # the first columns of CDR and GDA
 FACT = re.compile(r'\[\s*\[\s*"')
 

@@ -45,7 +45,7 @@ class Batch:
     pair_context:    [pairs] ... and its context.
     pair_counts:     pairs of each document.
     labels:          [pairs, relations] bool, True where the relation holds; an NA pair is an all-False row. None for
-                     unlabelled documents.
+                     unlabeled documents.
     titles:          the documents' titles, for messages and predictions.
     read:            what the encoder says of the windows, where it has read them already (see `Encoder.read`): hidden
                      states [window tokens, hidden] and attention [rows, heads, longest window].

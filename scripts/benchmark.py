@@ -8,7 +8,7 @@ A training step is a batch of 4: forward, loss, backward, clipping, AdamW; an ev
 decisions. Each side runs in a process of its own and they take turns batch by batch, so that a busy machine slows both
 alike; a ratio is of the times summed over all batches. `sorted` is the reference once more on the same documents in
 batches of similar length. `floor` is the time that the matrix products of the fast path alone would take at this
-machine's measured matmul peak. Memory is the peak of a training step, weights and optimiser included.
+machine's measured matmul peak. Memory is the peak of a training step, weights and optimizer included.
 --scaling adds sweeps over entities, tokens and batch size on made-up documents.
 """
 

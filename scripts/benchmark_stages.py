@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-STAGES = ("features", "collate", "encoder", "pooling", "classifier", "loss", "optimiser")
+STAGES = ("features", "collate", "encoder", "pooling", "classifier", "loss", "optimizer")
 Sums = tuple[dict[str, float], dict[str, float]]  # of each stage, and its peak
 
 

@@ -21,7 +21,7 @@ sys.path.insert(0, str(ROOT))  # for tests.models.reference
 from docre.config.schema import Training  # noqa: E402
 from docre.core.memory import keep_freed_memory, peak_memory  # noqa: E402
 from docre.data.collate import Collator, WindowPlan  # noqa: E402
-from docre.data.features import Features, Featuriser  # noqa: E402
+from docre.data.features import Features, Featurizer  # noqa: E402
 from docre.data.readers.base import READERS  # noqa: E402
 from docre.data.schema import schema_of  # noqa: E402
 from docre.errors import DocreError  # noqa: E402
@@ -70,7 +70,7 @@ class Subject:
         self.documents = random.Random(settings.seed).sample(documents, settings.documents)
         tokenizer = load_tokenizer(MINILM if settings.encoder == RANDOM else settings.encoder)
         self.tokenizer, self.schema = tokenizer, schema
-        self.features: Sequence[Features] = Featuriser(tokenizer, schema)(self.documents)
+        self.features: Sequence[Features] = Featurizer(tokenizer, schema)(self.documents)
         self.memory = resident()
         self.loss = build("atl", len(schema.relations))
         encoder = Encoder(self.backbone(), settings.averaged_layers)
@@ -122,7 +122,7 @@ class Subject:
 
     def train(self, chosen: Sequence[int]) -> tuple[float, float]:
         """The seconds of a training step and its peak memory in MB, beyond what the process had before it built the
-        model: weights, gradients and the optimiser's state are counted."""
+        model: weights, gradients and the optimizer's state are counted."""
         self.objective.train()
         return self._timed(self.step, self.prepare(chosen))
 
@@ -166,7 +166,7 @@ class Subject:
     def stages(self, chosen: Sequence[int]) -> Sums:
         """Seconds and peak MB of each stage of a training step, forward and backward together."""
         laps = Laps(self._clock, self._peak)
-        self.featurise(chosen)
+        self.featurize(chosen)
         laps("features")
         self._staged_step(chosen, laps)
         return laps.result
@@ -178,9 +178,9 @@ class Subject:
             self._staged_step(chosen, laps)
         return laps.result
 
-    def featurise(self, chosen: Sequence[int]) -> None:
+    def featurize(self, chosen: Sequence[int]) -> None:
         """Documents to features, words not seen before."""
-        Featuriser(self.tokenizer, self.schema)([self.documents[i] for i in chosen])
+        Featurizer(self.tokenizer, self.schema)([self.documents[i] for i in chosen])
 
     def parts(self) -> tuple[Callable[..., Any], ...]:
         """What a step is made of: batch -> read; read, batch -> pooled; pooled, batch -> logits; and their loss."""
@@ -223,7 +223,7 @@ class Subject:
         torch.autograd.backward(read, [x.grad for x in read_cut])
         laps("encoder")
         self.update()
-        laps("optimiser")
+        laps("optimizer")
 
     def _peak(self) -> float:
         """The peak MB since it was last asked for."""
@@ -259,7 +259,7 @@ class Reference(Subject):
     def batch(self, prepared: Any) -> Any:
         return prepared
 
-    def featurise(self, chosen: Sequence[int]) -> None:
+    def featurize(self, chosen: Sequence[int]) -> None:
         for i in chosen:
             self.slow_features(self.documents[i], self.tokenizer, self.schema.relations)
 

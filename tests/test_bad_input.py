@@ -73,12 +73,12 @@ CASES = {
     "block size": (lambda f: None, ["model.block_size=5"], ["head_size", "block_size"]),
     "too few documents": (lambda f: None, ["training.batch_size=5"], ["4 training documents", "batch_size"]),
     "no labels": (
-        lambda f: write_docred(f / "train.json", random_documents(4, labelled=False)),
+        lambda f: write_docred(f / "train.json", random_documents(4, labeled=False)),
         [],
         ["train.json", "no labels"],
     ),
     "no dev labels": (
-        lambda f: write_docred(f / "dev.json", random_documents(4, labelled=False)),
+        lambda f: write_docred(f / "dev.json", random_documents(4, labeled=False)),
         [],
         ["dev.json", "label"],
     ),

@@ -31,7 +31,7 @@ def test_one_batch_of_a_tiny_encoder(tiny_encoder, tmp_path):
         assert f"{part['ratio']:.2f}" in done.stdout
     assert measured["training"]["floor"] > measured["evaluation"]["floor"] > 0
     stages = measured["stages"]
-    assert list(stages) == ["features", "collate", "encoder", "pooling", "classifier", "loss", "optimiser"]
+    assert list(stages) == ["features", "collate", "encoder", "pooling", "classifier", "loss", "optimizer"]
     for name, stage in stages.items():
         assert stage["fast"] > 0 and (stage["reference"] > 0) == (name != "collate")  # the reference's lists are given
         assert stage["fast_megabytes"] > 0 and stage["reference_megabytes"] >= 0

@@ -261,7 +261,7 @@ def test_a_whole_benchmark(server, source, tmp_path, capsys, monkeypatch):
     main(["redocred", "--output", str(tmp_path / "data")])
     folder = tmp_path / "data" / "redocred"
     printed = capsys.readouterr().out
-    for text in ("A benchmark", "licence: MIT", "please cite: Somebody 2024", f"{folder / 'test.json'}: 1 documents"):
+    for text in ("A benchmark", "license: MIT", "please cite: Somebody 2024", f"{folder / 'test.json'}: 1 documents"):
         assert text in printed
     assert "by hand" not in printed and "note: Thanks." in printed
     assert all(len(READERS["docred"](folder / name)) == 1 for name in source.documents)
@@ -304,7 +304,7 @@ def test_what_docre_cannot_fetch(tmp_path, name, capsys):
 def test_the_table_of_sources():
     assert set(SOURCES) == {"redocred", "docred", "docgnre", "dwie", "cdr", "gda"}
     for source in SOURCES.values():
-        assert source.title and source.licence and source.citation and source.reader in READERS
+        assert source.title and source.license and source.citation and source.reader in READERS
         assert "{folder}" in source.manual and source.manual.format(folder="f")
         for file in source.downloads:
             assert urlparse(file.url).scheme == "https" and file.name

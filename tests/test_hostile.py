@@ -104,7 +104,7 @@ def use(config: Config, tokenizer, encoder: Path) -> None:
         load_tokenizer(config.encoder.name)
         load_pretrained(config.encoder.name)
     predictor = Predictor(config, corpus.schema, tokenizer, tiny_bert())
-    features = {split: predictor.featurise(getattr(corpus, split)) for split in ("train", "dev", "test")}
+    features = {split: predictor.featurize(getattr(corpus, split)) for split in ("train", "dev", "test")}
     for some in features.values():
         for part in predictor.limits.parts(some):
             predictor.collate(part)

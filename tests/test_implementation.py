@@ -35,7 +35,7 @@ def test_plain_has_nothing_of_ours_and_predicts_the_same(corpus, tiny_encoder, t
     kinds = [{type(part) for part in model.model.eval().encoder.modules()} for model in (plain, ours)]
     assert nn.Dropout in kinds[0] and Dropout not in kinds[0]
     assert nn.Dropout not in kinds[1] and Dropout in kinds[1]
-    batch = plain.collate(plain.featurise(docre.read(corpus / "test.json")))
+    batch = plain.collate(plain.featurize(docre.read(corpus / "test.json")))
     with torch.inference_mode():
         torch.testing.assert_close(plain.logits(batch), ours.logits(batch), atol=1e-5, rtol=1e-5)
     train.main(["--config", str(path), "--restart"])

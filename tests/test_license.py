@@ -1,4 +1,4 @@
-"""The licence: the text of Apache 2.0 to the byte, and metadata that name it."""
+"""The license: the text of Apache 2.0 to the byte, and metadata that name it."""
 
 import hashlib
 import shutil

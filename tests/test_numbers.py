@@ -168,7 +168,7 @@ def test_other_errors_are_not_taken_for_it():
 def test_each_oddity_is_warned_of_once(config, capsys, tmp_path):
     train_documents = random_documents(12)
     write_docred(tmp_path / "dev.json", [*random_documents(2, seed=1), train_documents[0]])
-    write_docred(tmp_path / "test.json", random_documents(2, labelled=False))
+    write_docred(tmp_path / "test.json", random_documents(2, labeled=False))
     data = {split: str(tmp_path / f"{split}.json") for split in ("train", "dev", "test")} | {"max_tokens": 30}
     train.main(["--config", str(config(loss={"name": "atl"}, data=data))])
     warnings = [line for line in capsys.readouterr().err.splitlines() if line.startswith("docre: warning: ")]

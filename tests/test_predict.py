@@ -72,7 +72,7 @@ def test_threads_share_one_model(model, saved, precision, rounds):
         try:
             for turn in range(rounds):
                 new = replace(documents[0], sentences=[[f"new{number}-{turn}"] * 40] * 3)
-                shared.featurise([new])  # words that the tokenizer has to be asked for
+                shared.featurize([new])  # words that the tokenizer has to be asked for
                 # the batches are those of the documents' lengths, so the order changes no number
                 result = shared.predict([documents[i] for i in order])
                 found.setdefault(number, []).append([result[order.index(i)] for i in range(len(documents))])
@@ -237,7 +237,7 @@ def short(tiny_encoder) -> Predictor:
 
 def test_what_lies_beyond_the_limit_is_said_once(short):
     documents = random_documents(5, sentences=8) + random_documents(2, seed=1, sentences=1)
-    features = short.featurise(documents)
+    features = short.featurize(documents)
     cut = [f for f in features if f.cut_mentions]
     longest = max(f.whole_length for f in cut)
     entities = sum(len(d.entities) - len(set(f.mention_entity)) for d, f in zip(documents, features, strict=True))
@@ -257,7 +257,7 @@ def test_what_lies_beyond_the_limit_is_said_once(short):
         warnings.simplefilter("error")
         found = whole.predict(documents)
     assert sum(map(len, found)) > 0 and found[:5] != short_predictions(short, documents)[:5]
-    nearly = make_longer(short, longest - 1).featurise(documents)
+    nearly = make_longer(short, longest - 1).featurize(documents)
     assert max(len(f.input_ids) for f in nearly) == longest - 1
 
 
@@ -304,7 +304,7 @@ def test_long_documents_are_read_through_more_windows(model):
     entities = [Entity((Mention("x", s, 0, 1),)) for s in (0, 30, 59)]
     document = Document("long", text, entities)
     long = make_longer(model, 2000)
-    (features,) = long.featurise([document])
+    (features,) = long.featurize([document])
     assert features.cut_mentions == 0 and len(features.input_ids) == 60 * 6 + 6 + 2
     other = replace(document, sentences=[*text[:-1], text[0][::-1]])
     margins = [margin_table(long, [replace(d, triples=[])]).margins for d in (document, other)]

@@ -204,13 +204,13 @@ def test_a_folder_that_cannot_be_made_is_said_before_training(output, corpus, ti
 
 @forks
 def test_a_signal_ends_an_evaluation_at_once(corpus, tiny_encoder, whole, tmp_path):
-    def signalled(predictor, features, progress=False):
+    def signaled(predictor, features, progress=False):
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(60)
 
     path = config(tmp_path / "a", corpus, tiny_encoder)
     child = Child(
-        ["--config", str(path)], tmp_path / "out", prepare=lambda: setattr(Predictor, "predict_features", signalled)
+        ["--config", str(path)], tmp_path / "out", prepare=lambda: setattr(Predictor, "predict_features", signaled)
     )
     assert child.wait(30) == 143
     assert "docre: stopped while evaluating. The state is saved in" in child.text()

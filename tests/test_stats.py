@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from docre.commands import stats
-from docre.data.features import Featuriser
+from docre.data.features import Featurizer
 from docre.data.readers.docred import write_docred
 from docre.data.schema import schema_of
 from docre.data.statistics import statistics
@@ -51,7 +51,7 @@ def test_every_oddity_is_counted_with_its_first_place(tiny_encoder):
         "label of no candidate pair": (1, "document 'a': label 3 (2, 0, r)"),
         "label with head == tail": (1, "document 'a': label 2 (1, 1, s)"),
         "label without evidence": (1, "document 'a': label 1 (0, 1, r)"),
-        "labelled document without triples": (1, "document 'b'"),
+        "labeled document without triples": (1, "document 'b'"),
         "mention beyond 12 tokens": (1, "document 'a': a mention at token 13"),
         "mention listed twice": (1, "document 'a': entity 0, mention 2"),
     }
@@ -61,7 +61,7 @@ def test_every_oddity_is_counted_with_its_first_place(tiny_encoder):
 def test_counts_by_definition(corpus):
     found = statistics(corpus)
     assert found.documents == len(corpus)
-    assert found.labelled == len([d for d in corpus if d.triples is not None])
+    assert found.labeled == len([d for d in corpus if d.triples is not None])
     assert found.entities == sum(len(d.entities) for d in corpus)
     assert found.mentions == sum(len(e.mentions) for d in corpus for e in d.entities)
     assert found.sentences == sum(len(d.sentences) for d in corpus)
@@ -83,8 +83,8 @@ def test_counts_by_definition(corpus):
 def test_lengths_and_cut_mentions_are_those_of_the_features(tiny_encoder):
     corpus = random_documents(20)
     tokenizer = load_tokenizer(str(tiny_encoder))
-    whole = Featuriser(tokenizer, schema_of(corpus), 10**6)(corpus)
-    cut = Featuriser(tokenizer, schema_of(corpus), 30)(corpus)
+    whole = Featurizer(tokenizer, schema_of(corpus), 10**6)(corpus)
+    cut = Featurizer(tokenizer, schema_of(corpus), 30)(corpus)
     found = statistics(corpus, tokenizer, 30)
     lengths = sorted(len(features.input_ids) for features in whole)
     assert found.lengths.max == lengths[-1] and found.lengths.mean == pytest.approx(sum(lengths) / 20)
@@ -99,7 +99,7 @@ def test_lengths_and_cut_mentions_are_those_of_the_features(tiny_encoder):
     [
         ("redocred/dev_revised.json", "docred", {"documents": 500, "triples": 17284, "entities": 9684}),
         ("redocred/test_revised.json", "docred", {"documents": 500, "triples": 17448, "entities": 9779}),
-        ("docred/test.json", "docred", {"documents": 1000, "labelled": 0, "triples": 0, "na_share": None}),
+        ("docred/test.json", "docred", {"documents": 1000, "labeled": 0, "triples": 0, "na_share": None}),
         ("dwie/dev.json", "docred", {"documents": 98, "triples": 2624, "distinct_triples": 2620}),
         ("dwie/test.json", "docred", {"documents": 99, "triples": 2459, "distinct_triples": 2453}),
         ("cdr/train_filter.data", "cdr", {"documents": 500, "triples": 1038, "pairs": 5240}),
@@ -113,7 +113,7 @@ def test_published_counts(shared, tmp_path, capsys, file, reader, counts):
     assert {key: found[key] for key in counts} == counts
     duplicates = {odd["kind"]: odd["count"] for odd in found["oddities"]}.get("duplicate label", 0)
     assert duplicates == found["triples"] - found["distinct_triples"]
-    assert f"{found['triples']:,}" in capsys.readouterr().out or not found["labelled"]
+    assert f"{found['triples']:,}" in capsys.readouterr().out or not found["labeled"]
 
 
 def test_the_table(tmp_path, capsys, tiny_encoder):

@@ -254,7 +254,7 @@ def test_logits_that_are_not_finite_are_an_error_that_names_the_document(model):
     predictor = docre.load(model)
     documents = random_documents(3)
     with torch.no_grad():  # finite weights, of which one word's are so large that its document overflows
-        word = predictor.featurise([documents[1]])[0].input_ids[3]
+        word = predictor.featurize([documents[1]])[0].input_ids[3]
         predictor.model.encoder.backbone.embeddings.word_embeddings.weight[word] = 3e38
     with pytest.raises(DocreError, match=r"document 'doc \d': the model's logits are not finite"):
         predictor.predict(documents)

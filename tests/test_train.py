@@ -24,7 +24,7 @@ def corpus(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("corpus")
     for seed, split in enumerate(("train", "dev", "test")):
         write_docred(folder / f"{split}.json", random_documents(12, seed=seed))
-    write_docred(folder / "unlabelled.json", random_documents(5, seed=9, labelled=False))
+    write_docred(folder / "unlabeled.json", random_documents(5, seed=9, labeled=False))
     return folder
 
 
@@ -123,7 +123,7 @@ def test_predictions_do_not_depend_on_the_limits(precision, run, corpus):
 def test_scores_and_margins_are_those_of_the_logits(run, corpus):
     model = docre.load(run, device="cpu")
     (document,) = docre.read(corpus / "test.json")[:1]
-    features = model.featurise([document])
+    features = model.featurize([document])
     with torch.inference_mode():
         logits = model.model.eval()(model.collate(features)).logits
     predicted = {(p.head, p.tail, p.relation): p for p in model.predict([document])[0]}
@@ -149,7 +149,7 @@ def test_evaluate_checkpoint_and_predictions_agree(run, corpus, tmp_path):
 
 def test_predict_without_labels_as_zip(run, corpus, tmp_path):
     output = tmp_path / "result.zip"
-    predict.main(["--checkpoint", str(run), "--input", str(corpus / "unlabelled.json"), "--output", str(output)])
+    predict.main(["--checkpoint", str(run), "--input", str(corpus / "unlabeled.json"), "--output", str(output)])
     with zipfile.ZipFile(output) as archive:
         assert isinstance(json.loads(archive.read("result.json")), list)
 
@@ -212,17 +212,17 @@ def test_same_seed_same_run(run, corpus, tiny_encoder, tmp_path):
     assert first["epochs"] == second["epochs"] and first["test"] == second["test"]
 
 
-def test_without_dev_and_with_unlabelled_test(corpus, tiny_encoder, tmp_path):
-    data = {"train": str(corpus / "train.json"), "test": str(corpus / "unlabelled.json")}
+def test_without_dev_and_with_unlabeled_test(corpus, tiny_encoder, tmp_path):
+    data = {"train": str(corpus / "train.json"), "test": str(corpus / "unlabeled.json")}
     config = write_config(tmp_path / "c.yaml", corpus, tiny_encoder, data=data, loss={"name": "atl"})
     metrics = launch.train(load_config(config, ["training.epochs=2"]))
     assert metrics["best"]["epoch"] == 2 and metrics["test"] is None
     assert (tmp_path / "run" / "result.zip").is_file()
 
 
-@pytest.mark.parametrize("labelled", [True, False])
-def test_two_test_documents_of_one_title_are_refused_before_training(corpus, tiny_encoder, tmp_path, labelled):
-    documents = random_documents(3, seed=5, labelled=labelled)
+@pytest.mark.parametrize("labeled", [True, False])
+def test_two_test_documents_of_one_title_are_refused_before_training(corpus, tiny_encoder, tmp_path, labeled):
+    documents = random_documents(3, seed=5, labeled=labeled)
     write_docred(tmp_path / "test.json", [*documents, documents[0]])
     data = {"train": str(corpus / "train.json"), "test": str(tmp_path / "test.json")}
     config = write_config(tmp_path / "c.yaml", corpus, tiny_encoder, data=data)

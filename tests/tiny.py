@@ -48,7 +48,7 @@ def save_tiny_encoder(folder: Path, words: Sequence[str] = WORDS, **changes) -> 
     return folder
 
 
-def random_document(seed: int, entities: int = 5, sentences: int = 3, labelled: bool = True) -> Document:
+def random_document(seed: int, entities: int = 5, sentences: int = 3, labeled: bool = True) -> Document:
     """A document of random words with random mentions and labels."""
     rng = random.Random(seed)
     text = [[rng.choice(WORDS) for _ in range(rng.randint(4, 9))] + ["."] for _ in range(sentences)]
@@ -64,7 +64,7 @@ def random_document(seed: int, entities: int = 5, sentences: int = 3, labelled: 
     pairs = [(h, t) for h in range(entities) for t in range(entities) if h != t]
     chosen = rng.sample(pairs, min(len(pairs), 3))
     triples = [Triple(h, t, rng.choice(RELATIONS), (rng.randrange(sentences),)) for h, t in chosen]
-    return Document(f"doc {seed}", text, made, triples if labelled else None)
+    return Document(f"doc {seed}", text, made, triples if labeled else None)
 
 
 def random_documents(count: int, seed: int = 0, **options) -> list[Document]:

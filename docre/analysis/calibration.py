@@ -81,10 +81,10 @@ def calibrate(
     is chosen once more. Of each pair the `top_k` highest scores can be predicted at most, as in the decision (losses
     whose groups of relations have a limit of their own each are treated as if the limit were common).
 
-    Raises DocreError where the precision or the recall cannot be reached, or nothing is labelled.
+    Raises DocreError where the precision or the recall cannot be reached, or nothing is labeled.
     """
     if not table.gold:
-        raise DocreError("no relation is labelled, so nothing can be calibrated")
+        raise DocreError("no relation is labeled, so nothing can be calibrated")
     allowed = keep_best(np.ones_like(table.labels), table.scores, top_k)
     common = _common_shift(table, allowed, 0.0, precision, recall)
     shift = np.full(len(table.relations), common)

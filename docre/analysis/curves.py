@@ -51,7 +51,7 @@ class Cuts:
     """All ways to cut a list of margins, highest first, in two; a cut never parts equal margins.
 
     taken, correct: [cuts] how many are above the cut, and how many of these hold.
-    shift:          [cuts] what to add so that exactly these are positive: the cut lies half way between neighbours.
+    shift:          [cuts] what to add so that exactly these are positive: the cut lies half way between neighbors.
     """
 
     taken: np.ndarray

@@ -1,4 +1,4 @@
-"""Plots, with matplotlib (optional: pip install 'docre[plots]'), readable by colour-blind people: the colours are those
+"""Plots, with matplotlib (optional: pip install 'docre[plots]'), readable by color-blind people: the colors are those
 of Okabe and Ito (2008), and line style and marker differ too."""
 
 import io
@@ -21,7 +21,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 LINES = ("-", "--", "-.", ":")
 MARKERS = "osD^vP"
 NAME_WIDTH = 80  # characters of a line in the legend
-INK = "#2b2b2b"  # of text and axes; in a page it becomes the page's own text colour
+INK = "#2b2b2b"  # of text and axes; in a page it becomes the page's own text color
 
 
 def available() -> bool:
@@ -99,7 +99,7 @@ def save_png(figure: "Figure", path: Path) -> None:
 
 
 def to_svg(figure: "Figure", title: str) -> str:
-    """A figure as an <svg> element for a page: text and axes take the page's colour, and no name in it meets one of
+    """A figure as an <svg> element for a page: text and axes take the page's color, and no name in it meets one of
     another figure with another title."""
     from matplotlib import rc_context
 

@@ -22,7 +22,7 @@ class Analysis:
     reliability: Reliability
 
 
-def analyse(table: MarginTable, consistent: Bools | None = None) -> Analysis:
+def analyze(table: MarginTable, consistent: Bools | None = None) -> Analysis:
     """All figures. `consistent` as docre.analysis.type_consistent gives it."""
     return Analysis(
         offsets(table),

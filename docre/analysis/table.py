@@ -16,7 +16,7 @@ Ints = NDArray[np.integer]
 
 @dataclass(frozen=True)
 class MarginTable:
-    """Every candidate pair of some labelled documents, with its labels and what a model says of it.
+    """Every candidate pair of some labeled documents, with its labels and what a model says of it.
 
     Margins are scores less the threshold that each relation is compared with, whatever the loss; they are what makes
     one analysis serve all losses.

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from docre.analysis import RelationErrors, cases, plots, relation_errors, seen_types, type_consistent
-from docre.analysis.summary import Analysis, analyse, figures, silent, summary_table
+from docre.analysis.summary import Analysis, analyze, figures, silent, summary_table
 from docre.config.options import add_checkpoint_options
 from docre.core.files import write_json
 from docre.data.readers import READERS, read
@@ -16,7 +16,7 @@ SHOWN = 15  # relations in the printed table
 
 
 def main(arguments: list[str]) -> None:
-    """Analyze a checkpoint on labeled documents, alone or against another; print tables, write analysis.json and plots."""
+    """Analyze a checkpoint on labeled documents, alone or against another; print tables, write JSON and plots."""
     parser = argparse.ArgumentParser(
         prog="docre analyze",
         description="Show where a model's thresholds sit, which errors remain and how its margins are calibrated, and "
@@ -46,7 +46,7 @@ def main(arguments: list[str]) -> None:
         )
     first, *others = tables.values()
     consistent = None if seen is None else type_consistent(first, documents, seen)
-    analyses = {name: analyse(table, consistent) for name, table in tables.items()}
+    analyses = {name: analyze(table, consistent) for name, table in tables.items()}
     content: dict[str, Any] = {"data": str(options.data), "models": {n: asdict(a) for n, a in analyses.items()}}
     relations = relation_errors(first, consistent, *others)
     content["relations"] = [asdict(row) for row in relations]

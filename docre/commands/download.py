@@ -26,12 +26,12 @@ def main(arguments: list[str]) -> None:
 
 
 def download(source: Source, folder: Path) -> None:
-    """Fetch a benchmark into a folder; prints its licence, what to cite, and what is there in the end.
+    """Fetch a benchmark into a folder; prints its license, what to cite, and what is there in the end.
 
     Raises DocreError, after printing the steps by hand, where a source cannot be reached, or files are missing that
     docre cannot fetch.
     """
-    print(f"{source.title}\nlicence: {source.licence}\nplease cite: {source.citation}", flush=True)
+    print(f"{source.title}\nlicence: {source.license}\nplease cite: {source.citation}", flush=True)
     try:
         get(source, folder)
         missing = missing_documents(source, folder)

@@ -1,4 +1,4 @@
-"""docre predict --checkpoint DIR --input DOCS --output result.json: triples of documents, labelled or not."""
+"""docre predict --checkpoint DIR --input DOCS --output result.json: triples of documents, labeled or not."""
 
 import argparse
 import json

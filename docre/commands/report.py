@@ -11,7 +11,7 @@ import numpy as np
 
 from docre.analysis import MarginTable, plots, seen_types, type_consistent
 from docre.analysis.page import Row, page, viewer_data
-from docre.analysis.summary import Analysis, analyse, figures, silent, summary_rows
+from docre.analysis.summary import Analysis, analyze, figures, silent, summary_rows
 from docre.config.options import add_plugins
 from docre.config.schema import Config
 from docre.core.files import read_json, write_text
@@ -42,7 +42,7 @@ def main(arguments: list[str]) -> None:
     options = parser.parse_args(arguments)
     if options.documents < 1:
         raise DocreError(f"--documents: expected at least 1, got {options.documents}")
-    text = report(labelled(options.runs), options.data, options.train, options.documents, options.plugins)
+    text = report(labeled(options.runs), options.data, options.train, options.documents, options.plugins)
     write_text(options.output, text)
     print(f"{options.output}: {len(text.encode()) / 1e6:.1f} MB")
 
@@ -66,7 +66,7 @@ def report(
     predictors = {name: load(run, plugins=plugins) for name, run in runs.items()}
     first = next(iter(predictors.values()))
     known = used_data(runs[names[0]], first.config)
-    used = data or labelled_data(known, first.config.data.reader)
+    used = data or labeled_data(known, first.config.data.reader)
     documents = read(used, first.config.data.reader)
     train = train or known.get("train")
     training = read(train, first.config.data.reader) if train else []
@@ -75,7 +75,7 @@ def report(
         tables[name] = margin_table(predictor, documents, progress=True)
         tables[name].check_same_pairs(tables[names[0]])
     consistent = type_consistent(tables[names[0]], documents, seen_types(training)) if training else None
-    analyses = {name: analyse(table, consistent) for name, table in tables.items()}
+    analyses = {name: analyze(table, consistent) for name, table in tables.items()}
     evaluator = Evaluator(documents, train_facts(training) if training else None, str(used))
     scores = {name: evaluator(list(table.predictions())) for name, table in tables.items()}
     some = documents[:shown]
@@ -95,7 +95,7 @@ def report(
     )
 
 
-def labelled(arguments: Sequence[str]) -> dict[str, Path]:
+def labeled(arguments: Sequence[str]) -> dict[str, Path]:
     """The runs of the command line by label: what stands before "=", or else the folder's name as short as the runs can
     be told apart. A path that exists is a path, whatever is in it. Raises DocreError for two runs or labels alike."""
     labels, paths = zip(*map(split_label, arguments), strict=True)
@@ -139,7 +139,7 @@ def used_data(run: Path, config: Config) -> dict[str, str]:
     return {split: str(paths[split]) for split, key in keys.items() if key in now and now[key] == recorded.get(key)}
 
 
-def labelled_data(known: Mapping[str, str], reader: str) -> str:
+def labeled_data(known: Mapping[str, str], reader: str) -> str:
     """The test set among a run's data files, or its dev set where that has no labels."""
     for split in ("test", "dev"):
         path = known.get(split)

@@ -69,7 +69,7 @@ def table(found: Statistics, schema: LabelSchema | None) -> str:
         (
             "documents",
             f"{found.documents:,}",
-            "" if found.labelled == found.documents else f"{found.labelled:,} labelled",
+            "" if found.labeled == found.documents else f"{found.labeled:,} labeled",
         ),
         *(
             (name, f"{count:,}", f"{count / of_documents:.1f} a document")
@@ -82,9 +82,9 @@ def table(found: Statistics, schema: LabelSchema | None) -> str:
             )
         ),
     ]
-    if found.labelled:
+    if found.labeled:
         distinct = "" if found.triples == found.distinct_triples else f", {found.distinct_triples:,} distinct"
-        rows.append(("triples", f"{found.triples:,}", f"{found.triples / found.labelled:.1f} a document{distinct}"))
+        rows.append(("triples", f"{found.triples:,}", f"{found.triples / found.labeled:.1f} a document{distinct}"))
     if found.na_share is not None:
         rows.append(("positive", f"{found.positive_pairs:,}", f"NA share {100 * found.na_share:.2f}%"))
     lines = [f"{name:<10} {count:>12}  {note}".rstrip() for name, count, note in rows]

@@ -59,7 +59,7 @@ def sweep(path: str | Path, values: Sequence[str]) -> list[dict[str, Any]]:
         print(f"run {number}/{len(runs)}: {name}" + (" is finished already" if done else ""), flush=True)
         metrics = read_json(Path(run.config.output) / "metrics.json") if done else train(run.config)
         results.append((run, {what: pick(metrics, *where) for what, where in MEASURES.items()}))
-    rows = summarise(results)
+    rows = summarize(results)
     write_json(output / "sweep.json", rows)
     print(f"\n{table(rows)}\n\nwritten to {output}/: sweep.json", end="")
     if plots.available():
@@ -142,7 +142,7 @@ def pick(metrics: dict[str, Any], part: str, key: str) -> float | None:
     return (metrics.get(part) or {}).get(key)
 
 
-def summarise(results: Sequence[tuple[Run, Mapping[str, float | None]]]) -> list[dict[str, Any]]:
+def summarize(results: Sequence[tuple[Run, Mapping[str, float | None]]]) -> list[dict[str, Any]]:
     """One row for each combination of values but the seed's, with mean and sample standard deviation (None for a single
     run) of each measure over the runs, as fractions."""
     groups: dict[tuple[tuple[str, str], ...], list[Mapping[str, float | None]]] = {}

@@ -33,7 +33,7 @@ class Data(Section):
     dev: str | None = None
     """The documents that choose the best checkpoint; without them the last epoch's is kept."""
     test: str | None = None
-    """The documents that the best checkpoint is run on when training is done; they may be unlabelled."""
+    """The documents that the best checkpoint is run on when training is done; they may be unlabeled."""
     reader: str = "docred"
     """The format of these files: docred (also Re-DocRED, and DWIE in that form), docgnre, cdr, gda, jsonl."""
     relations: str | None = None
@@ -59,7 +59,7 @@ class Training(Section):
     batch_size: int = Field(4, ge=1)
     """Documents a process takes at once."""
     accumulation_steps: int = Field(1, ge=1)
-    """Batches that make one optimiser step; the result is that of one batch of all their documents."""
+    """Batches that make one optimizer step; the result is that of one batch of all their documents."""
     encoder_lr: float = Field(5e-5, ge=0)
     """Peak learning rate of the encoder."""
     head_lr: float = Field(1e-4, ge=0)
@@ -78,7 +78,7 @@ class Training(Section):
     workers: int = Field(0, ge=0, le=1024)
     """Processes that prepare batches beside the training process; the result does not depend on it."""
     save_every: int | None = Field(None, ge=1)
-    """Optimiser steps between two saved states; by default one is saved at the end of every epoch only."""
+    """Optimizer steps between two saved states; by default one is saved at the end of every epoch only."""
     on_nan: Literal["stop", "skip"] = "stop"
     """What a loss or gradient that is not finite does: stop the run, or skip the step and count it."""
     deterministic: bool = False
@@ -106,7 +106,7 @@ class Evaluation(Section):
 
 class Logging(Section):
     every: int = Field(50, ge=1)
-    """Optimiser steps between two lines of the log."""
+    """Optimizer steps between two lines of the log."""
     wandb: str | None = None
     """A Weights & Biases project to log to (needs the package wandb)."""
 

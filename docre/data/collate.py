@@ -131,7 +131,7 @@ class Collator:
         )
 
     def _labels(self, documents: Sequence[Features]) -> Tensor | None:
-        """[pairs, relations] bool; None where any document is unlabelled."""
+        """[pairs, relations] bool; None where any document is unlabeled."""
         pair_offset = offsets(len(d.pairs) for d in documents)
         labels = torch.zeros(pair_offset[-1], self.num_relations, dtype=torch.bool)
         for i, document in enumerate(documents):

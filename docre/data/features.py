@@ -13,7 +13,7 @@ from docre.documents import Document, Mention
 from docre.errors import DocreError
 
 MARKER = "*"
-TOKENISING = threading.Lock()  # Hugging Face's tokenizers cannot be called by two threads at once
+TOKENIZING = threading.Lock()  # Hugging Face's tokenizers cannot be called by two threads at once
 Ints = NDArray[np.int64]
 
 
@@ -31,7 +31,7 @@ class Features:
     contexts:       [contexts, 2] the unordered entity pairs among them, smaller index first, and
     pair_context:   [pairs] the context of each pair.
     labels:         [positives, 2] (pair, relation) of each label, without duplicates, where the relation is in the
-                    schema; None for unlabelled documents.
+                    schema; None for unlabeled documents.
     cut_mentions:   how many mentions the length limit cut off,
     cut_entities:   how many entities lost all of their mentions so, and
     whole_length:   how many tokens the document has without the limit. All three matter where something is cut off.
@@ -51,10 +51,10 @@ class Features:
     whole_length: int = 0
 
 
-class Featuriser:
+class Featurizer:
     """Turns documents into Features with one tokenizer, remembering the pieces of every word it has seen.
 
-    Every word is tokenised alone, and a `*` goes before and after every mention, as Zhou et al. (2021) do. A word is
+    Every word is tokenized alone, and a `*` goes before and after every mention, as Zhou et al. (2021) do. A word is
     text whatever it says: "[SEP]" gives the pieces of its characters, or the unknown token, never the special one.
 
     tokenizer:  a Hugging Face tokenizer.
@@ -75,16 +75,16 @@ class Featuriser:
 
     def __call__(self, documents: Sequence[Document], max_tokens: int | None = None) -> list[Features]:
         """The features of each document, in order. Any number of threads may ask at once. max_tokens: in place of the
-        Featuriser's own."""
+        Featurizer's own."""
         self._learn(word for document in documents for sentence in document.sentences for word in sentence)
-        return [self._featurise(document, max_tokens or self.max_tokens) for document in documents]
+        return [self._featurize(document, max_tokens or self.max_tokens) for document in documents]
 
     def _learn(self, words: Iterable[str]) -> None:
         new = [word for word in dict.fromkeys(words) if word not in self._pieces]
         if new:
             plain = self.tokenizer.is_fast  # one in Python would split every token that was added to it, not only these
             options = dict(add_special_tokens=False, split_special_tokens=plain, truncation=False, verbose=False)
-            with TOKENISING:
+            with TOKENIZING:
                 encoded = self.tokenizer(new, **options)["input_ids"]
             self._pieces.update(zip(new, map(self._as_text, encoded), strict=True))
 
@@ -127,7 +127,7 @@ class Featuriser:
         position.append(len(ids))
         return ids, position, mentions
 
-    def _featurise(self, document: Document, max_tokens: int) -> Features:
+    def _featurize(self, document: Document, max_tokens: int) -> Features:
         ids, position, mentions = self._tokens(document)
         spans = [(position[offset + m.start], position[offset + m.end], e) for offset, m, e in mentions]
         limit = max_tokens - 1

@@ -21,7 +21,7 @@ def no_positives(train: Iterable[Document]) -> list[str]:
     return ["no pair of the training documents has a relation: there is nothing to learn"]
 
 
-def unlabelled(split: str, documents: Sequence[Document]) -> list[str]:
+def unlabeled(split: str, documents: Sequence[Document]) -> list[str]:
     """Documents to evaluate on without any label."""
     if not documents or any(document.triples is not None for document in documents):
         return []

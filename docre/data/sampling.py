@@ -10,7 +10,7 @@ from docre.errors import DocreError
 
 @dataclass(frozen=True)
 class Step:
-    """One optimiser step.
+    """One optimizer step.
 
     documents: what all processes together take, in order.
     batches:   the batches that this process takes of them.

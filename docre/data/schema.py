@@ -52,7 +52,7 @@ class LabelSchema:
 
 
 def schema_of(documents: Iterable[Document]) -> LabelSchema:
-    """The relations that occur in labelled documents, in alphabetical order."""
+    """The relations that occur in labeled documents, in alphabetical order."""
     relations = {triple.relation for document in documents for triple in document.triples or ()}
     if not relations:
         raise DocreError("the data has no label, so no label schema can be taken from it: give one in data.relations")

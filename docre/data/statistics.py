@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from statistics import mean, median
 from typing import Any
 
-from docre.data.features import Featuriser
+from docre.data.features import Featurizer
 from docre.data.schema import LabelSchema
 from docre.documents import Document
 
@@ -41,24 +41,24 @@ class Lengths:
 class Statistics:
     """Counts of a corpus.
 
-    labelled:         documents that have labels (those in which no relation holds included).
-    pairs:            candidate pairs; labelled_pairs those of labelled documents.
+    labeled:         documents that have labels (those in which no relation holds included).
+    pairs:            candidate pairs; labeled_pairs those of labeled documents.
     positive_pairs:   pairs for which a relation holds.
     triples:          labels as they stand in the file; distinct_triples without duplicates.
-    na_share:         share of the labelled pairs for which no relation holds; None where there is none.
+    na_share:         share of the labeled pairs for which no relation holds; None where there is none.
     tokens:           words of the corpus, before any encoder's tokenizer.
     relations:        distinct triples of each relation, the most frequent first.
     lengths:          for one encoder, where it was given.
     """
 
     documents: int
-    labelled: int
+    labeled: int
     entities: int
     mentions: int
     sentences: int
     tokens: int
     pairs: int
-    labelled_pairs: int
+    labeled_pairs: int
     positive_pairs: int
     triples: int
     distinct_triples: int
@@ -70,28 +70,28 @@ class Statistics:
 
 def statistics(documents: Sequence[Document], tokenizer: Any = None, max_tokens: int = 1024) -> Statistics:
     """The counts of a corpus; with an encoder's tokenizer also its lengths, and what a limit of `max_tokens` cuts."""
-    labelled = [document for document in documents if document.triples is not None]
-    labelled_pairs = sum(len(document.candidate_pairs) for document in labelled)
+    labeled = [document for document in documents if document.triples is not None]
+    labeled_pairs = sum(len(document.candidate_pairs) for document in labeled)
     relations: Counter[str] = Counter()
     positive_pairs = 0
-    for document in labelled:
+    for document in labeled:
         triples = {(t.head, t.tail, t.relation) for t in document.triples or ()}
         relations.update(relation for _, _, relation in triples)
         positive_pairs += len({(head, tail) for head, tail, _ in triples} & set(document.candidate_pairs))
     lengths, cut = (None, []) if tokenizer is None else token_lengths(documents, tokenizer, max_tokens)
     return Statistics(
         documents=len(documents),
-        labelled=len(labelled),
+        labeled=len(labeled),
         entities=sum(len(document.entities) for document in documents),
         mentions=sum(len(entity.mentions) for document in documents for entity in document.entities),
         sentences=sum(len(document.sentences) for document in documents),
         tokens=sum(len(sentence) for document in documents for sentence in document.sentences),
         pairs=sum(len(document.candidate_pairs) for document in documents),
-        labelled_pairs=labelled_pairs,
+        labeled_pairs=labeled_pairs,
         positive_pairs=positive_pairs,
-        triples=sum(len(document.triples or ()) for document in labelled),
+        triples=sum(len(document.triples or ()) for document in labeled),
         distinct_triples=relations.total(),
-        na_share=1 - positive_pairs / labelled_pairs if labelled_pairs else None,
+        na_share=1 - positive_pairs / labeled_pairs if labeled_pairs else None,
         relations=dict(sorted(relations.items(), key=lambda item: (-item[1], item[0]))),
         oddities=collect(
             [
@@ -109,10 +109,10 @@ def token_lengths(
     documents: Sequence[Document], tokenizer: Any, limit: int
 ) -> tuple[Lengths | None, list[tuple[str, str]]]:
     """Token lengths (None without documents), and (kind, place) of each mention that a length limit cuts off."""
-    featurise = Featuriser(tokenizer, LabelSchema(("-",)), max_tokens=2**40)
+    featurize = Featurizer(tokenizer, LabelSchema(("-",)), max_tokens=2**40)
     found, cut = [], []
     for document in documents:
-        (features,) = featurise([replace(document, triples=None, pairs=())])  # pairs are not needed, and many
+        (features,) = featurize([replace(document, triples=None, pairs=())])  # pairs are not needed, and many
         found.append(len(features.input_ids))
         for token in features.mentions[:, 0][features.mentions[:, 0] >= limit - 1].tolist():
             place = f"document {document.title!r}: a mention at token {token}"
@@ -146,7 +146,7 @@ def oddities(document: Document) -> Iterator[tuple[str, str]]:
     if not document.entities:
         yield "document without entities", where
     if document.triples is not None and not document.triples:
-        yield "labelled document without triples", where
+        yield "labeled document without triples", where
     for s, sentence in enumerate(document.sentences):
         if not sentence:
             yield "empty sentence", f"{where}: sentence {s}"

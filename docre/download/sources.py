@@ -1,4 +1,4 @@
-"""Where each benchmark is published: files, checksums, licence, what to cite, and what must be done by hand."""
+"""Where each benchmark is published: files, checksums, license, what to cite, and what must be done by hand."""
 
 from dataclasses import dataclass
 
@@ -37,7 +37,7 @@ class Source:
     """
 
     title: str
-    licence: str
+    license: str
     citation: str
     downloads: tuple[Download, ...]
     documents: dict[str, int]
@@ -49,7 +49,7 @@ class Source:
 SOURCES = {
     "redocred": Source(
         title="Re-DocRED: DocRED with the missing relations added",
-        licence="MIT",
+        license="MIT",
         citation="Tan, Xu, Bing, Ng, Aljunied: Revisiting DocRED - Addressing the False Negative Problem in Relation "
         "Extraction. EMNLP 2022.",
         downloads=(
@@ -70,7 +70,7 @@ SOURCES = {
     ),
     "docred": Source(
         title="DocRED: Wikipedia, 96 relations; its test set has no labels",
-        licence="MIT",
+        license="MIT",
         citation="Yao, Ye, Li, Han, Lin, Liu, Liu, Huang, Zhou, Sun: DocRED: A Large-Scale Document-Level Relation "
         "Extraction Dataset. ACL 2019.",
         downloads=(
@@ -88,7 +88,7 @@ SOURCES = {
     ),
     "docgnre": Source(
         title="DocGNRE: Re-DocRED with relations that a language model proposed, checked by people in the test set",
-        licence="none stated by its authors; the documents are DocRED's (MIT)",
+        license="none stated by its authors; the documents are DocRED's (MIT)",
         citation="Li, Jia, Zheng: Semi-automatic Data Enhancement for Document-Level Relation Extraction with Distant "
         "Supervision from Large Language Models. EMNLP 2023.",
         downloads=(
@@ -109,7 +109,7 @@ SOURCES = {
     ),
     "dwie": Source(
         title="DWIE: Deutsche Welle news, 65 relations, in DocRED JSON as converted for LogiRE",
-        licence="see https://github.com/klimzaporojets/DWIE; the articles are Deutsche Welle's",
+        license="see https://github.com/klimzaporojets/DWIE; the articles are Deutsche Welle's",
         citation="Zaporojets, Deleu, Develder, Demeester: DWIE: An entity-centric dataset for multi-task "
         "document-level information extraction. Information Processing & Management 58(4), 2021. Conversion: Ru et "
         "al.: Learning Logic Rules for Document-Level Relation Extraction. EMNLP 2021.",
@@ -124,7 +124,7 @@ SOURCES = {
     ),
     "cdr": Source(
         title="CDR: chemical-induced diseases in PubMed abstracts, prepared as for EoG and ATLOP",
-        licence="public domain (BioCreative V)",
+        license="public domain (BioCreative V)",
         citation="Li et al.: BioCreative V CDR task corpus: a resource for chemical disease relation extraction. "
         "Database 2016. Format: Christopoulou, Miwa, Ananiadou: Connecting the Dots. EMNLP 2019.",
         downloads=(
@@ -147,7 +147,7 @@ SOURCES = {
     ),
     "gda": Source(
         title="GDA: gene-disease associations in PubMed abstracts, prepared as for EoG and ATLOP",
-        licence="see its source",
+        license="see its source",
         citation="Wu, Luo, Leung, Ting, Lam: RENET: A Deep Learning Approach for Extracting Gene-Disease Associations "
         "from Literature. RECOMB 2019. Format: Christopoulou, Miwa, Ananiadou: Connecting the Dots. EMNLP 2019.",
         downloads=(),

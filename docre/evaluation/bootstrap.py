@@ -1,6 +1,6 @@
 """How sure a score is: bootstrap over documents (Efron & Tibshirani 1993; Koehn 2004 for paired tests of systems).
 
-A sample draws D documents of the D labelled ones, with replacement, and is scored as the whole is. All scores come from
+A sample draws D documents of the D labeled ones, with replacement, and is scored as the whole is. All scores come from
 sums of counts over documents, so that all samples are one matrix product: [samples, D] draws times [D, counts].
 Predictions for unknown titles belong to no document and stay in every sample.
 """

@@ -30,26 +30,26 @@ class TrainFacts:
 
 
 def train_facts(documents: Iterable[Document], source: str = "training data") -> TrainFacts:
-    """The facts of labelled documents, human or distant: a triple states a fact for every pair of a mention name of
+    """The facts of labeled documents, human or distant: a triple states a fact for every pair of a mention name of
     its head and one of its tail. Documents without labels add nothing.
 
-    Raises DocreError, beginning with `source`, where there are documents and none of them is labelled.
+    Raises DocreError, beginning with `source`, where there are documents and none of them is labeled.
     """
     facts: set[Fact] = set()
     counts: Counter[str] = Counter()
-    unlabelled = labelled = 0
+    unlabeled = labeled = 0
     for document in documents:
         if document.triples is None:
-            unlabelled += 1
+            unlabeled += 1
             continue
-        labelled += 1
+        labeled += 1
         names = [{mention.name for mention in entity.mentions} for entity in document.entities]
         triples = {(triple.head, triple.tail, triple.relation) for triple in document.triples}
         for head, tail, relation in triples:
             facts.update((h, t, relation) for h in names[head] for t in names[tail])
         counts.update(relation for _, _, relation in triples)
-    if unlabelled and not labelled:
-        raise DocreError(f"{source}: none of {unlabelled} documents has labels, so it has no facts for Ign-F1")
+    if unlabeled and not labeled:
+        raise DocreError(f"{source}: none of {unlabeled} documents has labels, so it has no facts for Ign-F1")
     return TrainFacts(frozenset(facts), counts)
 
 

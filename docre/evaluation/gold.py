@@ -8,14 +8,14 @@ from docre.documents import Document, check_titles
 from docre.errors import DocreError
 from docre.evaluation.facts import TrainFacts
 
-UNLABELLED = -1  # the row of a document that has no labels
+UNLABELED = -1  # the row of a document that has no labels
 INTER, INTRA = 0, 1
 
 
 class GoldIndex:
-    """The distinct gold triples of the labelled documents, which are numbered as rows 0 … D-1.
+    """The distinct gold triples of the labeled documents, which are numbered as rows 0 … D-1.
 
-    rows:           the row of each title; UNLABELLED where the document has no labels.
+    rows:           the row of each title; UNLABELED where the document has no labels.
     sentences:      per row and entity, the sentences that have a mention of it.
     lengths:        per row, the number of sentences.
     triples:        the number of each (row, head, tail, relation), 0 … T-1.
@@ -31,28 +31,28 @@ class GoldIndex:
 
     def __init__(self, documents: Sequence[Document], train: TrainFacts | None, source: str) -> None:
         self.rows: dict[str, int] = {}
-        labelled: list[Document] = []
+        labeled: list[Document] = []
         check_titles(documents, source)
         for document in documents:
-            self.rows[document.title] = UNLABELLED if document.triples is None else len(labelled)
+            self.rows[document.title] = UNLABELED if document.triples is None else len(labeled)
             if document.triples is not None:
-                labelled.append(document)
+                labeled.append(document)
         if not documents:
             raise DocreError(f"{source}: no documents, so there is nothing to score against")
-        if not labelled:
+        if not labeled:
             raise DocreError(f"{source}: none of {len(documents)} documents has labels, so there is no score")
 
-        self.size = len(labelled)
-        self.lengths = [len(document.sentences) for document in labelled]
+        self.size = len(labeled)
+        self.lengths = [len(document.sentences) for document in labeled]
         self.sentences = [
             [frozenset(mention.sentence for mention in entity.mentions) for entity in document.entities]
-            for document in labelled
+            for document in labeled
         ]
         self.triples: dict[tuple[int, int, int, str], int] = {}
         evidence: dict[int, frozenset[int]] = {}
         self.evidence_total = np.zeros(self.size)
         labels = loops = 0
-        for row, document in enumerate(labelled):
+        for row, document in enumerate(labeled):
             for triple in document.triples or ():
                 labels += 1
                 loops += triple.head == triple.tail
@@ -60,14 +60,14 @@ class GoldIndex:
                 evidence[number] = frozenset(triple.evidence)
                 self.evidence_total[row] += len(triple.evidence)
         if not labels:
-            raise DocreError(f"{source}: no relation is labelled in any document, so recall and F1 do not exist")
+            raise DocreError(f"{source}: no relation is labeled in any document, so recall and F1 do not exist")
 
         self.evidence = list(evidence.values())
         self.row = np.array([row for row, _, _, _ in self.triples])
         self.intra = np.array([self.share_sentence(row, head, tail) for row, head, tail, _ in self.triples])
         self.in_train = np.zeros(len(self.triples), dtype=bool)
         if train is not None:
-            names = [[list({m.name for m in entity.mentions}) for entity in doc.entities] for doc in labelled]
+            names = [[list({m.name for m in entity.mentions}) for entity in doc.entities] for doc in labeled]
             for (row, head, tail, relation), number in self.triples.items():
                 self.in_train[number] = train.state(names[row][head], names[row][tail], relation)
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from docre.documents import Prediction
-from docre.evaluation.gold import INTER, INTRA, UNLABELLED, GoldIndex, counted
+from docre.evaluation.gold import INTER, INTRA, UNLABELED, GoldIndex, counted
 
 NOWHERE = 2  # the place of a prediction whose entities do not exist
 WRONG = -1  # the gold triple of a prediction that is none
@@ -52,8 +52,8 @@ def match(predictions: Sequence[Prediction], gold: GoldIndex, relations: Collect
             continue
         seen.add((title, head, tail, relation))
         row = gold.rows.get(title, gold.size)
-        if row == UNLABELLED:
-            odd.add("unlabelled", prediction)
+        if row == UNLABELED:
+            odd.add("unlabeled", prediction)
             continue
         if relation not in relations:
             odd.add("relation", prediction)
@@ -82,7 +82,7 @@ def match(predictions: Sequence[Prediction], gold: GoldIndex, relations: Collect
     missed = set(gold.row.tolist()).difference(rows)
     if rows and missed:
         first = next(title for title, row in gold.rows.items() if row in missed)
-        notes.append(f"{counted(len(missed), 'labelled document')} without a prediction (first: {first!r})")
+        notes.append(f"{counted(len(missed), 'labeled document')} without a prediction (first: {first!r})")
     if rows and min(rows) == gold.size:
         notes.append("no prediction is for a document of the gold data: are they for another data set?")
     if not rows:
@@ -95,7 +95,7 @@ def match(predictions: Sequence[Prediction], gold: GoldIndex, relations: Collect
 ODDITIES = {
     "duplicate": ("given again: counted once", "title"),
     "title": ("for unknown titles: counted as wrong", "title"),
-    "unlabelled": ("for gold documents without labels: left out", "title"),
+    "unlabeled": ("for gold documents without labels: left out", "title"),
     "entity": ("with entities that do not exist: counted as wrong", "title"),
     "relation": ("of relations that neither gold nor training data has: counted as wrong", "relation"),
     "loop": ("with head == tail: counted like any other", "title"),

@@ -62,10 +62,10 @@ class Scores:
     frequent, long_tail: the ten most frequent relations, and the others.
     frequent_relations: these ten, of the training set, or of the gold data where there is none.
     evidence:     evidence sentences of all predictions, found among those of all gold triples; None where none is
-                  predicted or labelled.
+                  predicted or labeled.
     per_relation: each relation of the gold data or the predictions, the most frequent in the gold data first.
     notes:        what was odd in the gold data and the submission, counted.
-    counts:       [D + 1, len(SLICES), 4] per labelled document and slice: gold, predicted, correct, correct training
+    counts:       [D + 1, len(SLICES), 4] per labeled document and slice: gold, predicted, correct, correct training
                   facts. The last row is for predictions of unknown titles. All scores but the macro F1 come from its
                   sum over documents (see docre.evaluation.bootstrap).
     """

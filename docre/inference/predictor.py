@@ -14,7 +14,7 @@ from docre.config.schema import Config
 from docre.core.progress import progress_bar
 from docre.data import oddities
 from docre.data.collate import Collator, WindowPlan
-from docre.data.features import Features, Featuriser, Ints
+from docre.data.features import Features, Featurizer, Ints
 from docre.data.given import Given, documents_of
 from docre.data.limits import Limits, restrict, select_pairs
 from docre.data.memory import enough_memory_for, named
@@ -47,7 +47,7 @@ class Predictor:
         self.loss = LOSSES.build(config.loss.name, config.loss.parameters, len(schema.relations))
         self.model = build_model(config, backbone, self.loss.num_outputs)
         self.weights_digest: str | None = None
-        self.featurise = Featuriser(tokenizer, schema, config.evaluation.max_tokens or config.data.max_tokens)
+        self.featurize = Featurizer(tokenizer, schema, config.evaluation.max_tokens or config.data.max_tokens)
         encoder = self.model.encoder
         before, after = (tokenizer.cls_token_id,), (tokenizer.sep_token_id,) * encoder.window_end
         limits = config.evaluation
@@ -80,13 +80,13 @@ class Predictor:
 
     def prepare(self, documents: Sequence[Document]) -> list[Features]:
         """The features of documents to predict, with a DocreWarning where the length limit cuts mentions off."""
-        features = self.featurise(documents)
-        for line in oddities.unread(features, self.featurise.max_tokens):
+        features = self.featurize(documents)
+        for line in oddities.unread(features, self.featurize.max_tokens):
             warnings.warn(line, DocreWarning, stacklevel=3)
         return features
 
     def predict_features(self, features: Sequence[Features], progress: bool = False) -> list[list[Prediction]]:
-        """`predict` for documents that are already featurised; the predictions lack names and types."""
+        """`predict` for documents that are already featurized; the predictions lack names and types."""
         parts: list[tuple[Ints, Ints, Ints, list[float], list[float]]] = []
 
         def read(document: Ints, pair: Ints, logits: Tensor) -> None:

@@ -19,7 +19,7 @@ from docre.models.pooling import pool_attention
 
 
 def margin_table(predictor: Predictor, documents: Sequence[Document], progress: bool = False) -> MarginTable:
-    """The margins of every candidate pair of labelled documents, computed as for predictions, calibration included.
+    """The margins of every candidate pair of labeled documents, computed as for predictions, calibration included.
 
     Labels of relations that the model does not know are left out, with a DocreWarning. Raises DocreError for a document
     without labels.
@@ -67,7 +67,7 @@ def context_attention(predictor: Predictor, documents: Sequence[Document]) -> li
     """Of each document, what its entity pairs attend to (the weights of localized context pooling, Zhou et al. 2021,
     eq. 9): [contexts, words], with the contexts of `Features.contexts`. A word has the sum of its tokens, those of its
     entity markers included; words that the length limit cut off have 0."""
-    features = predictor.featurise(documents)
+    features = predictor.featurize(documents)
     found: list[NDArray[np.float32]] = []
     with torch.inference_mode():
         for document, f in zip(documents, features, strict=True):
@@ -76,7 +76,7 @@ def context_attention(predictor: Predictor, documents: Sequence[Document]) -> li
                 rows = pool_attention(predictor.model.encoder(batch)[1], batch)
                 products = (rows[batch.context_first] * rows[batch.context_second]).mean(1)
                 weights = (products / (products.sum(1, keepdim=True) + 1e-5)).cpu().numpy()
-            starts = np.array(predictor.featurise.word_positions(document))
+            starts = np.array(predictor.featurize.word_positions(document))
             sums = np.pad(np.cumsum(weights, axis=1), ((0, 0), (1, 0)))
             last = weights.shape[1] - 1  # the final [SEP]
             found.append(np.diff(sums[:, np.minimum(starts, last)], axis=1).astype(np.float32))

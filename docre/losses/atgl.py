@@ -32,6 +32,6 @@ class ATGL(ThresholdClassLoss):
         self.alpha = alpha
 
     def pair_losses(self, scores: Tensor, threshold: Tensor, labels: Tensor) -> Tensor:
-        normaliser = torch.cat([threshold, scores], dim=1).logsumexp(1, keepdim=True)
-        positives = (normaliser - scores).masked_fill(~labels, 0).sum(1)
-        return self.alpha * positives + (normaliser - threshold).squeeze(1)
+        normalizer = torch.cat([threshold, scores], dim=1).logsumexp(1, keepdim=True)
+        positives = (normalizer - scores).masked_fill(~labels, 0).sum(1)
+        return self.alpha * positives + (normalizer - threshold).squeeze(1)

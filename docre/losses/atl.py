@@ -33,8 +33,8 @@ def adaptive_threshold(scores: Tensor, threshold: Tensor, labels: Tensor) -> Ten
 
 def rank_above(scores: Tensor, threshold: Tensor, labels: Tensor) -> Tensor:
     """- sum_{p in P} log( e^{s_p} / (e^t + sum_{p' in P} e^{s_p'}) ) of each pair, [pairs]; 0 for NA pairs."""
-    normaliser = log_sum(scores, threshold, labels)
-    return (normaliser - scores).masked_fill(~labels, 0).sum(1)
+    normalizer = log_sum(scores, threshold, labels)
+    return (normalizer - scores).masked_fill(~labels, 0).sum(1)
 
 
 def rank_below(scores: Tensor, threshold: Tensor, labels: Tensor) -> Tensor:

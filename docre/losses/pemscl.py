@@ -1,4 +1,4 @@
-"""PEMSCL: pairwise thresholding with entropy minimisation and supervised contrastive learning."""
+"""PEMSCL: pairwise thresholding with entropy minimization and supervised contrastive learning."""
 
 import torch
 from torch import Tensor
@@ -14,7 +14,7 @@ from docre.tensors import ModelOutput
 
 @LOSSES.register("pemscl")
 class PEMSCL(ThresholdClassLoss):
-    """Pairwise moving-threshold loss with entropy minimisation, and a supervised contrastive term.
+    """Pairwise moving-threshold loss with entropy minimization, and a supervised contrastive term.
 
     L = sum_{p in P} -log sigma(d_p) + sum_{n in N} -log sigma(-d_n)
         + l1 mean_{p in P} H(sigma(d_p)) + l2 mean_{n in N} H(sigma(d_n)) + l3 contrastive
@@ -119,6 +119,6 @@ def contrastive_term(
     itself = anchors[:, None] == torch.arange(pairs, device=anchors.device)
     shared = labels.to(similarities.dtype)
     positives = (shared[anchors] @ shared.T > 0) & ~itself
-    normaliser = similarities.masked_fill(itself, -torch.inf).logsumexp(1)
+    normalizer = similarities.masked_fill(itself, -torch.inf).logsumexp(1)
     target = torch.where(positives.any(1), mean_where(positives, similarities), similarities.detach().amax(1))
-    return temperature / base_temperature * (normaliser - target).sum() / pairs
+    return temperature / base_temperature * (normalizer - target).sum() / pairs

@@ -1,4 +1,4 @@
-"""SSR-PU, positive-unlabelled learning with squared ranking losses."""
+"""SSR-PU, positive-unlabeled learning with squared ranking losses."""
 
 from typing import Annotated, Any
 
@@ -16,34 +16,34 @@ LARGEST_PRIOR = 0.99
 
 @LOSSES.register("ssr_pu")
 class SSRPU(ThresholdClassDecision):
-    """Shift and squared ranking loss for positive-unlabelled data: what is not labelled may hold all the same.
+    """Shift and squared ranking loss for positive-unlabeled data: what is not labeled may hold all the same.
 
-    For relation i let pi_i be the share of training pairs labelled with it and o_i = e pi_i its assumed true share, and
+    For relation i let pi_i be the share of training pairs labeled with it and o_i = e pi_i its assumed true share, and
     sq(S, y) = mean over the batch's pairs in S of factor (y d_i - m)^2, or 0 for no pairs. Then
 
-    risk1 = (1 - pi_i) sq(unlabelled, -1) - (o_i - pi_i) sq(labelled, -1)
-    risk2 = sqrt(o_i (1 - o_i)) sq(labelled, +1)
+    risk1 = (1 - pi_i) sq(unlabeled, -1) - (o_i - pi_i) sq(labeled, -1)
+    risk2 = sqrt(o_i (1 - o_i)) sq(labeled, +1)
     L = sum_i risk1 + risk2 where risk1 >= 0, else -risk1
 
     (the paper's coefficients written without u_i = (o_i - pi_i) / (1 - pi_i) and the weight sqrt((1 - o_i) / o_i), and
     so without their divisions). The loss is over the whole batch, not a mean over pairs, and its gradient grows with
     the margins.
 
-    o_i is at most 0.99, and at least pi_i. A relation with prior 0 is pushed down where it is not labelled, and never
+    o_i is at most 0.99, and at least pi_i. A relation with prior 0 is pushed down where it is not labeled, and never
     pulled up.
 
     Parameters: priors, the pi_i of all relations, in [0, 1]; counted from the training data if not given.
     prior_ratio >= 1, e; published 3 (TTM-RE: 1). margin >= 0, m; published 0.25 (TTM-RE: 1). factor > 0; published 0.25
     (TTM-RE: 1).
-    Use it where many true triples are unlabelled, as in DocRED before its revision.
-    Siblings: all others take an unlabelled relation for a negative.
+    Use it where many true triples are unlabeled, as in DocRED before its revision.
+    Siblings: all others take an unlabeled relation for a negative.
     Reference: Wang et al. 2022, "A Unified Positive-Unlabeled Learning Framework for Document-Level Relation
     Extraction with Different Levels of Labeling" (EMNLP); TTM-RE is Gao et al. 2024 (ACL).
     """
 
     reference = "Wang et al. 2022 (EMNLP), SSR-PU"
-    unlabelled_weight: Tensor
-    labelled_weight: Tensor
+    unlabeled_weight: Tensor
+    labeled_weight: Tensor
     positive_weight: Tensor
 
     def __init__(
@@ -62,8 +62,8 @@ class SSRPU(ThresholdClassDecision):
         prior = torch.tensor(priors, dtype=torch.float64)
         true_prior = (prior_ratio * prior).clamp(max=LARGEST_PRIOR).maximum(prior)
         weights = {
-            "unlabelled_weight": 1 - prior,
-            "labelled_weight": true_prior - prior,
+            "unlabeled_weight": 1 - prior,
+            "labeled_weight": true_prior - prior,
             "positive_weight": (true_prior * (1 - true_prior)).sqrt(),
         }
         for name, weight in weights.items():
@@ -77,8 +77,8 @@ class SSRPU(ThresholdClassDecision):
         margins = self.scores(output.logits) - self.thresholds(output.logits)  # without margin_shift, a calibration
         below = self.factor * (-margins - self.margin).square()
         above = self.factor * (margins - self.margin).square()
-        risk1 = self.unlabelled_weight * mean_over_pairs(below, ~labels)
-        risk1 = risk1 - self.labelled_weight * mean_over_pairs(below, labels)
+        risk1 = self.unlabeled_weight * mean_over_pairs(below, ~labels)
+        risk1 = risk1 - self.labeled_weight * mean_over_pairs(below, labels)
         risk2 = self.positive_weight * mean_over_pairs(above, labels)
         return torch.where(risk1 >= 0, risk1 + risk2, -risk1).sum()
 

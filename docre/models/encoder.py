@@ -136,7 +136,7 @@ def merge_tokens(hidden: Tensor, batch: Batch) -> Tensor:
 
 def merge_rows(rows: Tensor, batch: Batch) -> Tensor:
     """Attention over windows to attention over documents, [rows, heads, longest window] -> [mentions, heads, longest
-    document]. The windows of a split document are summed and normalised again (a / (sum a + 1e-10)), as published."""
+    document]. The windows of a split document are summed and normalized again (a / (sum a + 1e-10)), as published."""
     if len(batch.window_lengths) == len(batch.document_lengths):
         return rows
     place = torch.arange(max(batch.document_lengths), device=rows.device) - batch.row_start[:, None]
@@ -144,8 +144,8 @@ def merge_rows(rows: Tensor, batch: Batch) -> Tensor:
     columns = (place + batch.row_skip[:, None]).clamp(0, rows.shape[2] - 1)
     moved = rows.gather(2, columns[:, None].expand(-1, rows.shape[1], -1)) * inside[:, None]
     mentions = moved.new_zeros(len(batch.mention_token), *moved.shape[1:]).index_add(0, batch.row_mention, moved)
-    normalised = mentions / (mentions.sum(-1, keepdim=True) + 1e-10)
-    return torch.where(batch.mention_split[:, None, None], normalised, mentions)
+    normalized = mentions / (mentions.sum(-1, keepdim=True) + 1e-10)
+    return torch.where(batch.mention_split[:, None, None], normalized, mentions)
 
 
 def locate(name: str) -> str:

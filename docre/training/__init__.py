@@ -1,1 +1,1 @@
-"""Training: the loop, the optimiser, the log."""
+"""Training: the loop, the optimizer, the log."""

@@ -17,7 +17,7 @@ from docre.losses import LOSSES
 
 @dataclass(frozen=True)
 class Corpus:
-    """The documents of a run, and the relations that they are labelled with."""
+    """The documents of a run, and the relations that they are labeled with."""
 
     schema: LabelSchema
     train: Sequence[Document]
@@ -39,7 +39,7 @@ def read_corpus(config: Config) -> Corpus:
     schema = load_schema(data.relations) if data.relations else schema_of(chain(*documents.values()))
     for split, path in paths.items():
         schema.check(documents[split], str(path))
-    check_titles(documents["test"], str(data.test))  # a submission is written for it, labelled or not
+    check_titles(documents["test"], str(data.test))  # a submission is written for it, labeled or not
     return Corpus(schema, **documents)
 
 
@@ -58,7 +58,7 @@ def warnings(corpus: Corpus, features: Mapping[str, Sequence[Features]], config:
         limits |= dict.fromkeys(("dev", "test"), f"evaluation.max_tokens={config.evaluation.max_tokens}")
     yield from oddities.no_positives(corpus.train)
     for split, documents in (("dev", corpus.dev), ("test", corpus.test)):
-        yield from oddities.unlabelled(split, documents)
+        yield from oddities.unlabeled(split, documents)
         yield from oddities.unseen_relations(split, documents, corpus.train)
         yield from oddities.leaked(split, documents, corpus.train)
     for split, some in features.items():

@@ -43,7 +43,7 @@ class Feed:
 
     @property
     def steps_per_epoch(self) -> int:
-        """Optimiser steps in an epoch."""
+        """Optimizer steps in an epoch."""
         return self.sampler.steps_per_epoch
 
     def steps(self, epoch: int, start: int = 0) -> Iterator[tuple[Step, int, Iterator[Batch]]]:

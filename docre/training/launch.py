@@ -54,8 +54,8 @@ def train(config: Config, restart: bool = False) -> dict[str, Any]:
     set_seed(config.seed)
     name = config.encoder.name
     predictor = Predictor(config, corpus.schema, load_tokenizer(name), load_pretrained(name))
-    splits = {"train": predictor.featurise(corpus.train, config.data.max_tokens)}
-    splits |= {split: predictor.featurise(getattr(corpus, split)) for split in ("dev", "test")}
+    splits = {"train": predictor.featurize(corpus.train, config.data.max_tokens)}
+    splits |= {split: predictor.featurize(getattr(corpus, split)) for split in ("dev", "test")}
     set_seed(config.seed, device_specific=True)
     trainer = Trainer(predictor, splits["train"], accelerator)
 

@@ -1,4 +1,4 @@
-"""The training loop: epochs of optimiser steps, with AMP, accumulation and several processes through accelerate."""
+"""The training loop: epochs of optimizer steps, with AMP, accumulation and several processes through accelerate."""
 
 import gc
 from collections.abc import Iterator, Sequence
@@ -49,7 +49,7 @@ class RunCallbacks(Protocol):
 class Progress:
     """Where a run stands.
 
-    step:    optimiser steps in all.
+    step:    optimizer steps in all.
     epoch:   the epoch, from 0.
     done:    steps done of it.
     skipped: steps of all that were not taken, because their loss or gradient was not finite.
@@ -82,7 +82,7 @@ class Mean:
 
 
 class Trainer:
-    """Trains a predictor's model on labelled documents.
+    """Trains a predictor's model on labeled documents.
 
     predictor:   what is trained, in place.
     features:    the training documents.
@@ -153,7 +153,7 @@ class Trainer:
                 bar.update()
 
     def _step(self, pairs: int, count: int, batches: Iterator[Batch]) -> Tensor:
-        """One optimiser step; the norm of the gradient before clipping.
+        """One optimizer step; the norm of the gradient before clipping.
 
         The step's loss is the mean over all `pairs` of its documents, whatever batches and processes they are in.
         """

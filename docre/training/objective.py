@@ -16,5 +16,5 @@ class Objective(nn.Module):
         self.loss = loss
 
     def forward(self, batch: Batch) -> Tensor:
-        assert batch.labels is not None, "training documents are labelled"
+        assert batch.labels is not None, "training documents are labeled"
         return self.loss(self.model(batch), batch.labels)

@@ -1,4 +1,4 @@
-"""From a trainer to a State and back: weights, optimiser, schedule, scaler, position, random generators."""
+"""From a trainer to a State and back: weights, optimizer, schedule, scaler, position, random generators."""
 
 from collections.abc import Mapping
 from dataclasses import asdict

@@ -1,6 +1,6 @@
 """The training state of a run: all that it needs to go on exactly, in a folder and without pickle.
 
-state-<step>/tensors.safetensors   weights, optimiser, random states, sums of losses
+state-<step>/tensors.safetensors   weights, optimizer, random states, sums of losses
 state-<step>/values.json           the position in the run, its results so far, what it was run on
 state-<step>/manifest.json         sizes and hashes of both
 """
@@ -35,7 +35,7 @@ class State:
 
 
 def save_state(run: Path, step: int, state: State) -> None:
-    """Write the state after `step` optimiser steps into a run's folder, then remove the older ones. Raises DocreError
+    """Write the state after `step` optimizer steps into a run's folder, then remove the older ones. Raises DocreError
     where it cannot be written; the older ones are untouched then."""
 
     def fill(folder: Path) -> None:

@@ -76,20 +76,20 @@ def test_out_of_memory_while_deciding_names_the_documents(runs, corpus, monkeypa
 def test_margins_need_labels(runs):
     model = docre.load(runs[0], device="cpu")
     with pytest.raises(DocreError, match="document 'doc 1': no labels"):
-        margin_table(model, [random_document(1, labelled=False)])
+        margin_table(model, [random_document(1, labeled=False)])
 
 
 def test_attention_of_words_is_that_of_their_tokens(runs, corpus):
     model = docre.load(runs[0], device="cpu")
     documents = docre.read(corpus / "test.json")[:3]
     for document, found in zip(documents, context_attention(model, documents), strict=True):
-        (features,) = model.featurise([document])
+        (features,) = model.featurize([document])
         batch = model.collate([features])
         with torch.inference_mode():
             attention = model.model.eval().encoder(batch)[1].numpy()
         words = [word for sentence in document.sentences for word in sentence]
         assert found.shape == (len(features.contexts), len(words))
-        starts = model.featurise.word_positions(document)
+        starts = model.featurize.word_positions(document)
         for c, (first, second) in enumerate(features.contexts):
             rows = [attention[features.mention_entity == e].mean(axis=0) for e in (first, second)]
             product = (rows[0] * rows[1]).mean(axis=0)
@@ -101,10 +101,10 @@ def test_attention_of_words_is_that_of_their_tokens(runs, corpus):
 
 def test_words_that_are_cut_off_have_no_attention(runs, corpus):
     model = docre.load(runs[0], device="cpu")
-    model.featurise.max_tokens = 12
+    model.featurize.max_tokens = 12
     (document,) = docre.read(corpus / "test.json")[:1]
     (found,) = context_attention(model, [document])
-    starts = np.array(model.featurise.word_positions(document)[:-1])
+    starts = np.array(model.featurize.word_positions(document)[:-1])
     assert (found[:, starts >= 11] == 0).all() and np.isfinite(found).all()
 
 

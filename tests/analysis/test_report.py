@@ -71,18 +71,18 @@ def test_labels(named, runs, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for path in ("a", "lr=1", "b=2/c"):
         Path(path).mkdir(parents=True)
-    assert report.labelled(["a", "lr=1"]) == {"a": Path("a"), "lr=1": Path("lr=1")}
-    assert report.labelled(["x=a", "x=y=lr=1", "b=2/c"]) == {
+    assert report.labeled(["a", "lr=1"]) == {"a": Path("a"), "lr=1": Path("lr=1")}
+    assert report.labeled(["x=a", "x=y=lr=1", "b=2/c"]) == {
         "x": Path("a"),
         "x=y": Path("lr=1"),
         "b=2/c": Path("b=2/c"),
     }
-    assert report.labelled(["missing=", "x=" + 300 * "n"]) == {
+    assert report.labeled(["missing=", "x=" + 300 * "n"]) == {
         "missing=": Path("missing="),
         "x=" + 300 * "n": Path("x=" + 300 * "n"),
     }
     with pytest.raises(DocreError, match="two runs are called 'x'"):
-        report.labelled(["x=a", "x=lr=1"])
+        report.labeled(["x=a", "x=lr=1"])
 
 
 def test_a_model_that_predicts_nothing_is_named(named, runs, corpus, capsys, tmp_path):

@@ -17,7 +17,7 @@ class SlowFeatures(NamedTuple):
 
 
 def slow_features(document: Document, tokenizer: Any, relations: Sequence[str], max_tokens: int = 1024) -> SlowFeatures:
-    """From the definition: every word is tokenised alone, with a `*` before and after each mention."""
+    """From the definition: every word is tokenized alone, with a `*` before and after each mention."""
     begins, ends = set(), set()
     for entity in document.entities:
         for mention in entity.mentions:

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from docre.data.collate import Collator, Window, WindowPlan
-from docre.data.features import Featuriser
+from docre.data.features import Featurizer
 from docre.data.schema import LabelSchema
 from docre.models import load_tokenizer
 from tests.tiny import RELATIONS, random_documents
@@ -41,7 +41,7 @@ def test_windows_fit_and_cover(length, limit, ends):
 def test_batch_points_at_markers(tiny_encoder):
     tokenizer = load_tokenizer(str(tiny_encoder))
     documents = random_documents(4, seed=3, entities=6, sentences=12)
-    features = Featuriser(tokenizer, LabelSchema(RELATIONS))(documents)
+    features = Featurizer(tokenizer, LabelSchema(RELATIONS))(documents)
     plan = WindowPlan(48, (tokenizer.cls_token_id,), (tokenizer.sep_token_id,))
     batch = Collator(plan, len(RELATIONS))(features)
     marker = tokenizer.convert_tokens_to_ids("*")

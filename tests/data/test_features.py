@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from docre.data.features import Featuriser
+from docre.data.features import Featurizer
 from docre.data.readers import read
 from docre.data.schema import LabelSchema, label_statistics, load_schema
 from docre.documents import Document, Entity, Mention, Triple
@@ -29,7 +29,7 @@ def golden(shared):
 def test_golden_documents_and_totals(shared, tokenizer, golden):
     documents = read(shared / "data" / golden["file"])
     schema = load_schema(shared / "data/meta/rel2id.json")
-    features = Featuriser(tokenizer, schema, golden["max_seq_length"])(documents)
+    features = Featurizer(tokenizer, schema, golden["max_seq_length"])(documents)
     for expected in golden["documents"]:
         got = features[expected["index"]]
         assert got.title == expected["title"]
@@ -66,7 +66,7 @@ DOCUMENT = Document(
 
 
 def test_markers_surround_mentions_and_starts_point_at_them(tokenizer):
-    (features,) = Featuriser(tokenizer, SCHEMA)([DOCUMENT])
+    (features,) = Featurizer(tokenizer, SCHEMA)([DOCUMENT])
     text = tokenizer.convert_ids_to_tokens(features.input_ids.tolist())
     expected = "[CLS] * ada love ##lace * was * english * . * love ##lace * lived in * london * [SEP]"
     assert text == expected.split()
@@ -84,7 +84,7 @@ def test_markers_surround_mentions_and_starts_point_at_them(tokenizer):
 @settings(deadline=None)
 def test_slow_construction(tokenizer, document, max_tokens):
     names = ("P17", "P27", "born in")
-    (got,) = Featuriser(tokenizer, LabelSchema(names), max_tokens)([document])
+    (got,) = Featurizer(tokenizer, LabelSchema(names), max_tokens)([document])
     slow = slow_features(document, tokenizer, names, max_tokens)
     assert got.input_ids.tolist() == slow.ids
     assert [got.mentions[got.mention_entity == e, 0].tolist() for e in range(got.num_entities)] == slow.starts
@@ -104,7 +104,7 @@ def test_label_statistics_count_pairs_once():
 
 def test_nested_mentions_share_one_marker(tokenizer):
     mentions = [Entity((Mention("New York", 0, 0, 2),)), Entity((Mention("New York City", 0, 0, 3),))]
-    (features,) = Featuriser(tokenizer, SCHEMA)([Document("t", [["New", "York", "City"]], mentions)])
+    (features,) = Featurizer(tokenizer, SCHEMA)([Document("t", [["New", "York", "City"]], mentions)])
     text = tokenizer.convert_ids_to_tokens(features.input_ids.tolist())
     assert text == "[CLS] * new york * city * [SEP]".split()
     assert features.mentions.tolist() == [[1, 5], [1, 7]]
@@ -112,8 +112,8 @@ def test_nested_mentions_share_one_marker(tokenizer):
 
 @pytest.mark.parametrize("max_tokens", [2, 5, 9, 17, 18, 100])
 def test_length_limit_cuts_tokens_and_mentions(tokenizer, max_tokens):
-    (whole,) = Featuriser(tokenizer, SCHEMA)([DOCUMENT])
-    (cut,) = Featuriser(tokenizer, SCHEMA, max_tokens)([DOCUMENT])
+    (whole,) = Featurizer(tokenizer, SCHEMA)([DOCUMENT])
+    (cut,) = Featurizer(tokenizer, SCHEMA, max_tokens)([DOCUMENT])
     length = min(max_tokens, len(whole.input_ids))
     assert len(cut.input_ids) == length
     assert cut.input_ids[:-1].tolist() == whole.input_ids[: length - 1].tolist()
@@ -125,7 +125,7 @@ def test_length_limit_cuts_tokens_and_mentions(tokenizer, max_tokens):
 
 
 def test_contexts_are_the_unordered_pairs(tokenizer):
-    (features,) = Featuriser(tokenizer, SCHEMA)([DOCUMENT])
+    (features,) = Featurizer(tokenizer, SCHEMA)([DOCUMENT])
     assert features.contexts.tolist() == [[0, 1], [0, 2], [1, 2]]
     for (head, tail), context in zip(features.pairs.tolist(), features.pair_context.tolist(), strict=True):
         assert features.contexts[context].tolist() == sorted([head, tail])
@@ -133,7 +133,7 @@ def test_contexts_are_the_unordered_pairs(tokenizer):
 
 def test_candidate_pairs_restrict_pairs_and_labels(tokenizer):
     limited = Document(DOCUMENT.title, DOCUMENT.sentences, DOCUMENT.entities, DOCUMENT.triples, [(2, 1)])
-    (features,) = Featuriser(tokenizer, SCHEMA)([limited])
+    (features,) = Featurizer(tokenizer, SCHEMA)([limited])
     assert features.pairs.tolist() == [[2, 1]]
     assert positive_pairs(features) == [[2, 1, [1]]]
 
@@ -141,15 +141,15 @@ def test_candidate_pairs_restrict_pairs_and_labels(tokenizer):
 def test_a_candidate_pair_given_twice_is_one(tokenizer):
     """Two of them would be a positive and a negative of the same pair."""
     twice = Document(DOCUMENT.title, DOCUMENT.sentences, DOCUMENT.entities, DOCUMENT.triples, [(2, 1), (1, 0), (2, 1)])
-    (features,) = Featuriser(tokenizer, SCHEMA)([twice])
+    (features,) = Featurizer(tokenizer, SCHEMA)([twice])
     assert features.pairs.tolist() == [[2, 1], [1, 0]]
     assert positive_pairs(features) == [[2, 1, [1]]]
 
 
 def test_documents_without_labels_or_entities(tokenizer):
-    unlabelled, empty = Featuriser(tokenizer, SCHEMA)(
+    unlabeled, empty = Featurizer(tokenizer, SCHEMA)(
         [Document("a", DOCUMENT.sentences, DOCUMENT.entities), Document("b", [], [], [])]
     )
-    assert unlabelled.labels is None
+    assert unlabeled.labels is None
     assert len(empty.pairs) == len(empty.contexts) == len(empty.mentions) == 0
     assert empty.input_ids.tolist() == [tokenizer.cls_token_id, tokenizer.sep_token_id]

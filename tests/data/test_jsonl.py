@@ -1,4 +1,4 @@
-"""The plain format: offsets survive tokenising and sentence splitting, and every kind of damage."""
+"""The plain format: offsets survive tokenizing and sentence splitting, and every kind of damage."""
 
 import itertools
 import json
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from docre.data.readers import read
 from docre.data.readers.jsonl import read_jsonl
-from docre.data.readers.text import sentence_starts, tokenise
+from docre.data.readers.text import sentence_starts, tokenize
 from docre.documents import Triple
 from docre.errors import DocreError
 from tests.data.strategies import damaged, documents_or_one_line
@@ -95,7 +95,7 @@ def test_tokens_by_the_definition(text, boundaries):
         current[1] = i + 1
         if alone:
             current = None
-    assert tokenise(text, boundaries) == [tuple(span) for span in expected]
+    assert tokenize(text, boundaries) == [tuple(span) for span in expected]
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_long_and_strange_texts_take_linear_time():
     started = time.perf_counter()
     for piece in (".", "a", " \n", ")", "!)", "\n", "a. ", "。)", ". \n \n"):
         text = piece * 30000
-        assert tokenise(text) or not text.strip()
+        assert tokenize(text) or not text.strip()
         assert len(list(sentence_starts(text))) <= 30000
     assert time.perf_counter() - started < 15  # one of them alone would take longer if it were quadratic
 
@@ -160,7 +160,7 @@ SLIPS = {"Title": "title", "relation": "relations", "Relations": "relations", "l
 
 @pytest.mark.parametrize(("key", "meant"), [*SLIPS.items(), *[(key, None) for key in ("id", "url", "meta", "context")]])
 def test_slips_in_the_keys_of_a_document(tmp_path, key, meant):
-    """They would make it unlabelled without a word. Extra data is fine."""
+    """They would make it unlabeled without a word. Extra data is fine."""
     (tmp_path / "f").write_text(json.dumps({"text": "a", "entities": [], key: []}))
     if meant is None:
         assert read(tmp_path / "f", "jsonl")[0].triples is None

@@ -42,7 +42,7 @@ def predictor(tiny_encoder) -> Predictor:
 def features(predictor) -> list[Features]:
     """Documents of 2, 12, 20 and 42 pairs, and one of none; some longer than a window."""
     made = [random_documents(2, seed=e, entities=e, sentences=2 + e) for e in (1, 2, 4, 5, 7)]
-    return predictor.featurise(list(chain.from_iterable(made)))
+    return predictor.featurize(list(chain.from_iterable(made)))
 
 
 @given(data=st.data(), pairs=LIMIT, tokens=LIMIT)

@@ -9,7 +9,7 @@ from tests.tiny import random_documents
 
 def test_sound_data_has_no_warning():
     train, dev = random_documents(30), random_documents(3, seed=1)
-    assert oddities.no_positives(train) == oddities.unlabelled("dev", dev) == oddities.unlabelled("dev", []) == []
+    assert oddities.no_positives(train) == oddities.unlabeled("dev", dev) == oddities.unlabeled("dev", []) == []
     assert oddities.unseen_relations("dev", dev, train) == oddities.leaked("dev", dev, train) == []
 
 
@@ -23,11 +23,11 @@ def test_no_positive_pair():
 
 
 def test_no_labels():
-    unlabelled = random_documents(2, labelled=False)
-    assert oddities.unlabelled("test", unlabelled) == [
+    unlabeled = random_documents(2, labeled=False)
+    assert oddities.unlabeled("test", unlabeled) == [
         "the test documents have no labels: they are predicted, not scored"
     ]
-    assert oddities.unlabelled("test", [*unlabelled, random_documents(1)[0]]) == []
+    assert oddities.unlabeled("test", [*unlabeled, random_documents(1)[0]]) == []
 
 
 def test_relations_that_training_lacks():
@@ -46,14 +46,14 @@ def test_documents_of_the_training_set():
 
 
 def test_mentions_beyond_the_limit(tiny_encoder):
-    from docre.data.features import Featuriser
+    from docre.data.features import Featurizer
     from docre.data.schema import LabelSchema
     from docre.models import load_tokenizer
     from tests.tiny import RELATIONS
 
     documents = random_documents(4)
-    featurise = Featuriser(load_tokenizer(str(tiny_encoder)), LabelSchema(RELATIONS), 20)
-    features = featurise(documents)
+    featurize = Featurizer(load_tokenizer(str(tiny_encoder)), LabelSchema(RELATIONS), 20)
+    features = featurize(documents)
     mentions = sum(len(entity.mentions) for document in documents for entity in document.entities)
     cut = sum(f.cut_mentions for f in features)
     (line,) = oddities.cut_off("train", features, "data.max_tokens=20")

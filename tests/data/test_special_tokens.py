@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 from transformers import EsmTokenizer, PreTrainedTokenizerFast
 
-from docre.data.features import Featuriser
+from docre.data.features import Featurizer
 from docre.data.readers import read
 from docre.data.schema import LabelSchema
 from docre.documents import Document
@@ -52,7 +52,7 @@ def tokenizer(request, tmp_path_factory):
 
 def ids(tokenizer, words):
     """The ids of a document of these words, without those of its ends."""
-    (features,) = Featuriser(tokenizer, LabelSchema(("r",)))([Document("t", [words], [])])
+    (features,) = Featurizer(tokenizer, LabelSchema(("r",)))([Document("t", [words], [])])
     first, *within, last = features.input_ids.tolist()
     assert (first, last) == (tokenizer.cls_token_id, tokenizer.sep_token_id)
     return within

@@ -10,16 +10,16 @@ NAMES = ["Ann", "Bob", "Ann Lee"]
 
 def brute_force(predictions, gold, train=None):
     """Every score as a plain dict. `train`: documents, or None. None for a score that is undefined."""
-    labelled = [document for document in gold if document.triples is not None]
-    unlabelled = [document.title for document in gold if document.triples is None]
+    labeled = [document for document in gold if document.triples is not None]
+    unlabeled = [document.title for document in gold if document.triples is None]
     distinct = []
     for p in predictions:
-        if p.title not in unlabelled and not any(same(p, other) for other in distinct):
+        if p.title not in unlabeled and not any(same(p, other) for other in distinct):
             distinct.append(p)
 
     golds = []  # [document, head, tail, relation, evidence]
     evidence_total = 0
-    for document in labelled:
+    for document in labeled:
         for t in document.triples:
             evidence_total += len(t.evidence)
             for known in golds:
@@ -31,7 +31,7 @@ def brute_force(predictions, gold, train=None):
 
     rows = []  # one dict per prediction
     for p in distinct:
-        document = next((d for d in labelled if d.title == p.title), None)
+        document = next((d for d in labeled if d.title == p.title), None)
         found = [g for g in golds if g[0] is document and g[1:4] == [p.head, p.tail, p.relation]]
         evidence = [s for i, s in enumerate(p.evidence) if s not in p.evidence[:i]] if document else []
         rows.append(
@@ -131,13 +131,13 @@ def document(title, sentences, entities, triples=None):
 
 
 @st.composite
-def documents(draw, title, relations=RELATIONS, labelled=None):
+def documents(draw, title, relations=RELATIONS, labeled=None):
     """A random document, with labels given twice, loops, entities without mentions; sometimes without labels."""
     sentences = draw(st.integers(1, 3))
     one = st.tuples(st.sampled_from(NAMES), st.integers(0, sentences - 1))
     entities = draw(st.lists(st.lists(one, max_size=3), max_size=4))
     triples = None
-    if labelled or (labelled is None and draw(st.integers(0, 4))):
+    if labeled or (labeled is None and draw(st.integers(0, 4))):
         triples = []
         if entities:
             index = st.integers(0, len(entities) - 1)

@@ -19,11 +19,11 @@ SAMPLES = 12
 
 def slow_samples(predictions, gold, train, samples, seed):
     """The brute-force scores of each sample, written out as a corpus in which a document occurs as often as drawn."""
-    labelled = [doc for doc in gold if doc.triples is not None]
+    labeled = [doc for doc in gold if doc.triples is not None]
     titles = [doc.title for doc in gold]
-    for weights in np.concatenate(list(draws(len(labelled), samples, seed))).tolist():
+    for weights in np.concatenate(list(draws(len(labeled), samples, seed))).tolist():
         sample, predicted = [], [p for p in predictions if p.title not in titles]
-        for doc, times in zip(labelled, weights, strict=True):
+        for doc, times in zip(labeled, weights, strict=True):
             for copy in range(int(times)):
                 title = f"{doc.title}{copy}"
                 sample.append(replace(doc, title=title))

@@ -137,8 +137,8 @@ def test_golden(shared, tmp_path):
     ("arguments", "message"),
     [
         (["--gold", "missing.json"], "missing.json: No such file"),
-        (["--gold", "unlabelled.json"], "unlabelled.json: none of 1 documents has labels"),
-        (["--train", "unlabelled.json"], "unlabelled.json: none of 1 documents has labels"),
+        (["--gold", "unlabeled.json"], "unlabeled.json: none of 1 documents has labels"),
+        (["--train", "unlabeled.json"], "unlabeled.json: none of 1 documents has labels"),
         (["--train", "bad.fact"], "bad.fact: entry 0"),
         (["--predictions", "bad.fact"], "bad.fact: entry 0: expected an object"),
         (["--against", "missing.zip"], "missing.zip: No such file"),
@@ -147,7 +147,7 @@ def test_golden(shared, tmp_path):
     ],
 )
 def test_bad_input(files, capsys, monkeypatch, arguments, message):
-    (files / "unlabelled.json").write_text(json.dumps([{"title": "a", "sents": [], "vertexSet": []}]))
+    (files / "unlabeled.json").write_text(json.dumps([{"title": "a", "sents": [], "vertexSet": []}]))
     (files / "bad.fact").write_text("[[]]")
     monkeypatch.chdir(files)
     before = sorted(files.iterdir())

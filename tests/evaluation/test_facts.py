@@ -25,7 +25,7 @@ def test_every_pair_of_mention_names():
     assert not facts.state([], ["Bob"], "spouse")
 
 
-def test_unlabelled_training_data():
+def test_unlabeled_training_data():
     with pytest.raises(DocreError, match=r"train.json: none of 1 documents has labels"):
         train_facts(TRAIN[2:], "train.json")
     assert train_facts([]).facts == frozenset()

@@ -85,7 +85,7 @@ GOLD = [
         ],
     ),
     document("two", 2, [[("Ann", 0)], [("Rome", 0)]], [(0, 1, "born", 0)]),
-    document("unlabelled", 1, [[("Ann", 0)], [("Bob", 0)]]),
+    document("unlabeled", 1, [[("Ann", 0)], [("Bob", 0)]]),
 ]
 # States: Ann Lee or A. spouse Bob or Bobby; Cid child Bob.
 TRAIN = [
@@ -106,7 +106,7 @@ PREDICTIONS = [
     Prediction("two", 1, 1, "born"),  # head == tail: wrong, intra
     Prediction("three", 0, 1, "born", evidence=(0,)),  # no such document: wrong; its evidence is not counted
     Prediction("two", 0, 1, "eats"),  # no such relation: wrong, intra
-    Prediction("unlabelled", 0, 1, "spouse"),  # left out
+    Prediction("unlabeled", 0, 1, "spouse"),  # left out
 ]
 
 
@@ -152,7 +152,7 @@ def test_everything_odd_is_noted():
         "1 duplicate gold label: not counted again",
         "1 prediction given again: counted once (first: 'one')",
         "1 prediction for unknown titles: counted as wrong (first: 'three')",
-        "1 prediction for gold documents without labels: left out (first: 'unlabelled')",
+        "1 prediction for gold documents without labels: left out (first: 'unlabeled')",
         "1 prediction with entities that do not exist: counted as wrong (first: 'one')",
         "1 prediction of relations that neither gold nor training data has: counted as wrong (first: 'eats')",
         "1 prediction with head == tail: counted like any other (first: 'two')",
@@ -195,7 +195,7 @@ def test_only_the_ten_most_frequent():
     assert (scores.frequent.gold, scores.long_tail.gold) == (11, 2)
 
 
-@pytest.mark.parametrize("predictions", [[], [Prediction("unlabelled", 0, 1, "r")]])
+@pytest.mark.parametrize("predictions", [[], [Prediction("unlabeled", 0, 1, "r")]])
 def test_no_predictions(predictions):
     scores = evaluate(predictions, GOLD, train_facts(TRAIN))
     assert (scores.p, scores.r, scores.f1, scores.ign_f1, scores.macro_f1) == (0, 0, 0, 0, 0)
@@ -204,12 +204,12 @@ def test_no_predictions(predictions):
     assert "no predictions to score: precision is undefined and given as 0" in scores.notes
 
 
-def test_labelled_documents_without_a_prediction_are_said():
+def test_labeled_documents_without_a_prediction_are_said():
     """A submission for another half of the test set is not a silent low recall."""
     gold = [document(title, 1, [[("Ann", 0)], [("Bob", 0)]], [(0, 1, "r")]) for title in ("a", "b", "c")]
     gold.append(document("no relation", 1, [[("Ann", 0)], [("Bob", 0)]], []))
     scores = evaluate([Prediction("b", 1, 0, "r")], gold)
-    assert "2 labelled documents without a prediction (first: 'a')" in scores.notes
+    assert "2 labeled documents without a prediction (first: 'a')" in scores.notes
     assert not any("without a prediction" in note for note in evaluate([], gold).notes)
 
 
@@ -243,7 +243,7 @@ def test_suspicious_training_files_are_noted():
     [
         ([], "dev.json: no documents"),
         (GOLD[2:], "dev.json: none of 1 documents has labels"),
-        ([document("a", 1, [], [])], "dev.json: no relation is labelled"),
+        ([document("a", 1, [], [])], "dev.json: no relation is labeled"),
         ([GOLD[0], GOLD[2], GOLD[0]], "dev.json: two documents have the title 'one'"),
     ],
 )

@@ -188,8 +188,8 @@ def ssr_pu(
     total = 0.0
     for i, pi in enumerate(priors):
         d = [row[1 + i] - row[0] for row in logits]
-        labelled = [x for x, truth in zip(d, labels, strict=True) if truth[i]]
-        unlabelled = [x for x, truth in zip(d, labels, strict=True) if not truth[i]]
+        labeled = [x for x, truth in zip(d, labels, strict=True) if truth[i]]
+        unlabeled = [x for x, truth in zip(d, labels, strict=True) if not truth[i]]
 
         def sq(values: list[float], y: int) -> float:
             return mean([factor * (y * x - margin) ** 2 for x in values])
@@ -197,8 +197,8 @@ def ssr_pu(
         o = max(pi, min(prior_ratio * pi, 0.99))
         u = (o - pi) / (1 - pi)
         w = sqrt((1 - o) / o) if o > 0 else 0.0
-        risk1 = (1 - o) / (1 - u) * sq(unlabelled, -1) - (u - u * o) / (1 - u) * sq(labelled, -1)
-        total += risk1 + o * w * sq(labelled, 1) if risk1 >= 0 else -risk1
+        risk1 = (1 - o) / (1 - u) * sq(unlabeled, -1) - (u - u * o) / (1 - u) * sq(labeled, -1)
+        total += risk1 + o * w * sq(labeled, 1) if risk1 >= 0 else -risk1
     return total
 
 
@@ -243,8 +243,8 @@ def contrast(
         if not any(labels[i]) or not others:
             values.append(0.0)
         elif shares:
-            normaliser = log(sum(exp(sim[k]) for k in others))
-            values.append(-mean([sim[j] - normaliser for j in shares]))
+            normalizer = log(sum(exp(sim[k]) for k in others))
+            values.append(-mean([sim[j] - normalizer for j in shares]))
         else:
             values.append(log(sum(exp(sim[k] - max(sim)) for k in others)))
     return mean(values)

@@ -65,8 +65,8 @@ def test_a_name_is_registered_once(shapes: Registry[Shape]) -> None:
 
 
 def test_unknown_parameter_is_named_with_the_valid_ones(shapes: Registry[Shape]) -> None:
-    with pytest.raises(DocreError, match=r"^shape 'polygon' has no parameter 'colour' \(it takes: size, names\)$"):
-        shapes.build("polygon", {"colour": 1}, 4)
+    with pytest.raises(DocreError, match=r"^shape 'polygon' has no parameter 'color' \(it takes: size, names\)$"):
+        shapes.build("polygon", {"color": 1}, 4)
     with pytest.raises(DocreError, match="has no parameter 'sides'"):
         shapes.build("polygon", {"sides": 4}, 4)
     with pytest.raises(DocreError, match=r"^loss 'atl' has no parameter 'alpha' \(it takes: none\)$"):

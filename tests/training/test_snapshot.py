@@ -32,7 +32,7 @@ def trainer(encoder, seed: int, scaler: bool = False, **training) -> Trainer:
         }
     )
     predictor = Predictor(config, LabelSchema(RELATIONS), load_tokenizer(str(encoder)), tiny_bert())
-    made = Trainer(predictor, predictor.featurise(random_documents(8)), Accelerator(cpu=True))
+    made = Trainer(predictor, predictor.featurize(random_documents(8)), Accelerator(cpu=True))
     if scaler:
         made.accelerator.scaler = torch.amp.GradScaler("cpu", init_scale=8.0)
     return made

@@ -20,9 +20,9 @@ def read_docred(path: Path) -> list[Document]:
     """A JSON list of {title, sents, vertexSet, labels?}: the format of Yao et al. 2019.
 
     `sents` are token lists; `vertexSet` holds for each entity its mentions {name, sent_id, pos: [start, end), type};
-    `labels` are {h, t, r, evidence?} with entity indices. A document without the key `labels` is unlabelled. A key
+    `labels` are {h, t, r, evidence?} with entity indices. A document without the key `labels` is unlabeled. A key
     `pairs` of [head, tail] lists, ours, restricts the candidate pairs. Other keys are ignored, but for what looks like
-    a misspelt one, as `label`. Duplicate labels, and labels whose head is their tail (both occur in DWIE), are kept.
+    a misspelled one, as `label`. Duplicate labels, and labels whose head is their tail (both occur in DWIE), are kept.
     """
     content = read_json(path)
     if not isinstance(content, list):
@@ -48,7 +48,7 @@ def write_docred(path: str | Path, documents: Iterable[Document]) -> None:
 
 
 def to_json(document: Document) -> dict[str, Any]:
-    """A document as this format has it: `labels` only where it is labelled, `pairs` only where they are restricted."""
+    """A document as this format has it: `labels` only where it is labeled, `pairs` only where they are restricted."""
     item: dict[str, Any] = {
         "title": document.title,
         "sents": [list(sentence) for sentence in document.sentences],

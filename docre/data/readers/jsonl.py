@@ -11,7 +11,7 @@ from docre.core.files import parse_json, read_text
 from docre.data.readers.base import READERS
 from docre.data.readers.fields import check_keys, get, get_optional, integers, kind
 from docre.data.readers.flat import FlatMention, build_document
-from docre.data.readers.text import sentence_starts, tokenise
+from docre.data.readers.text import sentence_starts, tokenize
 from docre.documents import Document, Triple
 from docre.errors import DocreError
 
@@ -29,9 +29,9 @@ def read_jsonl(path: Path) -> list[Document]:
 
     Offsets count characters (Unicode code points) of `text`, end excluded. `head` and `tail` are positions in
     `entities`. The spans of a relation are its evidence, the places that state it, and may be missing; a relation may
-    also be {"head", "relation", "tail", "evidence"}. Without `relations` a document is unlabelled, with an empty list
+    also be {"head", "relation", "tail", "evidence"}. Without `relations` a document is unlabeled, with an empty list
     no relation holds in it. Without `title` it is called `<file>:<line>`; a `type` may be missing. Other keys (a `name`
-    or an `id`, say) are ignored, but for what looks like a misspelt one, as `relation`; and so are empty lines.
+    or an `id`, say) are ignored, but for what looks like a misspelled one, as `relation`; and so are empty lines.
 
     docre splits the text into tokens and sentences (see docre.data.text): a mention's boundaries are always token
     boundaries, and no sentence ends inside a mention. Evidence becomes the sentences that its spans touch. Raises
@@ -64,7 +64,7 @@ def parse_document(item: dict[str, Any], default_title: str) -> Document:
         places = [parse_span(span, text, f"{where}.mentions[{m}]") for m, span in enumerate(mentions)]
         spans.append((get_optional(entity, "type", str, where, ""), places))
     relations = get_optional(item, "relations", list, "document")
-    tokens = tokenise(text, (place for _, places in spans for span in places for place in span))
+    tokens = tokenize(text, (place for _, places in spans for span in places for place in span))
     starts = [start for start, _ in tokens]
     entities = [
         [

@@ -13,7 +13,7 @@ ABBREVIATIONS = frozenset("al capt cf col dr eq fig gen gov lt mr mrs ms nos pro
 
 
 class _Shapes(dict[int, str]):
-    """What a character is to the tokeniser: "w" of a word, "." a token of its own, " " between tokens."""
+    """What a character is to the tokenizer: "w" of a word, "." a token of its own, " " between tokens."""
 
     def __missing__(self, code: int) -> str:
         character = chr(code)
@@ -25,7 +25,7 @@ class _Shapes(dict[int, str]):
 SHAPES = _Shapes()
 
 
-def tokenise(text: str, boundaries: Iterable[int] = ()) -> list[Span]:
+def tokenize(text: str, boundaries: Iterable[int] = ()) -> list[Span]:
     """The tokens of a text: every punctuation mark or symbol (Unicode category P or S) is one, and so is every run of
     other characters without white space. `boundaries` are places in the text where a token must end."""
     places = sorted(set(boundaries))
