@@ -47,8 +47,8 @@ class Features:
     pair_context: Ints
     labels: Ints | None
     cut_mentions: int
-    cut_entities: int
-    whole_length: int
+    cut_entities: int = 0
+    whole_length: int = 0
 
 
 class Featuriser:
