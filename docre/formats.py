@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 PREDICTIONS, FACTS = "predictions", "training facts"  # what else than documents a file may hold
-START = 2**16  # bytes
+SAMPLE_SIZE = 2**16  # bytes
 LIST, LINES, SPREAD = "one JSON list", "one document a line", "a document on several lines"
 LAYOUTS = {"docred": LIST, "jsonl": LINES, "cdr": LINES, "gda": LINES}  # of the readers that are recognized
 PAIR = re.compile(r"[^\t\n]+\t[^\t\n]*\t(?:1:\w+:2|not_include)\t")  # the first columns of CDR and GDA
@@ -19,10 +19,10 @@ def hint(path: str | Path, expected: str) -> str:
     """
     try:
         with Path(path).open("rb") as file:
-            start = file.read(START) if file.seekable() else b""
+            start = file.read(SAMPLE_SIZE) if file.seekable() else b""
     except OSError:
         return ""
-    found, layout = looks_like(start.decode("utf-8-sig", "replace").lstrip())
+    found, layout = recognize(start.decode("utf-8-sig", "replace").lstrip())
     if not found or (found == expected.replace("docgnre", "docred") and layout == LAYOUTS.get(found, layout)):
         return ""
     if found not in LAYOUTS or expected in (PREDICTIONS, FACTS):
@@ -33,7 +33,7 @@ def hint(path: str | Path, expected: str) -> str:
     return f" (it looks like {found}'s documents: use --reader {found}, or data.reader={found} in a config)"
 
 
-def looks_like(start: str) -> tuple[str | None, str]:
+def recognize(start: str) -> tuple[str | None, str]:
     """What a file that begins with `start` holds (a reader's documents, PREDICTIONS, FACTS; None where that is unknown)
     and how it is laid out."""
     if PAIR.match(start):

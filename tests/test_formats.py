@@ -10,7 +10,7 @@ from docre.data.readers.docred import to_json, write_docred
 from docre.documents import Prediction
 from docre.errors import DocreError
 from docre.evaluation import read_fact_file, read_submission, write_submission
-from docre.formats import FACTS, PREDICTIONS, START, hint
+from docre.formats import FACTS, PREDICTIONS, SAMPLE_SIZE, hint
 from tests.tiny import random_documents
 
 OWN = {"title": "t", "text": "Ada in London", "entities": [{"mentions": [[0, 3]]}, {"mentions": [[7, 13]]}]}
@@ -103,7 +103,7 @@ def test_no_hint_for_anything_else(tmp_path, content):
 
 def test_only_the_start_is_read(tmp_path):
     """A long text before the first telling key hides it: no hint, and no time lost."""
-    (tmp_path / "f").write_text(json.dumps(OWN | {"title": "x" * START}) + "\n{")
+    (tmp_path / "f").write_text(json.dumps(OWN | {"title": "x" * SAMPLE_SIZE}) + "\n{")
     with pytest.raises(DocreError, match=r"not valid JSON: [^()]*$"):
         read(tmp_path / "f")
 

@@ -51,7 +51,7 @@ def config(tmp_path, tiny_encoder):
         return write_config(tmp_path / "c.yaml", tmp_path, tiny_encoder, training=training, **changes)
 
     yield make
-    LOSSES.forget("bad")
+    LOSSES.unregister("bad")
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ def test_out_of_memory_when_predicting(config, monkeypatch, tmp_path):
 
 
 def test_other_errors_are_not_taken_for_it():
-    from docre.core.memory import enough_memory_for
+    from docre.data.memory import enough_memory_for
 
     with pytest.raises(RuntimeError, match="shapes"), enough_memory_for(None, "training"):  # type: ignore[arg-type]
         raise RuntimeError("shapes cannot be multiplied")

@@ -141,7 +141,7 @@ def needed(model, monkeypatch):
     sys.modules.pop("strangers_plugin", None)
     for registry, name in ((LOSSES, "strangers_loss"), (READERS, "strangers_reader")):
         if name in registry:
-            registry.forget(name)
+            registry.unregister(name)
 
 
 def test_a_plugin_that_is_needed_is_asked_for_by_name(model, needed):
@@ -356,7 +356,7 @@ def test_what_is_loaded_is_what_was_saved(model):
     """The checks leave nothing on the meta device, nor as it was drawn."""
     predictor = docre.load(model)
     saved = load_file(model / "model.safetensors")
-    loaded = checkpoint.modules(predictor.model, predictor.loss).state_dict()
+    loaded = checkpoint.modules_with_weights(predictor.model, predictor.loss).state_dict()
     assert saved.keys() == loaded.keys() and all(torch.equal(saved[name], loaded[name]) for name in saved)
     assert not any(buffer.is_meta for buffer in predictor.model.buffers())
     assert np.isfinite([p.margin for p in chain.from_iterable(predictor.predict(random_documents(3)))]).all()

@@ -82,7 +82,7 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
 
 def read_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
     """`load_config` without importing the plugins: for the config of a run or a checkpoint, whoever it is from."""
-    return validate(override(read_yaml(path), overrides), str(path))
+    return validate(apply_overrides(read_yaml(path), overrides), str(path))
 
 
 def import_plugins(names: Sequence[str], where: str) -> None:
@@ -96,7 +96,9 @@ def import_plugins(names: Sequence[str], where: str) -> None:
             raise DocreError(f"{where}: cannot import {name!r}: {error}") from None
 
 
-def override(values: dict[str, Any], overrides: Sequence[str], allowed: tuple[str, ...] = ("",)) -> dict[str, Any]:
+def apply_overrides(
+    values: dict[str, Any], overrides: Sequence[str], allowed: tuple[str, ...] = ("",)
+) -> dict[str, Any]:
     """The values with `key=value` overrides. Raises DocreError for one that is none, or whose key begins with nothing
     that is allowed."""
     for text in overrides:
@@ -105,7 +107,7 @@ def override(values: dict[str, Any], overrides: Sequence[str], allowed: tuple[st
         if not text.startswith(allowed):
             key = text.partition("=")[0]
             raise DocreError(f"{key}: part of what was trained; of a checkpoint only {', '.join(allowed)} may change")
-    return merge(values, collect(overrides))
+    return merge(values, parse_overrides(overrides))
 
 
 def validate(values: dict[str, Any], where: str) -> Config:
@@ -153,7 +155,7 @@ def parse_yaml(text: str, where: str) -> Any:
         raise DocreError(f"{where}: not valid YAML: {error}") from None
 
 
-def collect(overrides: Sequence[str]) -> dict[str, Any]:
+def parse_overrides(overrides: Sequence[str]) -> dict[str, Any]:
     """["loss.alpha=6", ...] as nested mappings."""
     values: dict[str, Any] = {}
     for override in overrides:
@@ -200,12 +202,12 @@ def explain(error: ValidationError) -> str:
     return f"{key}: {message}, got {reprlib.repr(first['input'])}" if key else message
 
 
-def describe(section: type[BaseModel] = Config, prefix: str = "") -> Iterator[tuple[str, str, str]]:
+def describe_keys(section: type[BaseModel] = Config, prefix: str = "") -> Iterator[tuple[str, str, str]]:
     """Every key of the config: (dotted key, its default as text, what it means)."""
     for name, field in section.model_fields.items():
         kind = field.annotation
         if isinstance(kind, type) and issubclass(kind, BaseModel) and kind is not Component:
-            yield from describe(kind, f"{prefix}{name}.")
+            yield from describe_keys(kind, f"{prefix}{name}.")
             continue
         default = "required" if field.is_required() else field.default
         if isinstance(default, Component):

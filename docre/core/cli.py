@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from docre.errors import DocreError, DocreWarning
 
-PATIENCE = 10.0  # seconds
+GRACE_PERIOD = 10.0  # seconds
 formatwarning = warnings.formatwarning
 
 
@@ -18,7 +18,7 @@ def run(command: Callable[[], None]) -> None:
     A DocreError becomes one line on standard error and exit code 2; Ctrl-C exit code 130. A command that stopped for a
     signal in its own way says so in the KeyboardInterrupt, with the exit code. A DocreWarning becomes one line too.
     """
-    warnings.formatwarning = as_line
+    warnings.formatwarning = format_warning
     try:
         command()
     except DocreError as error:
@@ -34,7 +34,7 @@ def run(command: Callable[[], None]) -> None:
         sys.exit(getattr(interrupt, "code", 130))
 
 
-def as_line(
+def format_warning(
     message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
 ) -> str:
     """A warning as commands print it: a DocreWarning as one line, any other as Python does."""
@@ -52,4 +52,4 @@ def defer_to_main_process() -> None:
     """What is wrong for one process of a run is mostly wrong for all, and one line is enough: the others wait for the
     launcher to end them, as it does when the first has ended. If it does not, something is wrong here alone."""
     if not is_main_process():
-        time.sleep(PATIENCE)
+        time.sleep(GRACE_PERIOD)

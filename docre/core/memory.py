@@ -13,10 +13,10 @@ def peak_memory(device: torch.device) -> float:
     process (0 where the system does not say)."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 2**20
-    return proc_status("VmHWM") or largest_resident()
+    return proc_status("VmHWM") or peak_resident_memory()
 
 
-def largest_resident() -> float:
+def peak_resident_memory() -> float:
     """MB by getrusage, which systems without /proc have."""
     try:
         import resource

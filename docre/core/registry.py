@@ -43,7 +43,7 @@ class Registry(Generic[T]):
 
         return add
 
-    def forget(self, name: str) -> None:
+    def unregister(self, name: str) -> None:
         """Take back the registration of `name`."""
         del self._entries[name]
 

@@ -134,7 +134,7 @@ class Featurizer:
         kept = [span for span in spans if span[0] < limit]
         table = np.array(kept, dtype=np.int64).reshape(-1, 3)
         pairs = candidate_pairs(document)
-        contexts, pair_context = unordered(pairs)
+        contexts, pair_context = unordered_pairs(pairs)
         return Features(
             title=document.title,
             input_ids=np.array([*ids[:limit], self.tokenizer.sep_token_id], dtype=np.int64),
@@ -159,8 +159,8 @@ class Featurizer:
         known = [(t.head, t.tail, index[t.relation]) for t in document.triples if t.relation in index]
         labels = np.array(known, dtype=np.int64).reshape(-1, 3)
         entities = len(document.entities)
-        codes, order = np.unique(code(pairs, entities), return_index=True)
-        wanted = code(labels, entities)
+        codes, order = np.unique(pair_codes(pairs, entities), return_index=True)
+        wanted = pair_codes(labels, entities)
         place = np.searchsorted(codes, wanted)
         found = place < len(codes)
         found[found] = codes[place[found]] == wanted[found]
@@ -175,13 +175,13 @@ def candidate_pairs(document: Document) -> Ints:
     return np.array(document.candidate_pairs, dtype=np.int64).reshape(-1, 2)
 
 
-def unordered(pairs: Ints) -> tuple[Ints, Ints]:
+def unordered_pairs(pairs: Ints) -> tuple[Ints, Ints]:
     """The unordered entity pairs among (head, tail) `pairs` [pairs, 2], smaller index first, and which one each is."""
     entities = int(pairs.max(initial=0)) + 1
-    codes, pair_context = np.unique(code(np.sort(pairs, axis=1), entities), return_inverse=True)
+    codes, pair_context = np.unique(pair_codes(np.sort(pairs, axis=1), entities), return_inverse=True)
     return np.stack(np.divmod(codes, entities), axis=1), pair_context.reshape(-1)
 
 
-def code(pairs: Ints, entities: int) -> Ints:
+def pair_codes(pairs: Ints, entities: int) -> Ints:
     """One number for each of the (head, tail) pairs [pairs, 2 or more] of so many entities."""
     return pairs[:, 0] * entities + pairs[:, 1]

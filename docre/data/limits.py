@@ -7,7 +7,7 @@ from math import isqrt
 
 import numpy as np
 
-from docre.data.features import Features, Ints, unordered
+from docre.data.features import Features, Ints, unordered_pairs
 from docre.tensors import even_slices
 
 
@@ -23,13 +23,13 @@ class Limits:
 
     pairs: int | None = None
     tokens: int | None = None
-    whole: bool = False
+    keep_whole: bool = False
 
-    def parts(self, documents: Sequence[Features]) -> list[list[Features]]:
+    def split_batch(self, documents: Sequence[Features]) -> list[list[Features]]:
         """The documents of a batch as batches within the limits, in order; one batch where it is within them."""
         parts: list[list[Features]] = []
         pairs = tokens = 0
-        for piece in (piece for document in documents for piece in self.pieces(document)):
+        for piece in (piece for document in documents for piece in self.split_document(document)):
             pairs += len(piece.pairs)
             tokens += len(piece.input_ids)
             if not parts or exceeds(pairs, self.pairs) or exceeds(tokens, self.tokens):
@@ -38,9 +38,9 @@ class Limits:
             parts[-1].append(piece)
         return parts
 
-    def pieces(self, document: Features) -> list[Features]:
+    def split_document(self, document: Features) -> list[Features]:
         """The document, or pieces of about the same number of pairs, in order."""
-        if not self.cut(document):
+        if not self.must_split(document):
             return [document]
         assert self.pairs is not None
         count = len(document.pairs)
@@ -48,11 +48,11 @@ class Limits:
         edges = [i * count // number for i in range(number + 1)]
         return [select_pairs(document, start, stop) for start, stop in pairwise(edges)]
 
-    def cut(self, document: Features) -> bool:
+    def must_split(self, document: Features) -> bool:
         """Whether the document has too many pairs to be taken as it is."""
-        return not self.whole and exceeds(len(document.pairs), self.pairs)
+        return not self.keep_whole and exceeds(len(document.pairs), self.pairs)
 
-    def tiles(self, document: Features) -> Iterator[Ints]:
+    def tile_pairs(self, document: Features) -> Iterator[Ints]:
         """The numbers of the document's pairs in tiles within the limit, every pair in one. The pairs of a tile are
         between two small groups of entities, in both directions: few entities and few contexts, each in one tile."""
         most = len(document.pairs) if self.pairs is None else self.pairs
@@ -83,12 +83,12 @@ def select_pairs(document: Features, start: int, stop: int) -> Features:
     )
 
 
-def restrict(document: Features, chosen: Ints) -> tuple[Features, Ints]:
+def restrict_to_pairs(document: Features, chosen: Ints) -> tuple[Features, Ints]:
     """The document with the `chosen` pairs and their entities alone, numbered anew, without labels; and the numbers of
     the mentions that are left."""
     entities, pairs = np.unique(document.pairs[chosen], return_inverse=True)
     pairs = pairs.reshape(-1, 2)
-    contexts, pair_context = unordered(pairs)
+    contexts, pair_context = unordered_pairs(pairs)
     (mentions,) = np.nonzero(np.isin(document.mention_entity, entities))
     some = replace(
         document,

@@ -22,7 +22,7 @@ def enough_memory_for(batch: Batch, section: str) -> Iterator[None]:
             raise
         pairs, tokens = len(batch.pair_head), sum(batch.document_lengths)
         raise DocreError(
-            f"out of memory with {named(batch.titles)}: {pairs} entity pairs and {tokens} tokens at once. Set "
+            f"out of memory with {name_documents(batch.titles)}: {pairs} entity pairs and {tokens} tokens at once. Set "
             f"{section}.max_pairs_per_batch or {section}.max_tokens_per_batch below that, or lower "
             f"{section}.batch_size" + (" or data.max_tokens" if len(batch.titles) == 1 else "")
         ) from None
@@ -33,7 +33,7 @@ def out_of_memory(error: RuntimeError) -> bool:
     return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
-def named(titles: Iterable[str]) -> str:
+def name_documents(titles: Iterable[str]) -> str:
     """The documents of a batch, for a message."""
     different = list(dict.fromkeys(titles))
     return ("document " if len(different) == 1 else "documents ") + ", ".join(map(repr, different))

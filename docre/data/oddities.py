@@ -57,7 +57,7 @@ def cut_off(split: str, features: Iterable[Features], limit: str) -> list[str]:
     return [f"{limit} cuts off {share} of the {split} documents"]
 
 
-def unread(features: Sequence[Features], max_tokens: int) -> list[str]:
+def truncated(features: Sequence[Features], max_tokens: int) -> list[str]:
     """Mentions beyond the length limit in documents that are about to be predicted."""
     cut = [document for document in features if document.cut_mentions]
     if not cut:

@@ -19,7 +19,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from docre.config.loading import CHANGEABLE, import_plugins, override, parse_mapping, to_yaml, validate
+from docre.config.loading import CHANGEABLE, apply_overrides, import_plugins, parse_mapping, to_yaml, validate
 from docre.config.schema import Config
 from docre.core.files import read_text, write_text
 from docre.core.manifests import check_folder, check_inside, write_folder
@@ -44,7 +44,7 @@ def save(predictor: Predictor, folder: str | Path) -> None:
             predictor.tokenizer.save_pretrained(temporary / "encoder")
         except Exception as error:  # tokenizers raises nothing more precise when the disk is full
             raise OSError(str(error)) from None
-        weights = modules(predictor.model, predictor.loss).state_dict()
+        weights = modules_with_weights(predictor.model, predictor.loss).state_dict()
         save_file({name: value.detach().cpu().contiguous() for name, value in weights.items()}, temporary / WEIGHTS)
 
     write_folder(Path(folder), fill)
@@ -77,7 +77,7 @@ def load(
     import_plugins(plugins, "plugins")
     config_file = folder / "config.yaml"
     values = parse_mapping(read_text(config_file), str(config_file))
-    config = validate(override(values, changes, CHANGEABLE), str(config_file))
+    config = validate(apply_overrides(values, changes, CHANGEABLE), str(config_file))
     schema = load_schema(folder / "relations.json")
     architecture = read_architecture(folder / "encoder" / "config.json")
     tokenizer = load_tokenizer(str(folder / "encoder"), architecture)
@@ -114,7 +114,7 @@ def check_fit(config: Config, relations: int, build: Callable[[], Any], weights:
     loss = LOSSES.build(config.loss.name, config.loss.parameters, relations)
     with torch.device("meta"), at_most(100 + 10 * len(saved), weights):
         model = build_model(config, build(), loss.num_outputs)
-    check_shapes(modules(model, loss), saved, weights)
+    check_shapes(modules_with_weights(model, loss), saved, weights)
 
 
 def tensor_shapes(path: Path) -> dict[str, tuple[int, ...]]:
@@ -133,7 +133,7 @@ def load_weights(predictor: Predictor, path: str | Path) -> None:
         for name, tensor in weights.items():
             if not tensor.isfinite().all():
                 raise DocreError(f"{path}: {name} has values that are not finite: such a model predicts nothing")
-        modules(predictor.model, predictor.loss).load_state_dict(weights)
+        modules_with_weights(predictor.model, predictor.loss).load_state_dict(weights)
     except (OSError, SafetensorError) as error:
         raise DocreError(f"{path}: cannot be read: {error}") from None
     except RuntimeError as error:
@@ -141,6 +141,6 @@ def load_weights(predictor: Predictor, path: str | Path) -> None:
         raise DocreError(f"{path}: the weights do not fit the model: {reason}") from None
 
 
-def modules(model: nn.Module, loss: nn.Module) -> nn.ModuleDict:
+def modules_with_weights(model: nn.Module, loss: nn.Module) -> nn.ModuleDict:
     """Everything with weights, by name: the model, and the loss, which may have some too."""
     return nn.ModuleDict({"model": model, "loss": loss})

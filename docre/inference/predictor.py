@@ -15,9 +15,9 @@ from docre.core.progress import progress_bar
 from docre.data import oddities
 from docre.data.collate import Collator, WindowPlan
 from docre.data.features import Features, Featurizer, Ints
-from docre.data.given import Given, documents_of
-from docre.data.limits import Limits, restrict, select_pairs
-from docre.data.memory import enough_memory_for, named
+from docre.data.inputs import DocumentInputs, to_documents
+from docre.data.limits import Limits, restrict_to_pairs, select_pairs
+from docre.data.memory import enough_memory_for, name_documents
 from docre.data.schema import LabelSchema
 from docre.documents import Document, Prediction
 from docre.errors import DocreError, DocreWarning
@@ -67,21 +67,21 @@ class Predictor:
         self.loss.to(device)
         return self
 
-    def predict(self, documents: Given, progress: bool = False) -> list[list[Prediction]]:
+    def predict(self, documents: DocumentInputs, progress: bool = False) -> list[list[Prediction]]:
         """The predicted triples of each document, in order: always one list for each document, however it is given.
 
         documents: a Document, a dict as docre's DocRED or jsonl reader takes it (labels are not looked at), a list of
         these, or the path of a file in the format of the training data. Raises DocreError for anything else, and a
         DocreWarning where the length limit cuts mentions off.
         """
-        taken = documents_of(documents, self.config.data.reader)
+        taken = to_documents(documents, self.config.data.reader)
         found = self.predict_features(self.prepare(taken), progress)
         return [[self._named(p, document) for p in some] for document, some in zip(taken, found, strict=True)]
 
     def prepare(self, documents: Sequence[Document]) -> list[Features]:
         """The features of documents to predict, with a DocreWarning where the length limit cuts mentions off."""
         features = self.featurize(documents)
-        for line in oddities.unread(features, self.featurize.max_tokens):
+        for line in oddities.truncated(features, self.featurize.max_tokens):
             warnings.warn(line, DocreWarning, stacklevel=3)
         return features
 
@@ -130,17 +130,17 @@ class Predictor:
     def _batches(self, features: Sequence[Features]) -> Iterator[tuple[Batch, Ints, Ints]]:
         """Batches, and the document and the pair of each of their pairs, as `run` gives them to `read`."""
         order = sorted(range(len(features)), key=lambda i: len(features[i].input_ids))
-        whole = [i for i in order if not self.limits.cut(features[i])]
+        whole = [i for i in order if not self.limits.must_split(features[i])]
         size = self.config.evaluation.batch_size
         for start in range(0, len(whole), size):
             chunk = whole[start : start + size]
             left = iter(chunk)
-            for part in self.limits.parts([features[i] for i in chunk]):
+            for part in self.limits.split_batch([features[i] for i in chunk]):
                 counts = [len(f.pairs) for f in part]
                 numbers = np.repeat(list(islice(left, len(part))), counts)
                 yield self._collate(part), numbers, np.concatenate([np.arange(count) for count in counts])
         for i in order:
-            if self.limits.cut(features[i]):
+            if self.limits.must_split(features[i]):
                 for batch, pair in self._tiles(features[i]):
                     yield batch, np.full(len(pair), i), pair
 
@@ -149,10 +149,10 @@ class Predictor:
         whole = self._collate([select_pairs(document, 0, 0)])
         with enough_memory_for(whole, "evaluation"):
             hidden, rows = self._encode(whole)
-        for pair in self.limits.tiles(document):
-            some, mentions = restrict(document, pair)
+        for pair in self.limits.tile_pairs(document):
+            some, mentions = restrict_to_pairs(document, pair)
             kept = torch.from_numpy(np.isin(whole.row_mention.numpy(), mentions))
-            yield replace(self._collate([some]), read=(hidden, rows[kept.to(rows.device)])), pair
+            yield replace(self._collate([some]), encoded=(hidden, rows[kept.to(rows.device)])), pair
 
     def _collate(self, documents: Sequence[Features]) -> Batch:
         batch = self.collate(documents)
@@ -205,7 +205,7 @@ def check_finite(logits: Tensor, batch: Batch) -> None:
     if not finite.all():
         (pair,) = (~finite.all(1)).nonzero()[0].tolist()
         document = int(np.searchsorted(np.cumsum(batch.pair_counts), pair, side="right"))
-        raise DocreError(f"{named([batch.titles[document]])}: the model's logits are not finite")
+        raise DocreError(f"{name_documents([batch.titles[document]])}: the model's logits are not finite")
 
 
 AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from docre.config.schema import Config
-from docre.data.features import Features, unordered
-from docre.data.limits import Limits, restrict
+from docre.data.features import Features, unordered_pairs
+from docre.data.limits import Limits, restrict_to_pairs
 from docre.data.schema import LabelSchema
 from docre.inference.predictor import Predictor
 from docre.models import Encoder, load_tokenizer
@@ -48,7 +48,7 @@ def features(predictor) -> list[Features]:
 @given(data=st.data(), pairs=LIMIT, tokens=LIMIT)
 def test_every_pair_and_label_is_in_one_piece(data, pairs, tokens, features):
     chosen = data.draw(st.lists(st.sampled_from(features), min_size=1, max_size=6))
-    parts = Limits(pairs, tokens).parts(chosen)
+    parts = Limits(pairs, tokens).split_batch(chosen)
     assert all(parts)
     for part in parts:
         assert pairs is None or sum(len(piece.pairs) for piece in part) <= pairs
@@ -86,7 +86,7 @@ def gradients(predictor, batches: list[list[Features]]) -> tuple[float, list[tor
 @pytest.mark.parametrize(("pairs", "tokens"), [(5, None), (None, 40), (25, 90)])
 def test_parts_have_the_gradient_of_the_whole(pairs, tokens, predictor, features):
     chosen = features[3:6]
-    parts = Limits(pairs, tokens).parts(chosen)
+    parts = Limits(pairs, tokens).split_batch(chosen)
     assert len(parts) > 1
     loss, whole = gradients(predictor, [chosen])
     loss_of_parts, in_parts = gradients(predictor, parts)
@@ -116,7 +116,7 @@ def test_predictions_do_not_depend_on_the_limits(predictor, features):
 def test_every_pair_is_in_one_tile(entities, listed, limit, features):
     every = [(h, t) for h in range(entities) for t in range(entities) if h != t]
     pairs = np.array(every if listed is None else list(dict.fromkeys(listed)), dtype=np.int64)
-    contexts, pair_context = unordered(pairs)
+    contexts, pair_context = unordered_pairs(pairs)
     mention_entity = np.arange(12).repeat(2)
     mentions = np.stack([np.arange(24), np.arange(24) + 1], axis=1)
     document = replace(
@@ -128,11 +128,11 @@ def test_every_pair_is_in_one_tile(entities, listed, limit, features):
         contexts=contexts,
         pair_context=pair_context,
     )
-    tiles = list(Limits(limit).tiles(document))
+    tiles = list(Limits(limit).tile_pairs(document))
     assert sorted(np.concatenate(tiles).tolist()) == list(range(len(pairs)))
     for chosen in tiles:
         assert limit is None or len(chosen) <= limit
-        some, left = restrict(document, chosen)
+        some, left = restrict_to_pairs(document, chosen)
         used = np.unique(pairs[chosen])
         assert some.num_entities == len(used) <= (12 if limit is None else 2 * max(1, isqrt(limit // 2)))
         assert (used[some.pairs] == pairs[chosen]).all()
@@ -157,5 +157,5 @@ def test_the_encoder_reads_a_document_once(predictor, features, monkeypatch):
 
 
 def test_documents_stay_whole_for_a_model_whose_pairs_interact(features):
-    parts = Limits(pairs=5, whole=True).parts(features)
+    parts = Limits(pairs=5, keep_whole=True).split_batch(features)
     assert [d.title for part in parts for d in part] == [d.title for d in features]

@@ -6,7 +6,7 @@ from typing import Any
 
 from docre.core.files import read_json, write_json
 from docre.data.readers.base import READERS
-from docre.data.readers.fields import check_keys, get, get_optional, integers, kind
+from docre.data.readers.fields import check_keys, describe_type, get, get_optional, parse_integers
 from docre.documents import Document, Entity, Mention, Triple
 from docre.errors import DocreError
 
@@ -26,14 +26,14 @@ def read_docred(path: Path) -> list[Document]:
     """
     content = read_json(path)
     if not isinstance(content, list):
-        raise DocreError(f"{path}: expected a JSON list of documents, got {kind(content)}")
+        raise DocreError(f"{path}: expected a JSON list of documents, got {describe_type(content)}")
     documents = []
     for i, item in enumerate(content):
         if not isinstance(item, dict):
-            raise DocreError(f"{path}: document {i}: expected an object, got {kind(item)}")
+            raise DocreError(f"{path}: document {i}: expected an object, got {describe_type(item)}")
         title = item.get("title")
         if not isinstance(title, str):
-            raise DocreError(f"{path}: document {i}: expected a text in 'title', got {kind(title)}")
+            raise DocreError(f"{path}: document {i}: expected a text in 'title', got {describe_type(title)}")
         try:
             documents.append(parse_document(item))
         except DocreError as error:
@@ -76,19 +76,19 @@ def parse_document(item: Mapping[str, Any]) -> Document:
     entities = []
     for e, mentions in enumerate(get(item, "vertexSet", list, "document")):
         if not isinstance(mentions, list):
-            raise DocreError(f"vertexSet[{e}]: expected a list of mentions, got {kind(mentions)}")
+            raise DocreError(f"vertexSet[{e}]: expected a list of mentions, got {describe_type(mentions)}")
         entities.append(Entity(tuple(parse_mention(m, f"vertexSet[{e}][{i}]") for i, m in enumerate(mentions))))
     labels = get_optional(item, "labels", list, "document")
     triples = None if labels is None else [parse_label(label, f"labels[{i}]") for i, label in enumerate(labels)]
     listed = get_optional(item, "pairs", list, "document")
-    pairs = None if listed is None else [integers(pair, f"pairs[{i}]", 2) for i, pair in enumerate(listed)]
+    pairs = None if listed is None else [parse_integers(pair, f"pairs[{i}]", 2) for i, pair in enumerate(listed)]
     return Document(item["title"], sentences, entities, triples, pairs)  # type: ignore[arg-type]
 
 
 def parse_mention(mention: Any, where: str) -> Mention:
     """A mention {name, sent_id, pos: [start, end), type?}."""
     check_keys(mention, MENTION_KEYS, where)
-    start, end = integers(get(mention, "pos", list, where), f"{where}.pos", 2)
+    start, end = parse_integers(get(mention, "pos", list, where), f"{where}.pos", 2)
     name, sentence = get(mention, "name", str, where), get(mention, "sent_id", int, where)
     return Mention(name, sentence, start, end, get_optional(mention, "type", str, where, ""))
 
@@ -98,4 +98,4 @@ def parse_label(label: Any, where: str) -> Triple:
     check_keys(label, LABEL_KEYS, where)
     head, tail, relation = get(label, "h", int, where), get(label, "t", int, where), get(label, "r", str, where)
     evidence = get_optional(label, "evidence", list, where, [])
-    return Triple(head, tail, relation, integers(evidence, f"{where}.evidence"))
+    return Triple(head, tail, relation, parse_integers(evidence, f"{where}.evidence"))

@@ -12,7 +12,7 @@ ALIKE = 0.8  # difflib's ratio: "label" is like "labels", "gpt_labels" is not
 SAME = {"labels": "relations", "relations": "labels"}  # what DocRED JSON and the jsonl format call the same thing
 
 
-def kind(value: Any) -> str:
+def describe_type(value: Any) -> str:
     """What a JSON value is, in words."""
     return "nothing" if value is None else NAMES.get(type(value), f"a {type(value).__name__}")
 
@@ -20,10 +20,10 @@ def kind(value: Any) -> str:
 def get(item: Any, key: str, expected: type, where: str) -> Any:
     """item[key]. Raises DocreError where `item` is no object, or the value is missing or not of the type."""
     if not isinstance(item, Mapping):
-        raise DocreError(f"{where}: expected an object, got {kind(item)}")
+        raise DocreError(f"{where}: expected an object, got {describe_type(item)}")
     value = item.get(key)
     if type(value) is not expected:
-        raise DocreError(f"{where}: expected {NAMES[expected]} in {key!r}, got {kind(value)}")
+        raise DocreError(f"{where}: expected {NAMES[expected]} in {key!r}, got {describe_type(value)}")
     return value
 
 
@@ -34,7 +34,7 @@ def get_optional(item: Any, key: str, expected: type, where: str, default: Any =
     return get(item, key, expected, where)
 
 
-def integers(value: Any, where: str, length: int | None = None) -> tuple[int, ...]:
+def parse_integers(value: Any, where: str, length: int | None = None) -> tuple[int, ...]:
     """A list of integers (of the given length) as a tuple. Raises DocreError for anything else."""
     if not isinstance(value, list) or not all(type(x) is int for x in value) or length not in (None, len(value)):
         raise DocreError(f"{where}: expected a list of {f'{length} ' if length else ''}integers")

@@ -9,7 +9,7 @@ from typing import Any
 
 from docre.core.files import parse_json, read_text
 from docre.data.readers.base import READERS
-from docre.data.readers.fields import check_keys, get, get_optional, integers, kind
+from docre.data.readers.fields import check_keys, describe_type, get, get_optional, parse_integers
 from docre.data.readers.flat import FlatMention, build_document
 from docre.data.readers.text import sentence_starts, tokenize
 from docre.documents import Document, Triple
@@ -44,7 +44,7 @@ def read_jsonl(path: Path) -> list[Document]:
         item = parse_json(line, str(path), number)
         try:
             if not isinstance(item, dict):
-                raise DocreError(f"expected an object, got {kind(item)}")
+                raise DocreError(f"expected an object, got {describe_type(item)}")
             documents.append(parse_document(item, f"{path.stem}:{number}"))
         except DocreError as error:
             raise DocreError(f"{path}: line {number}: {error}") from None
@@ -91,7 +91,7 @@ def parse_document(item: dict[str, Any], default_title: str) -> Document:
 
 def parse_span(span: Any, text: str, where: str) -> tuple[int, int]:
     """[start, end) in characters of `text`."""
-    start, end = integers(span, where, 2)
+    start, end = parse_integers(span, where, 2)
     if not 0 <= start < end <= len(text):
         raise DocreError(f"{where}: characters [{start}, {end}) are not inside the text ({len(text)} characters)")
     if text[start:end].isspace():
@@ -114,6 +114,8 @@ def parse_relation(relation: Any, text: str, touched: Callable[[int, int], Itera
     evidence: set[int] = set()
     for i, span in enumerate(get_optional(relation, "evidence", list, where, [])):
         if not isinstance(span, list):
-            raise DocreError(f"{where}.evidence: expected spans of the text, [[start, end], ...], got {kind(span)}")
+            raise DocreError(
+                f"{where}.evidence: expected spans of the text, [[start, end], ...], got {describe_type(span)}"
+            )
         evidence.update(touched(*parse_span(span, text, f"{where}.evidence[{i}]")))
     return Triple(head, tail, name, tuple(sorted(evidence)))

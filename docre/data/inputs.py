@@ -5,17 +5,17 @@ from pathlib import Path
 from typing import Any
 
 from docre.data.readers import docred, jsonl, read
-from docre.data.readers.fields import get, kind
+from docre.data.readers.fields import describe_type, get
 from docre.documents import Document
 from docre.errors import DocreError
 
-One = Document | Mapping[str, Any]
-Given = One | Iterable[One] | str | Path
+DocumentInput = Document | Mapping[str, Any]
+DocumentInputs = DocumentInput | Iterable[DocumentInput] | str | Path
 
-TAKEN = "a docre.Document, or a dict with 'sents' and 'vertexSet' (DocRED) or with 'text' and 'entities' (jsonl)"
+EXPECTED = "a docre.Document, or a dict with 'sents' and 'vertexSet' (DocRED) or with 'text' and 'entities' (jsonl)"
 
 
-def documents_of(given: Given, reader: str) -> list[Document]:
+def to_documents(given: DocumentInputs, reader: str) -> list[Document]:
     """The documents in a Document, in a dict as the DocRED or the jsonl reader takes it, in an iterable of these, or in
     a file in the format called `reader`. A dict without a title is called "document <position>".
 
@@ -26,17 +26,19 @@ def documents_of(given: Given, reader: str) -> list[Document]:
     if isinstance(given, Document | Mapping):
         given = [given]
     if not isinstance(given, Iterable):
-        raise DocreError(f"expected documents, each {TAKEN}, or the path of a file; got {kind(given)}")
-    return [document_of(one, i) for i, one in enumerate(given)]
+        raise DocreError(f"expected documents, each {EXPECTED}, or the path of a file; got {describe_type(given)}")
+    return [to_document(one, i) for i, one in enumerate(given)]
 
 
-def document_of(one: One, position: int) -> Document:
+def to_document(one: DocumentInput, position: int) -> Document:
     """One of them, at this position."""
     if isinstance(one, Document):
         return one
     try:
         if not isinstance(one, Mapping) or not one.keys() & {"sents", "vertexSet", "text", "entities"}:
-            raise DocreError(f"expected {TAKEN}, got {kind(one)}" + (" without these" * isinstance(one, Mapping)))
+            raise DocreError(
+                f"expected {EXPECTED}, got {describe_type(one)}" + (" without these" * isinstance(one, Mapping))
+            )
         item = {"title": f"document {position}", **one}
         get(item, "title", str, "document")
         if item.keys() & {"sents", "vertexSet"}:
