@@ -173,9 +173,9 @@ def test_each_oddity_is_warned_of_once(config, capsys, tmp_path):
     train.main(["--config", str(config(loss={"name": "atl"}, data=data))])
     warnings = [line for line in capsys.readouterr().err.splitlines() if line.startswith("docre: warning: ")]
     expected = [
-        "1 dev documents are in the training set too, word for word: 'doc 0'",
+        "1 dev documents are also in the training set, word for word: 'doc 0'",
         "the test documents have no labels: they are predicted, not scored",
-        "2 test documents are in the training set too, word for word: 'doc 0', 'doc 1'",
+        "2 test documents are also in the training set, word for word: 'doc 0', 'doc 1'",
         "of the train documents",
         "of the test documents",
     ]

@@ -128,15 +128,15 @@ def test_predict_takes_documents_in_every_form(model, tmp_path):
     [
         (3, "expected documents, each a docre.Document, or a dict .* or the path of a file; got an integer"),
         (None, "or the path of a file; got nothing"),
-        (["a.json"], "document 0: expected a docre.Document, or a dict .*, got a text"),
+        (["a.json"], "document 0: expected a docre.Document, or a dict .*, got a string"),
         ({"title": "x"}, "document 0: expected .* got an object without these"),
         (
             [{"text": "a", "entities": []}, {"text": 3}],
-            "document 1: document: expected a text in 'text', got an integer",
+            "document 1: document: expected a string in 'text', got an integer",
         ),
         (
             {"sents": [], "vertexSet": [], "title": 3},
-            "document 0: document: expected a text in 'title', got an integer",
+            "document 0: document: expected a string in 'title', got an integer",
         ),
         (
             {"sents": [["a"]], "vertexSet": [[{"name": "a", "sent_id": 1, "pos": [0, 1]}]]},
@@ -243,8 +243,8 @@ def test_what_lies_beyond_the_limit_is_said_once(short):
     entities = sum(len(d.entities) - len(set(f.mention_entity)) for d, f in zip(documents, features, strict=True))
     assert len(cut) == 5 and entities
     expected = (
-        f"5 of 7 documents are longer than 40 tokens; what lies beyond is not read: {sum(f.cut_mentions for f in cut)} "
-        f"mentions, all mentions of {entities} entities among them ('doc 0', 'doc 1', 'doc 2', 'doc 3', 'doc 4'); "
+        f"5 of 7 documents are longer than 40 tokens; the rest is not read: {sum(f.cut_mentions for f in cut)} "
+        f"mentions, which include all mentions of {entities} entities ('doc 0', 'doc 1', 'doc 2', 'doc 3', 'doc 4'); "
         f"evaluation.max_tokens={longest} reads them whole"
     )
     for use in (short.predict, lambda documents: margin_table(short, documents)):
@@ -281,7 +281,7 @@ def test_commands_take_the_limit(short, tmp_path):
     write_docred(tmp_path / "d.json", random_documents(3, sentences=8))
     command = ["--checkpoint", str(tmp_path / "model"), "--input", str(tmp_path / "d.json")]
     command += ["--output", str(tmp_path / "r.json")]
-    with pytest.warns(DocreWarning, match="3 of 3 documents are longer than 40 tokens; what lies beyond is not read: "):
+    with pytest.warns(DocreWarning, match="3 of 3 documents are longer than 40 tokens; the rest is not read: "):
         predict.main(command)
     with warnings.catch_warnings():
         warnings.simplefilter("error")

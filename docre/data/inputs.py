@@ -1,4 +1,4 @@
-"""Documents as a program may have them at hand: as docre's own, as dicts, as a file."""
+"""The forms in which Python code may pass documents to docre: Document objects, dicts, or the path of a file."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -15,35 +15,35 @@ DocumentInputs = DocumentInput | Iterable[DocumentInput] | str | Path
 EXPECTED = "a docre.Document, or a dict with 'sents' and 'vertexSet' (DocRED) or with 'text' and 'entities' (jsonl)"
 
 
-def to_documents(given: DocumentInputs, reader: str) -> list[Document]:
-    """The documents in a Document, in a dict as the DocRED or the jsonl reader takes it, in an iterable of these, or in
-    a file in the format called `reader`. A dict without a title is called "document <position>".
+def to_documents(inputs: DocumentInputs, reader: str) -> list[Document]:
+    """The documents of `inputs`: one Document, one dict in the form of a DocRED or jsonl document, an iterable of
+    these, or the path of a file for the reader called `reader`. A dict without a title gets "document <position>".
 
-    Raises DocreError, naming the position and the field, for anything else.
+    Raises DocreError that names the position and the field for anything else.
     """
-    if isinstance(given, str | Path):
-        return list(read(given, reader))
-    if isinstance(given, Document | Mapping):
-        given = [given]
-    if not isinstance(given, Iterable):
-        raise DocreError(f"expected documents, each {EXPECTED}, or the path of a file; got {describe_type(given)}")
-    return [to_document(one, i) for i, one in enumerate(given)]
+    if isinstance(inputs, str | Path):
+        return list(read(inputs, reader))
+    if isinstance(inputs, Document | Mapping):
+        inputs = [inputs]
+    if not isinstance(inputs, Iterable):
+        raise DocreError(f"expected documents, each {EXPECTED}, or the path of a file; got {describe_type(inputs)}")
+    return [to_document(value, i) for i, value in enumerate(inputs)]
 
 
-def to_document(one: DocumentInput, position: int) -> Document:
-    """One of them, at this position."""
-    if isinstance(one, Document):
-        return one
+def to_document(value: DocumentInput, position: int) -> Document:
+    """The Document for one input, which stands at `position` (from 0)."""
+    if isinstance(value, Document):
+        return value
     try:
-        if not isinstance(one, Mapping) or not one.keys() & {"sents", "vertexSet", "text", "entities"}:
+        if not isinstance(value, Mapping) or not value.keys() & {"sents", "vertexSet", "text", "entities"}:
             raise DocreError(
-                f"expected {EXPECTED}, got {describe_type(one)}" + (" without these" * isinstance(one, Mapping))
+                f"expected {EXPECTED}, got {describe_type(value)}" + (" without these" * isinstance(value, Mapping))
             )
-        item = {"title": f"document {position}", **one}
+        item = {"title": f"document {position}", **value}
         get(item, "title", str, "document")
         if item.keys() & {"sents", "vertexSet"}:
             return docred.parse_document(item)
         return jsonl.parse_document(item, item["title"])
     except DocreError as error:
-        named = str(error).startswith("document '")
-        raise error if named else DocreError(f"document {position}: {error}") from None
+        has_title = str(error).startswith("document '")
+        raise error if has_title else DocreError(f"document {position}: {error}") from None

@@ -130,11 +130,11 @@ def test_errors_name_line_and_pair(tmp_path, column, value, message):
 def test_contradictions_are_errors(tmp_path):
     title, sentences, entities, _ = GOOD
     (tmp_path / "f").write_text(line(title, sentences, entities, [("1:NR:2", 0, 1), ("1:CID:2", 0, 1)]))
-    with pytest.raises(DocreError, match="pair 1: an earlier pair says otherwise"):
+    with pytest.raises(DocreError, match="pair 1: its label contradicts that of an earlier pair"):
         read(tmp_path / "f", "cdr")
     moved = line(title, sentences, [("C", "Chemical", [(1, 2)]), entities[1]], [("1:NR:2", 0, 1)]).split("\t")[2:]
     (tmp_path / "f").write_text("\t".join([line(*GOOD), *moved]))
-    with pytest.raises(DocreError, match="pair 1: C: not the mentions that an earlier pair lists"):
+    with pytest.raises(DocreError, match="pair 1: C: its mentions differ from those in an earlier pair"):
         read(tmp_path / "f", "cdr")
 
 

@@ -56,11 +56,11 @@ def test_truncated_files_give_one_line(path, data):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda d: d["vertexSet"][0][0].update(type=3), "vertexSet[0][0]: expected a text in 'type', got an integer"),
+        (lambda d: d["vertexSet"][0][0].update(type=3), "vertexSet[0][0]: expected a string in 'type', got an integer"),
         (lambda d: d["vertexSet"][1][0].update(pos=[3, 6]), "entity 1, mention 0: tokens [3, 6) are not inside"),
         (lambda d: d["vertexSet"][1][0].update(pos=[3]), "vertexSet[1][0].pos: expected a list of 2 integers"),
         (lambda d: d["vertexSet"][1][0].update(sent_id=True), "expected an integer in 'sent_id', got true or false"),
-        (lambda d: d["labels"][0].update(evidence="0"), "labels[0]: expected a list in 'evidence', got a text"),
+        (lambda d: d["labels"][0].update(evidence="0"), "labels[0]: expected a list in 'evidence', got a string"),
         (lambda d: d["labels"][0].update(evidence=[1]), "label 0: evidence sentence 1 does not exist"),
         (lambda d: d["labels"][0].update(h=2), "label 0: head entity 2 does not exist"),
         (lambda d: d.update(labels=0), "expected a list in 'labels', got an integer"),

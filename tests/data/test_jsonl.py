@@ -190,10 +190,10 @@ def test_truncated_lines_give_one_line(path, data):
     ("item", "message"),
     [
         ([], "expected an object, got a list"),
-        ({"entities": []}, "document: expected a text in 'text', got nothing"),
+        ({"entities": []}, "document: expected a string in 'text', got nothing"),
         ({"text": "a"}, "document: expected a list in 'entities', got nothing"),
         ({"text": "a", "entities": [{"type": "T"}]}, "entities[0]: expected a list in 'mentions', got nothing"),
-        ({"text": "a", "entities": [{"mentions": [], "type": 1}]}, "entities[0]: expected a text in 'type'"),
+        ({"text": "a", "entities": [{"mentions": [], "type": 1}]}, "entities[0]: expected a string in 'type'"),
         ({"text": "a", "entities": [{"mentions": [[0, 2]]}]}, "entities[0].mentions[0]: characters [0, 2) are not"),
         ({"text": "a", "entities": [{"mentions": [[0.0, 1]]}]}, "entities[0].mentions[0]: expected a list of 2 int"),
         ({"text": "a ", "entities": [{"mentions": [[1, 2]]}]}, "characters [1, 2) are only white space"),

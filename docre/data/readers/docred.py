@@ -1,4 +1,4 @@
-"""DocRED JSON, the format of DocRED, Re-DocRED, DocGNRE and DWIE (and what `docre convert` writes)."""
+"""Reader and writer of DocRED JSON, the format of DocRED, Re-DocRED, DocGNRE and DWIE, and of `docre convert`."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -17,12 +17,13 @@ LABEL_KEYS = ("h", "t", "r", "evidence")
 
 @READERS.register("docred")
 def read_docred(path: Path) -> list[Document]:
-    """A JSON list of {title, sents, vertexSet, labels?}: the format of Yao et al. 2019.
+    """Read a JSON list of documents {title, sents, vertexSet, labels?}, the format of Yao et al. (2019).
 
-    `sents` are token lists; `vertexSet` holds for each entity its mentions {name, sent_id, pos: [start, end), type};
-    `labels` are {h, t, r, evidence?} with entity indices. A document without the key `labels` is unlabeled. A key
-    `pairs` of [head, tail] lists, ours, restricts the candidate pairs. Other keys are ignored, but for what looks like
-    a misspelled one, as `label`. Duplicate labels, and labels whose head is their tail (both occur in DWIE), are kept.
+    `sents` lists the tokens of each sentence; `vertexSet` lists for each entity its mentions {name, sent_id, pos:
+    [start, end), type?}; `labels` are {h, t, r, evidence?} with positions of entities. A document without `labels` is
+    unlabeled. The optional key `pairs`, docre's extension, lists the candidate pairs as [head, tail]. Other keys are
+    ignored, but one that looks misspelled, such as `label`, is an error. Duplicate labels and labels whose head is also
+    their tail are kept; both occur in DWIE. Raises DocreError that names file, document and field.
     """
     content = read_json(path)
     if not isinstance(content, list):
@@ -33,22 +34,22 @@ def read_docred(path: Path) -> list[Document]:
             raise DocreError(f"{path}: document {i}: expected an object, got {describe_type(item)}")
         title = item.get("title")
         if not isinstance(title, str):
-            raise DocreError(f"{path}: document {i}: expected a text in 'title', got {describe_type(title)}")
+            raise DocreError(f"{path}: document {i}: expected a string in 'title', got {describe_type(title)}")
         try:
             documents.append(parse_document(item))
         except DocreError as error:
-            named = str(error).startswith("document ")
-            raise DocreError(f"{path}: {error}" if named else f"{path}: document {title!r}: {error}") from None
+            has_title = str(error).startswith("document ")
+            raise DocreError(f"{path}: {error}" if has_title else f"{path}: document {title!r}: {error}") from None
     return documents
 
 
 def write_docred(path: str | Path, documents: Iterable[Document]) -> None:
-    """Write documents in this format, whole or not at all; `read_docred` reads the same documents back."""
+    """Write documents as DocRED JSON, atomically; `read_docred` reads equal documents back."""
     write_json(path, [to_json(document) for document in documents], indent=None)
 
 
 def to_json(document: Document) -> dict[str, Any]:
-    """A document as this format has it: `labels` only where it is labeled, `pairs` only where they are restricted."""
+    """A document as a DocRED JSON object; the keys `labels` and `pairs` are left out if the document has None there."""
     item: dict[str, Any] = {
         "title": document.title,
         "sents": [list(sentence) for sentence in document.sentences],
@@ -67,7 +68,7 @@ def to_json(document: Document) -> dict[str, Any]:
 
 
 def parse_document(item: Mapping[str, Any]) -> Document:
-    """One document of the file. Raises DocreError, beginning with the field, where it is malformed."""
+    """The document in a JSON object. Raises DocreError that begins with the field if it is malformed."""
     check_keys(item, DOCUMENT_KEYS, "document")
     sentences = get(item, "sents", list, "document")
     for s, sentence in enumerate(sentences):
@@ -86,7 +87,7 @@ def parse_document(item: Mapping[str, Any]) -> Document:
 
 
 def parse_mention(mention: Any, where: str) -> Mention:
-    """A mention {name, sent_id, pos: [start, end), type?}."""
+    """The mention in {name, sent_id, pos: [start, end), type?}. Raises DocreError that begins with `where`."""
     check_keys(mention, MENTION_KEYS, where)
     start, end = parse_integers(get(mention, "pos", list, where), f"{where}.pos", 2)
     name, sentence = get(mention, "name", str, where), get(mention, "sent_id", int, where)
@@ -94,7 +95,7 @@ def parse_mention(mention: Any, where: str) -> Mention:
 
 
 def parse_label(label: Any, where: str) -> Triple:
-    """A label {h, t, r, evidence?}."""
+    """The triple in a label {h, t, r, evidence?}. Raises DocreError that begins with `where`."""
     check_keys(label, LABEL_KEYS, where)
     head, tail, relation = get(label, "h", int, where), get(label, "t", int, where), get(label, "r", str, where)
     evidence = get_optional(label, "evidence", list, where, [])
