@@ -1,4 +1,4 @@
-"""Configs: strict keys, extends, overrides, and every YAML that is shipped."""
+"""Configs: strict keys, `extends`, overrides, and all YAML files in configs/."""
 
 import pytest
 from hypothesis import given
@@ -29,7 +29,7 @@ def test_shipped_configs_name_things_that_exist(path, tmp_path):
 
 
 def test_published_settings():
-    """What ATLOP (Zhou et al. 2021) and the ATGL paper publish."""
+    """The hyperparameters published for ATLOP (Zhou et al. 2021) and ATGL."""
     atlop = load_config(ROOT / "configs/redocred_bert_atl.yaml")
     assert (atlop.encoder.name, atlop.encoder.averaged_layers, atlop.loss.name) == ("bert-base-cased", 1, "atl")
     assert (atlop.training.batch_size, atlop.training.encoder_lr, atlop.training.head_lr) == (4, 5e-5, 1e-4)

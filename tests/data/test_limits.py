@@ -1,4 +1,4 @@
-"""Batches in parts and documents in pieces: everything is there once, and gradients and predictions stay the same."""
+"""Splitting batches and documents: nothing is lost or repeated, and gradients and predictions stay the same."""
 
 from dataclasses import replace
 from itertools import chain
@@ -40,7 +40,7 @@ def predictor(tiny_encoder) -> Predictor:
 
 @pytest.fixture(scope="module")
 def features(predictor) -> list[Features]:
-    """Documents of 2, 12, 20 and 42 pairs, and one of none; some longer than a window."""
+    """Documents with 0, 2, 12, 20 and 42 pairs; some are longer than a window."""
     made = [random_documents(2, seed=e, entities=e, sentences=2 + e) for e in (1, 2, 4, 5, 7)]
     return predictor.featurize(list(chain.from_iterable(made)))
 
@@ -60,7 +60,7 @@ def test_every_pair_and_label_is_in_one_piece(data, pairs, tokens, features):
 
 
 def pairs_and_labels(documents: list[Features]) -> list:
-    """(title, pair, its context, its relations) of all pairs, in order."""
+    """(title, pair, context, relations) of all pairs, in order."""
     rows = []
     for d in documents:
         relations = [sorted(r for p, r in d.labels.tolist() if p == i) for i in range(len(d.pairs))]
@@ -71,7 +71,7 @@ def pairs_and_labels(documents: list[Features]) -> list:
 
 
 def gradients(predictor, batches: list[list[Features]]) -> tuple[float, list[torch.Tensor]]:
-    """The loss of documents given in batches, as the training loop weights them, and its gradients."""
+    """The loss and its gradients over several batches, weighted as in the training loop."""
     objective = Objective(predictor.model, predictor.loss).train()
     objective.zero_grad()
     pairs = sum(len(d.pairs) for batch in batches for d in batch)
@@ -142,7 +142,7 @@ def test_every_pair_is_in_one_tile(entities, listed, limit, features):
 
 
 def test_the_encoder_reads_a_document_once(predictor, features, monkeypatch):
-    """However many tiles its pairs are taken in, also where it is longer than a window."""
+    """The encoder runs once however many tiles the pairs are split into, also for a document of several windows."""
     read = []
     real = Encoder.read
     monkeypatch.setattr(Encoder, "read", lambda self, batch: read.append(batch.titles) or real(self, batch))

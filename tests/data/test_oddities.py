@@ -1,4 +1,4 @@
-"""The warnings about the data: each for what it is about, none for sound data."""
+"""Warnings about the data: each irregularity gives its own, and sound data gives none."""
 
 from dataclasses import replace
 
