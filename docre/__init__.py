@@ -22,7 +22,7 @@ __all__ = ["DocreError", "DocreWarning", "Document", "Entity", "Mention", "Predi
 _LAZY = {
     "load": "docre.inference.checkpoint",
     "read": "docre.data.readers",
-}  # torch takes seconds to import: only when it is needed
+}  # imported on first use, since importing torch takes seconds
 
 
 def __getattr__(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""The door to every command: `docre NAME ...`, the same as `python -m docre NAME ...`."""
+"""The command line: `docre COMMAND ...`, which is the same as `python -m docre COMMAND ...`."""
 
 import argparse
 import difflib
@@ -10,39 +10,42 @@ from importlib.metadata import version
 
 from docre.core import cli
 
-# What `docre --help` says of each module of docre/commands. They are imported only when they are run.
+# The help line of each module in docre/commands, by group. A module is imported only when its command is run.
 GROUPS = {
     "train": {
-        "train": "train a model as a YAML file says; a run that was interrupted goes on",
-        "sweep": "train every combination of some values of the config",
+        "train": "train the model that a YAML config describes, or resume an interrupted run",
+        "sweep": "train one model for every combination of the given config values",
     },
     "use": {
-        "predict": "write the triples that a checkpoint finds in documents",
-        "evaluate": "score a checkpoint, or a file of predictions, against gold labels",
-        "calibrate": "shift a checkpoint's margins for the best F1, or a wanted precision or recall",
+        "predict": "predict the triples in documents with a checkpoint",
+        "evaluate": "score a checkpoint or a file of predictions against gold labels",
+        "calibrate": "shift a checkpoint's margins for the best F1, or for a target precision or recall",
     },
     "look": {
-        "analyze": "where thresholds sit, which errors remain, how margins are calibrated",
-        "report": "one HTML page of runs: curves, scores, plots, a viewer of documents",
+        "analyze": "analyze a checkpoint's thresholds, its errors and the calibration of its margins",
+        "report": "write an HTML page about runs: curves, scores, plots, a document viewer",
         "losses": "list the losses with their parameters and references",
         "models": "list the models with their parameters and references",
     },
     "data": {
-        "stats": "count what is in a file of documents, and list everything odd",
-        "convert": "write documents of any format as DocRED JSON",
-        "download": "fetch a benchmark, or say how to get it",
-        "synthetic": "make a corpus of invented documents",
+        "stats": "count documents, entities, pairs and labels in a file, and list irregularities",
+        "convert": "convert documents of any format to DocRED JSON",
+        "download": "download a benchmark, or explain how to obtain it",
+        "synthetic": "generate a synthetic corpus",
     },
 }
 COMMANDS = {name: text for group in GROUPS.values() for name, text in group.items()}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command that the first argument names with the others. It ends as docre.core.cli.run says."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
-    if given and given[0] in COMMANDS:
-        command = importlib.import_module(f"docre.commands.{given[0]}")
-        cli.run(partial(command.main, given[1:]))
+    """Run the command that the first argument names, and pass it the other arguments (default: those of the process).
+
+    How it ends, its exit codes included, is described in docre.core.cli.run.
+    """
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    if arguments and arguments[0] in COMMANDS:
+        command = importlib.import_module(f"docre.commands.{arguments[0]}")
+        cli.run(partial(command.main, arguments[1:]))
         return
     parser = argparse.ArgumentParser(
         prog="docre",
@@ -52,15 +55,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"docre {version('docre')}")
-    parser.add_argument("command", metavar="COMMAND", help="one of those below")
-    options, _ = parser.parse_known_args(given)
+    parser.add_argument("command", metavar="COMMAND", help="one of the commands below")
+    options, _ = parser.parse_known_args(arguments)
     close = difflib.get_close_matches(options.command, COMMANDS, 1)
     hint = f"did you mean {close[0]!r}?" if close else f"expected one of {', '.join(COMMANDS)}"
     parser.error(f"no command {options.command!r}: {hint}")
 
 
 def overview() -> str:
-    """The commands with one line each, by group."""
+    """The text of `docre --help`: one line for each command, by group."""
     lines = []
     for group, commands in GROUPS.items():
         lines += [f"{group}:", *(f"  {name:<11}{text}" for name, text in commands.items())]

@@ -1,7 +1,7 @@
-"""What a corpus is made of: documents of tokenized sentences, entities with mentions, and relation triples.
+"""The data types of a corpus: documents of tokenized sentences, entities with mentions, and relation triples.
 
-These are plain, immutable values that check themselves when made, so that code further down never meets a mention
-outside its sentence or a triple between entities that do not exist.
+They are plain, immutable values. A Document checks itself when it is created, so no other code has to expect a mention
+outside its sentence or a triple of entities that do not exist.
 """
 
 from collections.abc import Iterable, Sequence
@@ -24,7 +24,7 @@ class Mention:
 
 @dataclass(frozen=True, slots=True)
 class Entity:
-    """A thing that the document speaks of, with every place where it does."""
+    """An entity of a document: all the mentions that refer to it."""
 
     mentions: tuple[Mention, ...]
 
@@ -53,13 +53,17 @@ class Triple:
 class Prediction:
     """A predicted triple of the document called `title`.
 
-    head, tail: positions of entities in the document; relation: the relation's id.
-    score:  s_r, the relation's logit.
-    margin: s_r minus the threshold that it was compared with; positive for everything that is predicted.
-    head_name, head_type, tail_name, tail_type: of the entities' first mentions, and
-    relation_name: the readable name of the relation, its id where it has none: what people read, which makes no
-                 prediction another one. "" where nobody filled them in, as in a submission file.
-    probability: that it is right, as a calibration says; None without one.
+    head, tail:    positions of the entities in the document.
+    relation:      the relation's id.
+    score:         s_r, the relation's logit.
+    margin:        s_r minus its threshold; positive for every predicted triple.
+    evidence:      the sentences that state the triple, if a submission names them.
+    head_name, head_type, tail_name, tail_type: taken from the entities' first mentions.
+    relation_name: the relation's readable name, or its id if it has none.
+    probability:   the calibrated probability that the triple is correct; None without a calibration.
+
+    Names, types and probability are for display: predictions compare equal whatever these are. Names and types are ""
+    if unknown, as in a submission file.
     """
 
     title: str
@@ -79,13 +83,16 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Document:
-    """A document with its entities.
+    """A document with its entities and, if it is labeled, its triples.
 
-    title:     its name, what predictions refer to.
+    title:     the document's name, by which predictions refer to it.
     sentences: the tokens of each sentence.
-    entities:  what relations can hold between.
-    triples:   the labels; None where the document is unlabeled, which is not the same as "no relation holds".
-    pairs:     the candidate (head, tail) pairs; None means every ordered pair of two different entities.
+    entities:  the entities; heads and tails of triples and pairs are positions in this sequence.
+    triples:   the labels; None if the document is unlabeled. An empty sequence means that no relation holds.
+    pairs:     the candidate (head, tail) pairs; None for all ordered pairs of different entities.
+
+    Raises DocreError for a mention that is not within its sentence, and for a head, tail or evidence sentence that does
+    not exist.
     """
 
     title: str
@@ -105,7 +112,7 @@ class Document:
             self._check_entity(tail, f"pair {i}: tail")
 
     def fail(self, message: str) -> DocreError:
-        """The error for something wrong in this document, named by its title."""
+        """The exception (returned, not raised) for an error in this document; its message begins with the title."""
         return DocreError(f"document {self.title!r}: {message}")
 
     def _check_mention(self, mention: Mention, where: str) -> None:
@@ -133,7 +140,7 @@ class Document:
 
     @cached_property
     def candidate_pairs(self) -> Sequence[tuple[int, int]]:
-        """The (head, tail) pairs to classify, each once, in a fixed order: `pairs`, or all ordered pairs, by head."""
+        """The (head, tail) pairs to classify: `pairs` without duplicates, or else all ordered pairs, sorted by head."""
         if self.pairs is not None:
             return list(dict.fromkeys(self.pairs))
         entities = range(len(self.entities))
@@ -141,23 +148,23 @@ class Document:
 
 
 def check_titles(documents: Iterable[Document], source: str) -> None:
-    """Raises DocreError, beginning with `source`, where two documents have one title: a submission names documents by
+    """Raises DocreError, beginning with `source`, if two documents share a title: a submission refers to documents by
     title."""
     seen: set[str] = set()
     for document in documents:
         if document.title in seen:
             raise DocreError(
-                f"{source}: two documents have the title {document.title!r}; predictions name documents by title"
+                f"{source}: two documents have the title {document.title!r}; predictions refer to documents by title"
             )
         seen.add(document.title)
 
 
 @dataclass(frozen=True)
 class LabelStatistics:
-    """What a loss may ask of the training data.
+    """Label counts of the training set, from which losses derive parameters.
 
-    pairs:     candidate pairs in the training set.
-    positives: of each relation, in schema order, the pairs that it holds for.
+    pairs:     number of candidate pairs.
+    positives: for each relation, in schema order, the number of pairs for which it holds.
     """
 
     pairs: int

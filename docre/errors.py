@@ -1,10 +1,10 @@
-"""What users see of mistakes: one exception for wrong input, and one warning for what is odd, each said in one line."""
+"""The exception for wrong input and the warning about questionable input; each message is a single line."""
 
 
 class DocreError(ValueError):
-    """Wrong input. The message is one line: which file, document and field, and what was expected.
+    """Wrong input. The message is one line that names the file, document and field, and says what was expected.
 
-    Commands print it on standard error and exit with code 2 (see docre.core.cli); from Python it is an ordinary
+    Commands print it on standard error and exit with code 2 (see docre.core.cli); in Python it is an ordinary
     ValueError.
     """
 
@@ -13,5 +13,5 @@ class DocreError(ValueError):
 
 
 class DocreWarning(UserWarning):
-    """Something about the input that stops nothing, but that a user should know. Commands print it on standard error as
+    """Questionable input: nothing stops, but the user should know. Commands print it on standard error as
     `docre: warning: ...` (see docre.core.cli)."""

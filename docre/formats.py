@@ -1,47 +1,53 @@
-"""What a file looks like that cannot be read as what it should be: a hint in the error, never a way to choose."""
+"""Guesses the format of a file that could not be read, for a hint in the error message.
+
+A reader is never chosen by such a guess.
+"""
 
 import re
 from pathlib import Path
 
-PREDICTIONS, FACTS = "predictions", "training facts"  # what else than documents a file may hold
-START = 2**16  # bytes
-LIST, LINES, SPREAD = "one JSON list", "one document a line", "a document on several lines"
-LAYOUTS = {"docred": LIST, "jsonl": LINES, "cdr": LINES, "gda": LINES}  # of the readers that are recognized
+PREDICTIONS, FACTS = "predictions", "training facts"  # contents other than documents
+SAMPLE_SIZE = 2**16  # bytes that are looked at, from the start of the file
+LIST, LINES, MULTILINE = "one JSON list", "one document per line", "a document on several lines"
+LAYOUTS = {"docred": LIST, "jsonl": LINES, "cdr": LINES, "gda": LINES}  # the layout that each reader expects
 PAIR = re.compile(r"[^\t\n]+\t[^\t\n]*\t(?:1:\w+:2|not_include)\t")  # the first columns of CDR and GDA
 FACT = re.compile(r'\[\s*\[\s*"')
 
 
 def hint(path: str | Path, expected: str) -> str:
-    """What the start of a file looks like, to be put behind the error of reading it; "" where it looks like what was
-    expected, or like nothing that docre knows.
+    """A hint to append to a read error: which format the file seems to have, from its first SAMPLE_SIZE bytes.
 
-    expected: PREDICTIONS, FACTS, or the reader of documents that failed.
+    It begins with a space. It is "" if the file seems to have the expected format or one that docre does not know.
+    expected: PREDICTIONS, FACTS, or the name of the reader that failed.
     """
     try:
         with Path(path).open("rb") as file:
-            start = file.read(START) if file.seekable() else b""
+            sample = file.read(SAMPLE_SIZE) if file.seekable() else b""
     except OSError:
         return ""
-    found, layout = looks_like(start.decode("utf-8-sig", "replace").lstrip())
-    if not found or (found == expected.replace("docgnre", "docred") and layout == LAYOUTS.get(found, layout)):
+    content, layout = recognize(sample.decode("utf-8-sig", "replace").lstrip())
+    if not content or (content == expected.replace("docgnre", "docred") and layout == LAYOUTS.get(content, layout)):
         return ""
-    if found not in LAYOUTS or expected in (PREDICTIONS, FACTS):
-        other = expected if expected in (PREDICTIONS, FACTS) else "documents"
-        return f" (it looks like {'documents' if found in LAYOUTS else found}, not {other})"
-    if layout != LAYOUTS[found]:
-        return f" (it looks like {found}'s documents, but {layout}; the reader {found} wants {LAYOUTS[found]})"
-    return f" (it looks like {found}'s documents: use --reader {found}, or data.reader={found} in a config)"
+    if content not in LAYOUTS or expected in (PREDICTIONS, FACTS):
+        wanted = expected if expected in (PREDICTIONS, FACTS) else "documents"
+        return f" (it looks like {'documents' if content in LAYOUTS else content}, not {wanted})"
+    if layout != LAYOUTS[content]:
+        return f" (it looks like {content} documents, but {layout}; the reader {content} expects {LAYOUTS[content]})"
+    return f" (it looks like {content} documents: use --reader {content}, or data.reader={content} in a config)"
 
 
-def looks_like(start: str) -> tuple[str | None, str]:
-    """What a file that begins with `start` holds (a reader's documents, PREDICTIONS, FACTS; None where that is unknown)
-    and how it is laid out."""
+def recognize(start: str) -> tuple[str | None, str]:
+    """The content and the layout of a file that begins with `start`.
+
+    content: the name of the reader for its documents, PREDICTIONS, FACTS or "a zip archive"; None if unknown.
+    layout:  LIST, LINES or MULTILINE; "" for a zip archive.
+    """
     if PAIR.match(start):
         return "gda" if "\tGene\t" in start else "cdr", LINES
     if start.startswith("PK\x03\x04"):
         return "a zip archive", ""
-    first, *more = start.split("\n", 1)
-    layout = LIST if start.startswith("[") else LINES if first.rstrip().endswith("}") or not more else SPREAD
+    first_line, *rest = start.split("\n", 1)
+    layout = LIST if start.startswith("[") else LINES if first_line.rstrip().endswith("}") or not rest else MULTILINE
     keys = set(re.findall(r'"(\w+)"\s*:', start)) if start.startswith(("[", "{")) else set()
     if {"h_idx", "t_idx"} <= keys:
         return PREDICTIONS, layout

@@ -1,7 +1,7 @@
-"""What passes between the stages of the network: the Batch that data makes, the ModelOutput that losses read.
+"""The tensors that pass between the stages of the network: Batch, the model's input, and ModelOutput, the loss's input.
 
-Neither knows where it comes from. Indices are flat: documents, windows, tokens, mentions, entities and pairs of the
-whole batch are numbered through, so that every stage is a few gathers and matrix products, whatever the batch holds.
+Indices are flat: the documents, windows, tokens, mentions, entities and pairs of a batch are each numbered across the
+whole batch. So every stage is a few gathers and matrix products, however many documents the batch holds.
 """
 
 from dataclasses import dataclass, fields, replace
@@ -13,42 +13,44 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Batch:
-    """Some documents as index tensors. All tensors are int64 unless said otherwise.
+    """A batch of documents as index tensors, int64 unless another type is given.
 
-    A document longer than the encoder's limit is read through several overlapping windows; a shorter one is one window.
-    "Window tokens" are the tokens of all windows laid end to end, "document tokens" those of all documents: no padding.
+    A document longer than the encoder's limit is read through several overlapping windows, any other through one.
+    "Window tokens" are the tokens of all windows, concatenated without padding; "document tokens" are those of all
+    documents. A "row" is one row of the attention matrix: what the start marker of a mention attends to in one window.
 
-    input_ids:       [window tokens] token ids, with each window's own [CLS] and [SEP].
+    input_ids:       [window tokens] token ids, including the [CLS] and [SEP] added to each window.
     position_ids:    [window tokens] position of each token in its window, from 0.
-    window_lengths:  tokens of each window (host integers, as are the other `*_lengths` and `*_counts`).
-    merge_source:    [merged] window tokens that stand for document tokens ...
-    merge_target:    [merged] ... and the document tokens that they stand for; a document token read by two windows is
-                     the mean of both, one read by none is zero.
-    document_lengths: tokens of each document, [CLS] and [SEP] included.
-    row_token:       [rows] window tokens whose attention is read: every window's copy of every mention's marker,
-                     window by window.
+    window_lengths:  number of tokens in each window (Python integers, like the other `*_lengths` and `*_counts`).
+    merge_source:    [merged] window tokens that are copies of document tokens ...
+    merge_target:    [merged] ... and the document token of each; a document token is the mean of its copies, and zero
+                     if no window covers it.
+    document_lengths: number of tokens in each document, [CLS] and [SEP] included.
+    row_token:       [rows] the window token whose attention the row holds: a start marker. Ordered by window; a marker
+                     that two windows cover has a row in each.
     row_mention:     [rows] the mention of each row.
-    row_start:       [rows] where, in its document, column `row_skip` of the row's window stands.
-    row_skip:        [rows] leading columns of the row's window that are not the document's (a [CLS] of its own).
-    row_length:      [rows] columns of the row's window that are the document's.
-    row_counts:      rows of each window.
-    mention_token:   [mentions] the document token that represents each mention: its start marker. Mentions that the
-                     length limit cut off are not here.
+    row_start:       [rows] the position in the document of the window's first document token (column `row_skip`).
+    row_skip:        [rows] leading columns that are no document tokens (a [CLS] added to the window).
+    row_length:      [rows] columns that are document tokens, from column `row_skip` on.
+    row_counts:      number of rows in each window.
+    mention_token:   [mentions] the document token that represents each mention: its start marker. Mentions beyond the
+                     length limit are left out.
     mention_entity:  [mentions] the entity of each mention.
     mention_split:   [mentions] bool, True where the mention's document is read through several windows.
-    entity_counts:   entities of each document.
-    context_first:   [contexts] the unordered entity pairs, first < second: head -> tail and tail -> head share the
-    context_second:  [contexts] context that both attend to.
-    context_counts:  contexts of each document.
-    pair_head:       [pairs] the head entity of each pair to classify ...
+    entity_counts:   number of entities in each document.
+    context_first:   [contexts] the smaller entity of each unordered entity pair, whose localized context the pairs
+                     head -> tail and tail -> head share ...
+    context_second:  [contexts] ... and the larger one.
+    context_counts:  number of contexts in each document.
+    pair_head:       [pairs] the head entity of each candidate pair ...
     pair_tail:       [pairs] ... its tail entity ...
     pair_context:    [pairs] ... and its context.
-    pair_counts:     pairs of each document.
-    labels:          [pairs, relations] bool, True where the relation holds; an NA pair is an all-False row. None for
-                     unlabeled documents.
+    pair_counts:     number of pairs in each document.
+    labels:          [pairs, relations] bool, True where the relation holds; an NA pair is an all-False row. None if
+                     any document is unlabeled.
     titles:          the documents' titles, for messages and predictions.
-    read:            what the encoder says of the windows, where it has read them already (see `Encoder.read`): hidden
-                     states [window tokens, hidden] and attention [rows, heads, longest window].
+    encoded:         the encoder's output for these windows if it has been computed already (see `Encoder.read`): hidden
+                     states [window tokens, hidden] and attention [rows, heads, longest window]. None otherwise.
     """
 
     input_ids: Tensor
@@ -76,30 +78,31 @@ class Batch:
     pair_counts: tuple[int, ...]
     labels: Tensor | None
     titles: tuple[str, ...]
-    read: tuple[Tensor, Tensor] | None = None
+    encoded: tuple[Tensor, Tensor] | None = None
 
-    def _map(self, change: str, *arguments: object, **keywords: object) -> "Batch":
+    def _map(self, method: str, *arguments: object, **keywords: object) -> "Batch":
+        """A copy in which every tensor field is the result of calling its `method`."""
         values = {f.name: getattr(self, f.name) for f in fields(self)}
-        moved = {k: getattr(v, change)(*arguments, **keywords) for k, v in values.items() if isinstance(v, Tensor)}
-        return replace(self, **moved)
+        mapped = {k: getattr(v, method)(*arguments, **keywords) for k, v in values.items() if isinstance(v, Tensor)}
+        return replace(self, **mapped)
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> "Batch":
-        """The same batch with its tensors on `device`."""
+        """A copy with the tensors on `device`."""
         return self._map("to", device, non_blocking=non_blocking)
 
     def pin_memory(self) -> "Batch":
-        """The same batch in page-locked memory (called by the DataLoader)."""
+        """A copy in page-locked memory; the DataLoader calls this method."""
         return self._map("pin_memory")
 
 
 @dataclass(frozen=True)
 class ModelOutput:
-    """What a model says of a batch.
+    """What a model computes for the pairs of a batch.
 
-    logits: [pairs, outputs] as many columns as the loss declared.
+    logits: [pairs, outputs]; the loss declares the number of outputs.
     head:   [pairs, groups, block] the head side of the grouped bilinear classifier, and
-    tail:   [pairs, groups, block] its tail side. A pair's representation is the outer product of both, group by group
-            ([pairs, groups * block * block]), which is never laid out; None where a model has no such thing.
+    tail:   [pairs, groups, block] its tail side. A pair's representation is their outer product in each group,
+            [pairs, groups * block * block], which is never held in memory. None for a model without such a classifier.
     """
 
     logits: Tensor
@@ -107,17 +110,17 @@ class ModelOutput:
     tail: Tensor | None = None
 
     def at_least_float32(self) -> "ModelOutput":
-        """The same output with no tensor in half precision."""
+        """A copy with half-precision tensors converted to float32; wider ones stay as they are."""
 
-        def up(tensor: Tensor) -> Tensor:
+        def widen(tensor: Tensor) -> Tensor:
             return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
 
         values = {f.name: getattr(self, f.name) for f in fields(self)}
-        return ModelOutput(**{name: up(value) for name, value in values.items() if value is not None})
+        return ModelOutput(**{name: widen(value) for name, value in values.items() if value is not None})
 
 
 def even_slices(length: int, size: int) -> list[slice]:
-    """Slices of at most `size` that cover `length`: as few as possible, but one, and alike in length."""
+    """The fewest slices of at most `size` that cover range(length), equal in length to within 1; at least one slice."""
     count = max(1, -(-length // size))
     ends = [length * i // count for i in range(count + 1)]
     return [slice(start, end) for start, end in pairwise(ends)]

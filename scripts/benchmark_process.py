@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from docre.core.memory import largest_resident, proc_status
+from docre.core.memory import peak_resident_memory, proc_status
 from docre.errors import DocreError
 
 
@@ -23,7 +23,7 @@ def forget_peak(device: torch.device) -> None:
 
 def resident() -> float:
     """MB of resident memory now."""
-    return proc_status("VmRSS") or largest_resident()
+    return proc_status("VmRSS") or peak_resident_memory()
 
 
 class Worker:

@@ -8,7 +8,7 @@ import numpy as np
 from benchmark_process import Worker
 from benchmark_workers import Settings, Subject
 
-from docre.data.features import Features, unordered
+from docre.data.features import Features, unordered_pairs
 
 MENTIONS = 2  # of each entity
 POSITIVES = 12  # labels of a document
@@ -40,7 +40,7 @@ def made_up(rng: random.Random, entities: int, tokens: int, relations: int) -> F
     """A document of random word pieces and random mentions; every ordered pair is a candidate."""
     starts = np.array([rng.randrange(1, tokens - 1) for _ in range(MENTIONS * entities)], dtype=np.int64)
     pairs = np.array([(h, t) for h in range(entities) for t in range(entities) if h != t], dtype=np.int64)
-    contexts, pair_context = unordered(pairs)
+    contexts, pair_context = unordered_pairs(pairs)
     labels = sorted({(rng.randrange(len(pairs)), rng.randrange(relations)) for _ in range(POSITIVES)})
     return Features(
         title="made up",

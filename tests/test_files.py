@@ -1,4 +1,4 @@
-"""Reading JSON: docre accepts what the standard library made strict accepts, and names what it refuses."""
+"""Reading JSON: docre accepts what a strict use of the standard library accepts, and reports the rest in one line."""
 
 import json
 import math
@@ -17,7 +17,7 @@ DEEP = 1024
 
 
 def integer(digits: str) -> int | float:
-    """Beyond 64 bits a float."""
+    """An integer, or a float if it needs more than 64 bits."""
     value = int(digits)
     return value if -(2**63) <= value < 2**64 else real(digits)
 
@@ -34,14 +34,14 @@ def refuse(constant: str) -> None:
 
 
 def strict(text: str):
-    """The value in a text by the standard library. Raises ValueError for all that is no JSON, surrogates included."""
+    """The value in a text, from the standard library. Raises ValueError for invalid JSON and for lone surrogates."""
     value = json.loads(text, parse_constant=refuse, parse_int=integer, parse_float=real)
     json.dumps(value, ensure_ascii=False).encode()
     return value
 
 
 def same(text: str) -> None:
-    """docre accepts `text` where the reference does, with the same value; else it says one line."""
+    """Check that docre reads the same value as the reference, or raises a one-line error where that raises."""
     for content in (text, text.encode("utf-8", "surrogatepass")):
         try:
             expected = strict(text)
@@ -92,13 +92,13 @@ def test_documents_with_any_damage(data):
     ],
     ids=lambda text: text[:20],
 )
-def test_what_is_no_json(text, tmp_path):
+def test_invalid_json(text, tmp_path):
     (tmp_path / "f").write_text(text)
     with pytest.raises(DocreError, match=f"^{tmp_path}/f: line 1: not valid JSON: "):
         read_json(tmp_path / "f")
 
 
-def test_what_is_json():
+def test_valid_json():
     assert parse_json('["\\\\ud83d", "\\ud83d\\ude00", "\x7f\u2028", -0, 1E+2]', "f") == [
         "\\ud83d",
         "😀",

@@ -1,4 +1,4 @@
-"""Folders are whole or not there, and a checkpoint of which a single byte is wrong is refused by name."""
+"""Folders are written completely or not at all, and a checkpoint with a single wrong byte is refused."""
 
 import hashlib
 import json
@@ -84,7 +84,7 @@ def test_a_damaged_checkpoint_is_refused_by_name(name, damage, saved, tmp_path):
 
 @pytest.mark.parametrize("name", ["../outside.txt", "encoder/../../outside.txt", "/etc/hostname"])
 def test_a_manifest_leads_nowhere_else(name, saved, tmp_path, monkeypatch):
-    """Names in it are compared with what is in the folder, and never opened."""
+    """Names in the manifest are only compared with the files in the folder; none is opened by such a name."""
     folder = Path(shutil.copytree(saved, tmp_path / "c"))
     (tmp_path / "outside.txt").write_text("outside")
     manifest = json.loads((folder / "manifest.json").read_text())
@@ -112,7 +112,7 @@ def test_what_people_add_to_a_checkpoint_is_no_damage(saved, tmp_path):
 
 @pytest.mark.parametrize("limit", [0, 100, 3000, 50_000])
 def test_a_full_disk_leaves_the_old_checkpoint(limit, predictor, saved, tmp_path):
-    """No file may grow beyond so many bytes: the writes fail as on a full disk."""
+    """A limit on file size (RLIMIT_FSIZE) makes writes fail as on a full disk."""
     folder = Path(shutil.copytree(saved, tmp_path / "run" / "best"))
     before = snapshot(tmp_path)
     assert max(map(len, before.values())) > limit
@@ -131,9 +131,9 @@ def test_a_full_disk_leaves_the_old_checkpoint(limit, predictor, saved, tmp_path
 
 @pytest.mark.parametrize("call", range(1, 60))
 def test_the_folder_is_whole_whichever_call_fails(call, tmp_path, monkeypatch):
-    """Each system call that write_folder makes fails once: the old content is there, or the new, and can be checked.
+    """Each system call of write_folder fails once: the folder then has its complete old or its complete new content.
 
-    Between its two renames alone neither is, and a run that is killed there writes the checkpoint again.
+    The exception is the moment between its two renames: the folder is missing, and a resumed run writes it again.
     """
 
     def fill(value: int):

@@ -1,4 +1,4 @@
-"""One format taken for another: the error says what the file looks like and how to read it."""
+"""A file in another format than expected: the error names the format it seems to have, and how to read it."""
 
 import json
 
@@ -10,7 +10,7 @@ from docre.data.readers.docred import to_json, write_docred
 from docre.documents import Prediction
 from docre.errors import DocreError
 from docre.evaluation import read_fact_file, read_submission, write_submission
-from docre.formats import FACTS, PREDICTIONS, START, hint
+from docre.formats import FACTS, PREDICTIONS, SAMPLE_SIZE, hint
 from tests.tiny import random_documents
 
 OWN = {"title": "t", "text": "Ada in London", "entities": [{"mentions": [[0, 3]]}, {"mentions": [[7, 13]]}]}
@@ -34,7 +34,7 @@ def files(tmp_path):
     return tmp_path
 
 
-USE = "(it looks like {0}'s documents: use --reader {0}, or data.reader={0} in a config)"
+USE = "(it looks like {0} documents: use --reader {0}, or data.reader={0} in a config)"
 
 
 @pytest.mark.parametrize("reader", ["docred", "docgnre", "jsonl", "cdr", "gda"])
@@ -53,14 +53,14 @@ def test_documents_of_another_reader(files, file, reader):
 @pytest.mark.parametrize(
     ("file", "what"), [("predictions", "predictions"), ("facts", "training facts"), ("result.zip", "a zip archive")]
 )
-def test_what_is_no_documents(files, file, what, reader):
+def test_files_that_hold_no_documents(files, file, what, reader):
     with pytest.raises(DocreError, match=rf"\(it looks like {what}, not documents\)$"):
         read(files / file, reader)
 
 
 @pytest.mark.parametrize("read_it", [read_submission, read_fact_file])
 @pytest.mark.parametrize("file", ["docred", "jsonl", "predictions", "facts"])
-def test_what_is_no_predictions_or_facts(files, file, read_it):
+def test_files_that_hold_no_predictions_or_facts(files, file, read_it):
     expected = PREDICTIONS if read_it is read_submission else FACTS
     if file == expected.split()[-1]:
         assert read_it(files / file)
@@ -78,11 +78,11 @@ def test_what_is_no_predictions_or_facts(files, file, read_it):
         (
             "\n".join(json.dumps(to_json(d)) for d in random_documents(2)),
             "docred",
-            "one document a line",
+            "one document per line",
             "one JSON list",
         ),
-        (json.dumps([OWN, OWN]), "jsonl", "one JSON list", "one document a line"),
-        (json.dumps(OWN, indent=1), "jsonl", "a document on several lines", "one document a line"),
+        (json.dumps([OWN, OWN]), "jsonl", "one JSON list", "one document per line"),
+        (json.dumps(OWN, indent=1), "jsonl", "a document on several lines", "one document per line"),
     ],
 )
 @pytest.mark.parametrize("given", ["docred", "jsonl"])
@@ -90,7 +90,7 @@ def test_another_layout(tmp_path, text, reader, layout, wanted, given):
     (tmp_path / "f").write_text(text)
     with pytest.raises(DocreError) as error:
         read(tmp_path / "f", given)
-    expected = f"(it looks like {reader}'s documents, but {layout}; the reader {reader} wants {wanted})"
+    expected = f"(it looks like {reader} documents, but {layout}; the reader {reader} expects {wanted})"
     assert str(error.value).endswith(expected)
 
 
@@ -102,8 +102,8 @@ def test_no_hint_for_anything_else(tmp_path, content):
 
 
 def test_only_the_start_is_read(tmp_path):
-    """A long text before the first telling key hides it: no hint, and no time lost."""
-    (tmp_path / "f").write_text(json.dumps(OWN | {"title": "x" * START}) + "\n{")
+    """A key beyond the sample gives no hint, and costs no time."""
+    (tmp_path / "f").write_text(json.dumps(OWN | {"title": "x" * SAMPLE_SIZE}) + "\n{")
     with pytest.raises(DocreError, match=r"not valid JSON: [^()]*$"):
         read(tmp_path / "f")
 
@@ -115,6 +115,6 @@ def test_the_damaged_file_of_the_right_reader_gets_no_hint(files):
 
 
 def test_gold_in_another_format(files):
-    """From the command line."""
+    """The same hint from the command line."""
     with pytest.raises(DocreError, match="--reader jsonl"):
         evaluate.main(["--predictions", str(files / "predictions"), "--gold", str(files / "jsonl")])

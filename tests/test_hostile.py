@@ -106,7 +106,7 @@ def use(config: Config, tokenizer, encoder: Path) -> None:
     predictor = Predictor(config, corpus.schema, tokenizer, tiny_bert())
     features = {split: predictor.featurize(getattr(corpus, split)) for split in ("train", "dev", "test")}
     for some in features.values():
-        for part in predictor.limits.parts(some):
+        for part in predictor.limits.split_batch(some):
             predictor.collate(part)
     assert all("\n" not in line for line in warnings(corpus, features, config))
     trainer = Trainer(predictor, features["train"], Accelerator(cpu=True))

@@ -80,6 +80,6 @@ def test_a_loss_of_ones_own_is_one_file(encoder, tmp_path, monkeypatch):
         assert losses[-1] < losses[0]
         assert checkpoint.load(tmp_path / "run", device="cpu").loss.weight == 2.0
     finally:  # other tests run over the registry
-        LOSSES.forget("of_my_own")
+        LOSSES.unregister("of_my_own")
         for module in ("somebodys_losses.mine", "somebodys_losses"):
             sys.modules.pop(module)

@@ -51,7 +51,7 @@ def config(tmp_path, tiny_encoder):
         return write_config(tmp_path / "c.yaml", tmp_path, tiny_encoder, training=training, **changes)
 
     yield make
-    LOSSES.forget("bad")
+    LOSSES.unregister("bad")
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ def test_out_of_memory_when_predicting(config, monkeypatch, tmp_path):
 
 
 def test_other_errors_are_not_taken_for_it():
-    from docre.core.memory import enough_memory_for
+    from docre.data.memory import enough_memory_for
 
     with pytest.raises(RuntimeError, match="shapes"), enough_memory_for(None, "training"):  # type: ignore[arg-type]
         raise RuntimeError("shapes cannot be multiplied")
@@ -173,9 +173,9 @@ def test_each_oddity_is_warned_of_once(config, capsys, tmp_path):
     train.main(["--config", str(config(loss={"name": "atl"}, data=data))])
     warnings = [line for line in capsys.readouterr().err.splitlines() if line.startswith("docre: warning: ")]
     expected = [
-        "1 dev documents are in the training set too, word for word: 'doc 0'",
+        "1 dev documents are also in the training set, word for word: 'doc 0'",
         "the test documents have no labels: they are predicted, not scored",
-        "2 test documents are in the training set too, word for word: 'doc 0', 'doc 1'",
+        "2 test documents are also in the training set, word for word: 'doc 0', 'doc 1'",
         "of the train documents",
         "of the test documents",
     ]

@@ -1,4 +1,4 @@
-"""What people call: predict from Python and from the command line, whatever they give it and however many at once."""
+"""Prediction from Python and from the command line: every form of input, several threads, warnings."""
 
 import json
 import subprocess
@@ -30,7 +30,7 @@ NAMES = {"P1": "capital of", "P2": "born in"}
 
 
 def make(encoder: Path, **changes) -> Predictor:
-    """A model with random weights that predicts a good deal, with dropout while it is trained."""
+    """A model with random weights that predicts many triples; it has dropout, active in training mode only."""
     values = {
         "output": "o",
         "data": {"train": "t", "max_tokens": 40},
@@ -50,7 +50,7 @@ def model(tiny_encoder) -> Predictor:
 
 @pytest.fixture(scope="module")
 def saved(model, tmp_path_factory) -> Path:
-    """The model as a checkpoint."""
+    """The model saved as a checkpoint."""
     folder = tmp_path_factory.mktemp("checkpoint") / "tiny"
     checkpoint.save(model, folder)
     return folder
@@ -58,7 +58,7 @@ def saved(model, tmp_path_factory) -> Path:
 
 @pytest.mark.parametrize(("precision", "rounds"), [("fp32", 20), ("bf16", 3)])
 def test_threads_share_one_model(model, saved, precision, rounds):
-    """Each thread takes the documents in its own order, some of them in tiles of pairs."""
+    """Each thread predicts the documents in its own order; some are split into tiles of pairs."""
     documents = random_documents(3, sentences=2) + random_documents(1, seed=1, entities=7, sentences=9)
     changes = [f"training.precision={precision}", "evaluation.max_pairs_per_batch=20", "evaluation.batch_size=2"]
     expected = docre.load(saved, "cpu", changes).predict(documents)
@@ -128,15 +128,15 @@ def test_predict_takes_documents_in_every_form(model, tmp_path):
     [
         (3, "expected documents, each a docre.Document, or a dict .* or the path of a file; got an integer"),
         (None, "or the path of a file; got nothing"),
-        (["a.json"], "document 0: expected a docre.Document, or a dict .*, got a text"),
+        (["a.json"], "document 0: expected a docre.Document, or a dict .*, got a string"),
         ({"title": "x"}, "document 0: expected .* got an object without these"),
         (
             [{"text": "a", "entities": []}, {"text": 3}],
-            "document 1: document: expected a text in 'text', got an integer",
+            "document 1: document: expected a string in 'text', got an integer",
         ),
         (
             {"sents": [], "vertexSet": [], "title": 3},
-            "document 0: document: expected a text in 'title', got an integer",
+            "document 0: document: expected a string in 'title', got an integer",
         ),
         (
             {"sents": [["a"]], "vertexSet": [[{"name": "a", "sent_id": 1, "pos": [0, 1]}]]},
@@ -199,7 +199,7 @@ def test_from_python_they_are_told_apart_by_position(model):
 
 
 def with_unknown(documents: list[Document]) -> list[Document]:
-    """Documents of which two have a label of a relation that the model does not know."""
+    """Copies of documents in which two have a label whose relation the model does not know."""
     changed = [replace(d, triples=[*d.triples, Triple(0, 1, "X9"), Triple(0, 1, "X9")]) for d in documents[:2]]
     return [*changed, *documents[2:]]
 
@@ -231,7 +231,7 @@ def test_evaluate_counts_unknown_relations_as_missed(model, saved, tmp_path, cap
 
 @pytest.fixture
 def short(tiny_encoder) -> Predictor:
-    """A model whose documents end after 40 tokens."""
+    """A model with a length limit of 40 tokens."""
     return make(tiny_encoder)
 
 
@@ -243,15 +243,15 @@ def test_what_lies_beyond_the_limit_is_said_once(short):
     entities = sum(len(d.entities) - len(set(f.mention_entity)) for d, f in zip(documents, features, strict=True))
     assert len(cut) == 5 and entities
     expected = (
-        f"5 of 7 documents are longer than 40 tokens; what lies beyond is not read: {sum(f.cut_mentions for f in cut)} "
-        f"mentions, all mentions of {entities} entities among them ('doc 0', 'doc 1', 'doc 2', 'doc 3', 'doc 4'); "
+        f"5 of 7 documents are longer than 40 tokens; the rest is not read: {sum(f.cut_mentions for f in cut)} "
+        f"mentions, which include all mentions of {entities} entities ('doc 0', 'doc 1', 'doc 2', 'doc 3', 'doc 4'); "
         f"evaluation.max_tokens={longest} reads them whole"
     )
     for use in (short.predict, lambda documents: margin_table(short, documents)):
-        with warnings.catch_warnings(record=True) as said:
+        with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             use(documents)
-        assert [str(one.message) for one in said] == [expected] and said[0].category is DocreWarning
+        assert [str(warning.message) for warning in caught] == [expected] and caught[0].category is DocreWarning
     whole = make_longer(short, longest)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -262,7 +262,7 @@ def test_what_lies_beyond_the_limit_is_said_once(short):
 
 
 def make_longer(model: Predictor, tokens: int) -> Predictor:
-    """The same model that reads so many tokens."""
+    """The same model with a length limit of `tokens`."""
     config = model.config.model_copy(
         update={"evaluation": model.config.evaluation.model_copy(update={"max_tokens": tokens})}
     )
@@ -281,7 +281,7 @@ def test_commands_take_the_limit(short, tmp_path):
     write_docred(tmp_path / "d.json", random_documents(3, sentences=8))
     command = ["--checkpoint", str(tmp_path / "model"), "--input", str(tmp_path / "d.json")]
     command += ["--output", str(tmp_path / "r.json")]
-    with pytest.warns(DocreWarning, match="3 of 3 documents are longer than 40 tokens; what lies beyond is not read: "):
+    with pytest.warns(DocreWarning, match="3 of 3 documents are longer than 40 tokens; the rest is not read: "):
         predict.main(command)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -290,8 +290,8 @@ def test_commands_take_the_limit(short, tmp_path):
 
 def test_a_command_prints_a_warning_as_one_line():
     code = (
-        "import warnings; from docre import cli; from docre.errors import DocreWarning\n"
-        "cli.run(lambda _: [warnings.warn('odd', category) for category in (DocreWarning, UserWarning)])"
+        "import warnings; from docre.core import cli; from docre.errors import DocreWarning\n"
+        "cli.run(lambda: [warnings.warn('odd', category) for category in (DocreWarning, UserWarning)])"
     )
     child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
     first, second = child.stderr.splitlines()
@@ -299,7 +299,7 @@ def test_a_command_prints_a_warning_as_one_line():
 
 
 def test_long_documents_are_read_through_more_windows(model):
-    """What the last sentence says is seen: changed there, the predictions change; entities there have a place."""
+    """Changing the last sentence changes the predictions, and mentions in it are kept."""
     text = [[WORDS[(7 * s + i) % 60] for i in range(6)] for s in range(60)]
     entities = [Entity((Mention("x", s, 0, 1),)) for s in (0, 30, 59)]
     document = Document("long", text, entities)

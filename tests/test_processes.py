@@ -122,7 +122,7 @@ def test_a_mistake_of_another_process_alone_is_said_too(corpus, tmp_path):
         ["--config", str(path), "training.epoch=1"],
         tmp_path / "out.txt",
         environment={"RANK": "1"},
-        prepare=lambda: setattr(cli, "PATIENCE", 0.1),
+        prepare=lambda: setattr(cli, "GRACE_PERIOD", 0.1),
     )
     assert child.wait() == 2 and "docre: error: " in child.text()
 

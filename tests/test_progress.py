@@ -1,4 +1,4 @@
-"""Progress: a bar on a terminal, in a log file a line a minute at most."""
+"""Progress: a bar on a terminal, and at most one line per minute in a log file."""
 
 import io
 import sys
@@ -11,7 +11,7 @@ from tests.conftest import ROOT
 
 @pytest.fixture
 def clock(monkeypatch) -> list[float]:
-    """The time that docre.progress sees, in seconds."""
+    """The time that docre.core.progress sees, in seconds; a list of one number, which the test sets."""
     now = [0.0]
     monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
     return now

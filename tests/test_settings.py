@@ -1,10 +1,10 @@
-"""Configs: strict keys, extends, overrides, and every YAML that is shipped."""
+"""Configs: strict keys, `extends`, overrides, and all YAML files in configs/."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from docre.config.loading import collect, describe, load_config, merge, parse_yaml, to_yaml
+from docre.config.loading import describe_keys, load_config, merge, parse_overrides, parse_yaml, to_yaml
 from docre.config.schema import Config
 from docre.data.readers import READERS
 from docre.documents import LabelStatistics
@@ -29,7 +29,7 @@ def test_shipped_configs_name_things_that_exist(path, tmp_path):
 
 
 def test_published_settings():
-    """What ATLOP (Zhou et al. 2021) and the ATGL paper publish."""
+    """The hyperparameters published for ATLOP (Zhou et al. 2021) and ATGL."""
     atlop = load_config(ROOT / "configs/redocred_bert_atl.yaml")
     assert (atlop.encoder.name, atlop.encoder.averaged_layers, atlop.loss.name) == ("bert-base-cased", 1, "atl")
     assert (atlop.training.batch_size, atlop.training.encoder_lr, atlop.training.head_lr) == (4, 5e-5, 1e-4)
@@ -80,7 +80,7 @@ def test_bad_yaml(text, message):
 
 
 def test_every_key_is_explained():
-    keys = {key: text for key, _, text in describe()}
+    keys = {key: text for key, _, text in describe_keys()}
     assert all(keys.values())
     for key in ("seed", "data.train", "encoder.name", "loss.name", "training.encoder_lr", "evaluation.top_k"):
         assert key in keys
@@ -94,7 +94,7 @@ def test_merge_with_itself_or_nothing_changes_nothing(values):
 @given(st.text(max_size=40))
 def test_any_override_is_an_error_of_one_line_or_a_value(text):
     try:
-        collect([f"training.epochs={text}"])
+        parse_overrides([f"training.epochs={text}"])
     except DocreError as error:
         assert "\n" not in str(error)
 

@@ -142,7 +142,7 @@ def test_the_table(tmp_path, capsys, tiny_encoder):
 def test_nothing_at_all(tmp_path, capsys):
     (tmp_path / "f.json").write_text("[]")
     stats.main([str(tmp_path / "f.json")])
-    assert "1  file without documents, as in this one" in capsys.readouterr().out
+    assert "1  file without documents, as in this file" in capsys.readouterr().out
 
 
 def test_a_limit_too_small_is_an_error(tmp_path):

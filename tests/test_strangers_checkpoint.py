@@ -1,5 +1,5 @@
-"""A checkpoint from a stranger: nothing that comes with it is run, it costs no more than its weights, and what is wrong
-with it is one line."""
+"""Untrusted checkpoints: loading runs no code that comes with them, takes no more memory than their weights, and
+reports every defect in one line."""
 
 import json
 import resource
@@ -36,7 +36,7 @@ CODE = "from pathlib import Path\nPath({marker!r}).touch()\n"
 
 @pytest.fixture
 def model(tiny_encoder, tmp_path) -> Path:
-    """The folder of a checkpoint in `incoming`, with documents beside it."""
+    """A checkpoint folder in `incoming`, with a file of documents beside it."""
     values = {
         "output": "run",
         "data": {"train": "train.json"},
@@ -56,7 +56,7 @@ def model(tiny_encoder, tmp_path) -> Path:
 
 
 def change_json(path: Path, **values) -> None:
-    """Set keys of a JSON object, as somebody who also makes the manifest anew."""
+    """Set keys of the object in a JSON file; the caller rewrites the manifest, as an attacker would."""
     path.write_text(json.dumps(json.loads(path.read_text()) | values))
 
 
@@ -86,7 +86,7 @@ def run_command(name: str, model: Path, *more: str) -> None:
 
 @pytest.fixture
 def evil(model, monkeypatch) -> Path:
-    """A module that comes with the checkpoint and is named in its config; the file that it makes when it is run."""
+    """A module that comes with the checkpoint and is named in its config; returns the file that running it creates."""
     marker = model.parent.parent / "ran"
     (model.parent / "evil.py").write_text(CODE.format(marker=str(marker)))
     change_config(model, plugins=["incoming.evil"])
@@ -98,7 +98,7 @@ def evil(model, monkeypatch) -> Path:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_no_command_imports_what_a_checkpoint_names(name, model, evil):
-    """A checkpoint that names plugins and needs none of them loads, without them."""
+    """A checkpoint that names plugins but needs none of them loads without importing them."""
     run_command(name, model)
     assert not evil.exists()
     run_command(name, model, "--plugins", "incoming.evil")
@@ -106,7 +106,7 @@ def test_no_command_imports_what_a_checkpoint_names(name, model, evil):
 
 
 def test_a_run_that_goes_on_imports_what_its_command_names_only(model, evil, tiny_encoder, tmp_path):
-    """The saved config of a run folder from elsewhere is compared with, not obeyed."""
+    """The saved config of a foreign run folder is only compared with; its plugins are not imported."""
     write_docred(tmp_path / "train.json", random_documents(4))
     keys = ["data.train=" + str(tmp_path / "train.json"), "training.epochs=1", f"output={tmp_path / 'run'}"]
     own = tmp_path / "own.yaml"
@@ -133,7 +133,7 @@ READERS.register("strangers_reader")(lambda path: read_docred(path))
 
 @pytest.fixture
 def needed(model, monkeypatch):
-    """The checkpoint needs the plugin `strangers_plugin`."""
+    """Makes the checkpoint need the plugin `strangers_plugin`."""
     (model.parent.parent / "strangers_plugin.py").write_text(PLUGIN)
     change_config(model, plugins=["strangers_plugin"], loss={"name": "strangers_loss"})
     monkeypatch.syspath_prepend(model.parent.parent)
@@ -141,7 +141,7 @@ def needed(model, monkeypatch):
     sys.modules.pop("strangers_plugin", None)
     for registry, name in ((LOSSES, "strangers_loss"), (READERS, "strangers_reader")):
         if name in registry:
-            registry.forget(name)
+            registry.unregister(name)
 
 
 def test_a_plugin_that_is_needed_is_asked_for_by_name(model, needed):
@@ -172,7 +172,7 @@ def test_a_plugin_that_does_not_exist_is_one_line(wrong, model):
 
 @pytest.mark.parametrize("key", ["auto_map", "_attn_implementation", "attn_implementation", "quantization_config"])
 def test_keys_that_name_code_or_kernels_are_dropped(key, model, monkeypatch):
-    """Neither a prompt nor an import; the checkpoint is what it is without them."""
+    """Such keys cause neither a prompt nor an import, and the checkpoint loads as it would without them."""
     monkeypatch.setattr("builtins.input", lambda *_: pytest.fail("asked at the prompt"))
     marker = model.parent / "ran"
     (model / "encoder" / "evil.py").write_text(CODE.format(marker=str(marker)) + "class Evil: pass\n")
@@ -320,7 +320,7 @@ def test_a_runs_best_checkpoint_is_no_link_out_of_it(model, tmp_path):
 
 
 def test_the_report_of_a_strangers_checkpoint_reads_no_file_that_it_names(model, tmp_path):
-    """Neither the test set that its config names, nor from a run folder whose digests do not prove it."""
+    """Neither the test set that its config names, nor files of a run folder whose digests do not match."""
     secret = tmp_path / "secret.json"
     write_docred(secret, random_documents(2))
     change_config(model, data={"train": str(secret), "test": str(secret)})
@@ -353,17 +353,17 @@ def test_a_calibration_is_for_the_weights_that_it_was_made_for(model, tiny_encod
 
 
 def test_what_is_loaded_is_what_was_saved(model):
-    """The checks leave nothing on the meta device, nor as it was drawn."""
+    """The checks leave no tensor on the meta device, and none with its initial random values."""
     predictor = docre.load(model)
     saved = load_file(model / "model.safetensors")
-    loaded = checkpoint.modules(predictor.model, predictor.loss).state_dict()
+    loaded = checkpoint.modules_with_weights(predictor.model, predictor.loss).state_dict()
     assert saved.keys() == loaded.keys() and all(torch.equal(saved[name], loaded[name]) for name in saved)
     assert not any(buffer.is_meta for buffer in predictor.model.buffers())
     assert np.isfinite([p.margin for p in chain.from_iterable(predictor.predict(random_documents(3)))]).all()
 
 
 def test_the_command_line_says_it_in_one_line(model):
-    """As a user sees it: no traceback, exit code 2, nothing written, nothing run."""
+    """The command line shows no traceback, exits with code 2, writes nothing, and runs no foreign code."""
     marker = model.parent.parent / "ran"
     (model / "evil.py").write_text(CODE.format(marker=str(marker)))
     change_config(model, plugins=["incoming.model.evil"], loss={"name": "theirs"})

@@ -192,7 +192,7 @@ def test_how_a_checkpoint_predicts_may_be_changed(run, corpus, tmp_path, capsys)
     found = [(p.title, p.head, p.tail) for p in chain.from_iterable(model.predict(docre.read(corpus / "test.json")))]
     assert found and len(found) == len(set(found))
     for wrong, message in (
-        ("loss.alpha=3", r"loss\.alpha: part of what was trained"),
+        ("loss.alpha=3", r"loss\.alpha: fixed by training"),
         ("evaluation.batch_size=0", r"evaluation\.batch_size: input should be greater"),
         ("evaluation.size=1", r"unknown key 'evaluation\.size'"),
         ("top_k", "expected key=value"),

@@ -2,12 +2,12 @@
 
 import argparse
 
-from docre.config.loading import describe, load_config
+from docre.config.loading import describe_keys, load_config
 
 
 def main(arguments: list[str]) -> None:
     """Train as a config says."""
-    keys = "\n".join(f"  {key} (default: {default})\n      {text}" for key, default, text in describe())
+    keys = "\n".join(f"  {key} (default: {default})\n      {text}" for key, default, text in describe_keys())
     parser = argparse.ArgumentParser(
         prog="docre train",
         description="Train as a YAML file says, keep the best checkpoint by dev F1, run it on the test set. A run that "

@@ -1,1 +1,1 @@
-"""The config of a run: its keys, reading it from YAML and from the command line."""
+"""The config of a run: its schema, and loading it from YAML and command-line overrides."""

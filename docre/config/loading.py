@@ -1,4 +1,4 @@
-"""Reading configs: YAML files that may extend others, `key=value` overrides, and errors that name the key."""
+"""Loads configs: YAML files that may extend others, with `key=value` overrides, and errors that name the key."""
 
 import difflib
 import importlib
@@ -15,29 +15,29 @@ from docre.config.schema import Component, Config
 from docre.core.files import read_text
 from docre.errors import DocreError
 
-HALF_CHARACTER = re.compile("[\\ud800-\\udfff]")
-REPLACED = ("model", "loss")  # sections whose parameters go when their name changes
-# what of a checkpoint may be changed: keys that leave the trained model what it is
+SURROGATE = re.compile("[\\ud800-\\udfff]")
+COMPONENTS = ("model", "loss")  # sections whose parameters are dropped when their name changes
+# prefixes of the keys that may be overridden for a checkpoint, because they do not affect the trained model
 CHANGEABLE = ("evaluation.", "training.precision", "data.max_tokens", "encoder.implementation")
-LARGEST = 10_000  # values in a config, aliases written out
-LONGEST = 2**18  # characters of a config: YAML takes a hundred times as much memory as its text
+MAX_VALUES = 10_000  # in a config, with aliases expanded
+MAX_CHARACTERS = 2**18  # in a config; parsing YAML takes a hundred times as much memory as its text
 
 
 class Loader(yaml.SafeLoader):
-    """Safe YAML in which 5e-5 is a number, a key given twice is an error, aliases do not grow without limit, and texts
-    can be written and be file names."""
+    """A safe YAML loader that reads 5e-5 as a number, and refuses duplicate keys, more than MAX_VALUES values, and the
+    null character and surrogates, which cannot be in a file name or in UTF-8."""
 
     def get_single_node(self) -> yaml.Node | None:
         root = super().get_single_node()
-        if root is not None and expanded_size(root) > LARGEST:
+        if root is not None and expanded_size(root) > MAX_VALUES:
             raise yaml.constructor.ConstructorError(
-                None, None, f"more than {LARGEST} values, aliases written out", root.start_mark
+                None, None, f"more than {MAX_VALUES} values, with aliases expanded", root.start_mark
             )
         return root
 
     def construct_scalar(self, node: yaml.ScalarNode | yaml.MappingNode) -> Any:
-        if isinstance(node, yaml.ScalarNode) and ("\0" in node.value or HALF_CHARACTER.search(node.value)):
-            raise yaml.constructor.ConstructorError(None, None, "a character that no text may have", node.start_mark)
+        if isinstance(node, yaml.ScalarNode) and ("\0" in node.value or SURROGATE.search(node.value)):
+            raise yaml.constructor.ConstructorError(None, None, "a null character or a surrogate", node.start_mark)
         return super().construct_scalar(node)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
@@ -54,12 +54,12 @@ Loader.add_implicit_resolver(
 
 
 def expanded_size(node: yaml.Node) -> float:
-    """How many values a YAML node has with its aliases written out; infinity if it contains itself."""
+    """The number of values in a YAML node with its aliases expanded; infinity if it contains itself."""
     sizes: dict[int, float] = {}
 
     def size(node: yaml.Node) -> float:
         if id(node) not in sizes:
-            sizes[id(node)] = float("inf")  # what it is while it is looked at: met again, it is inside itself
+            sizes[id(node)] = float("inf")  # until it is known: a node that is met again before contains itself
             inner = node.value if isinstance(node, yaml.CollectionNode) else []
             children = [child for pair in inner for child in pair] if isinstance(node, yaml.MappingNode) else inner
             sizes[id(node)] = 1 + sum(map(size, children))
@@ -69,11 +69,11 @@ def expanded_size(node: yaml.Node) -> float:
 
 
 def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
-    """The config in a YAML file, with `key=value` overrides ("loss.alpha=6").
+    """The config in a YAML file, with `key=value` overrides applied ("loss.alpha=6").
 
-    `extends: FILE` in it (relative to the file) takes that config and changes it. The plugins that it names are
-    imported: a config that somebody gives by name is their own word, which one that comes with a checkpoint is not.
-    Raises DocreError, naming the file and the key, for anything that is not valid.
+    `extends: FILE` in it (relative to the file's folder) names a config whose values it inherits. Its plugins are
+    imported, since the user chose this config; for one that came with a checkpoint, use `read_config`. Raises
+    DocreError that names the file and the key if the config is not valid.
     """
     config = read_config(path, overrides)
     import_plugins(config.plugins, f"{path}: plugins")
@@ -81,12 +81,12 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
 
 
 def read_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
-    """`load_config` without importing the plugins: for the config of a run or a checkpoint, whoever it is from."""
-    return validate(override(read_yaml(path), overrides), str(path))
+    """`load_config` without importing the plugins: for configs of runs and checkpoints, which may be a stranger's."""
+    return validate(apply_overrides(read_yaml(path), overrides), str(path))
 
 
 def import_plugins(names: Sequence[str], where: str) -> None:
-    """Import Python modules, which register losses, models or readers. Raises DocreError that begins with `where`."""
+    """Import Python modules that register losses, models or readers. Raises DocreError that begins with `where`."""
     for name in names:
         if not all(part.isidentifier() for part in name.split(".")):
             raise DocreError(f"{where}: expected the name of a Python module, got {name!r}")
@@ -96,28 +96,30 @@ def import_plugins(names: Sequence[str], where: str) -> None:
             raise DocreError(f"{where}: cannot import {name!r}: {error}") from None
 
 
-def override(values: dict[str, Any], overrides: Sequence[str], allowed: tuple[str, ...] = ("",)) -> dict[str, Any]:
-    """The values with `key=value` overrides. Raises DocreError for one that is none, or whose key begins with nothing
-    that is allowed."""
+def apply_overrides(
+    values: dict[str, Any], overrides: Sequence[str], allowed: tuple[str, ...] = ("",)
+) -> dict[str, Any]:
+    """Plain config values with `key=value` overrides applied. Raises DocreError for an override without "=", and for
+    one that begins with none of the `allowed` prefixes."""
     for text in overrides:
         if "=" not in text:
-            raise DocreError(f"expected key=value (as loss.alpha=6), got {text!r}")
+            raise DocreError(f"expected key=value (for example loss.alpha=6), got {text!r}")
         if not text.startswith(allowed):
             key = text.partition("=")[0]
-            raise DocreError(f"{key}: part of what was trained; of a checkpoint only {', '.join(allowed)} may change")
-    return merge(values, collect(overrides))
+            raise DocreError(f"{key}: fixed by training; overrides of a checkpoint begin with {', '.join(allowed)}")
+    return merge(values, parse_overrides(overrides))
 
 
 def validate(values: dict[str, Any], where: str) -> Config:
-    """A Config of plain values; `where` begins the message of the DocreError for what is not valid."""
+    """The Config of plain values. Raises DocreError that begins with `where` for the first that is not valid."""
     try:
         return Config.model_validate(values)
     except ValidationError as error:
-        raise DocreError(f"{where}: {explain(error)}") from None
+        raise DocreError(f"{where}: {first_problem(error)}") from None
 
 
 def read_yaml(path: str | Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
-    """The mapping in a YAML file, over the one that it extends."""
+    """The mapping in a YAML file, merged into the one that it extends. `seen`: the files that extend this one."""
     path = Path(path)
     text = read_text(path)
     if path.resolve() in seen:
@@ -127,22 +129,22 @@ def read_yaml(path: str | Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
     if base is None:
         return values
     if not isinstance(base, str):
-        raise DocreError(f"{path}: extends: expected the name of a file, got {base!r}")
+        raise DocreError(f"{path}: extends: expected a file name, got {base!r}")
     return merge(read_yaml(path.parent / base, (*seen, path.resolve())), values)
 
 
 def parse_mapping(text: str, where: str) -> dict[str, Any]:
-    """The mapping of a YAML text. Raises DocreError that begins with `where` for anything else."""
+    """The mapping in a YAML text. Raises DocreError that begins with `where` if it holds none."""
     values = parse_yaml(text, where)
     if not isinstance(values, dict):
-        raise DocreError(f"{where}: expected keys and values, as in configs/quickstart.yaml")
+        raise DocreError(f"{where}: expected a mapping of keys to values, as in configs/quickstart.yaml")
     return values
 
 
 def parse_yaml(text: str, where: str) -> Any:
-    """The value of a YAML text. Raises DocreError that begins with `where` and names the line."""
-    if len(text) > LONGEST:
-        raise DocreError(f"{where}: {len(text):,} characters are too many for a config")
+    """The value in a YAML text. Raises DocreError that begins with `where` and names the line of a syntax error."""
+    if len(text) > MAX_CHARACTERS:
+        raise DocreError(f"{where}: {len(text):,} characters are too many for a config (at most {MAX_CHARACTERS:,})")
     try:
         return yaml.load(text, Loader)
     except yaml.MarkedYAMLError as error:
@@ -153,8 +155,8 @@ def parse_yaml(text: str, where: str) -> Any:
         raise DocreError(f"{where}: not valid YAML: {error}") from None
 
 
-def collect(overrides: Sequence[str]) -> dict[str, Any]:
-    """["loss.alpha=6", ...] as nested mappings."""
+def parse_overrides(overrides: Sequence[str]) -> dict[str, Any]:
+    """Nested mappings of `key=value` texts: ["loss.alpha=6"] gives {"loss": {"alpha": 6}}. Values are YAML."""
     values: dict[str, Any] = {}
     for override in overrides:
         key, _, text = override.partition("=")
@@ -163,26 +165,26 @@ def collect(overrides: Sequence[str]) -> dict[str, Any]:
         for parent in parents:
             section = section.setdefault(parent, {})
             if not isinstance(section, dict):
-                raise DocreError(f"{key}: {parent!r} is given as a value and as a section")
+                raise DocreError(f"{key}: {parent!r} is given both as a value and as a section")
         section[last] = parse_yaml(text, key)
     return values
 
 
 def merge(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    """`base` with `changes`, section by section. Another model's or loss's name takes the old one's parameters away."""
+    """`base` updated with `changes`, section by section. A new model or loss name drops the old one's parameters."""
     merged = dict(base)
     for key, value in changes.items():
         old = merged.get(key)
         if isinstance(old, dict) and isinstance(value, dict):
-            renamed = key in REPLACED and value.get("name", old.get("name")) != old.get("name")
+            renamed = key in COMPONENTS and value.get("name", old.get("name")) != old.get("name")
             merged[key] = value if renamed else merge(old, value)
         else:
             merged[key] = value
     return merged
 
 
-def explain(error: ValidationError) -> str:
-    """The first of pydantic's errors as one line that names the key."""
+def first_problem(error: ValidationError) -> str:
+    """One line about the first of pydantic's errors; it names the key."""
     first = error.errors()[0]
     path = [str(part) for part in first["loc"]]
     key = ".".join(path)
@@ -200,12 +202,12 @@ def explain(error: ValidationError) -> str:
     return f"{key}: {message}, got {reprlib.repr(first['input'])}" if key else message
 
 
-def describe(section: type[BaseModel] = Config, prefix: str = "") -> Iterator[tuple[str, str, str]]:
-    """Every key of the config: (dotted key, its default as text, what it means)."""
+def describe_keys(section: type[BaseModel] = Config, prefix: str = "") -> Iterator[tuple[str, str, str]]:
+    """All keys of the config: (dotted key, default as text, explanation)."""
     for name, field in section.model_fields.items():
         kind = field.annotation
         if isinstance(kind, type) and issubclass(kind, BaseModel) and kind is not Component:
-            yield from describe(kind, f"{prefix}{name}.")
+            yield from describe_keys(kind, f"{prefix}{name}.")
             continue
         default = "required" if field.is_required() else field.default
         if isinstance(default, Component):
@@ -215,5 +217,5 @@ def describe(section: type[BaseModel] = Config, prefix: str = "") -> Iterator[tu
 
 
 def to_yaml(config: Config) -> str:
-    """The config as YAML that `load_config` reads back to the same."""
+    """The config as YAML; `load_config` reads an equal config back."""
     return yaml.safe_dump(config.model_dump(), sort_keys=False, allow_unicode=True)

@@ -1,4 +1,4 @@
-"""Options that several commands have."""
+"""Command-line options that several commands share."""
 
 import argparse
 
@@ -6,7 +6,7 @@ from docre.config.loading import CHANGEABLE
 
 
 def add_plugins(parser: argparse.ArgumentParser) -> None:
-    """What every command takes that looks something up by a name that is not in a config of the user's: `plugins`."""
+    """Add `--plugins`, for commands that look up losses, models or readers without a config of the user's."""
     parser.add_argument(
         "--plugins",
         type=lambda text: text.split(","),
@@ -17,18 +17,18 @@ def add_plugins(parser: argparse.ArgumentParser) -> None:
 
 
 def add_calibration(parser: argparse.ArgumentParser) -> None:
-    """What every command takes that predicts: `calibration` and `force`, for docre.inference.calibration."""
-    parser.add_argument("--calibration", metavar="FILE", help="with --checkpoint: decide as docre calibrate found best")
-    parser.add_argument("--force", action="store_true", help="take a calibration that was made for other weights")
+    """Add `--calibration` and `--force`, for commands that predict (see docre.inference.calibration)."""
+    parser.add_argument("--calibration", metavar="FILE", help="with --checkpoint: apply this output of docre calibrate")
+    parser.add_argument("--force", action="store_true", help="accept a calibration that was made for other weights")
 
 
 def add_checkpoint_options(parser: argparse.ArgumentParser) -> None:
-    """What every command takes that loads a checkpoint: `changes` and `plugins`, as docre.load takes them."""
+    """Add `--plugins` and the arguments `changes`, for commands that load a checkpoint; docre.load takes both."""
     add_plugins(parser)
     parser.add_argument(
         "changes",
         nargs="*",
         metavar="key=value",
-        help="predict with another value of a key, as evaluation.batch_size=16 (of those that begin with "
-        f"{', '.join(CHANGEABLE)})",
+        help="override the checkpoint's config, for example evaluation.batch_size=16; allowed keys begin with "
+        f"{', '.join(CHANGEABLE)}",
     )

@@ -1,1 +1,1 @@
-"""What any project of this kind needs: files, manifests, the registry, memory, progress, the end of a command."""
+"""Infrastructure that knows nothing of relation extraction: files, manifests, registry, memory, progress, commands."""

@@ -1,4 +1,4 @@
-"""What every command shares: mistakes in the input end it with one line and exit code 2."""
+"""Runs a command: turns errors in its input into one line on standard error and exit code 2."""
 
 import os
 import sys
@@ -8,24 +8,25 @@ from collections.abc import Callable
 
 from docre.errors import DocreError, DocreWarning
 
-PATIENCE = 10.0  # seconds
+GRACE_PERIOD = 10.0  # seconds that other processes leave the main process to report an error
 formatwarning = warnings.formatwarning
 
 
 def run(command: Callable[[], None]) -> None:
-    """Run `command`, and end the process as it ends.
+    """Call `command`, and exit the process if it fails.
 
-    A DocreError becomes one line on standard error and exit code 2; Ctrl-C exit code 130. A command that stopped for a
-    signal in its own way says so in the KeyboardInterrupt, with the exit code. A DocreWarning becomes one line too.
+    A DocreError is printed as one line on standard error, with exit code 2; so is a DocreWarning, without exiting.
+    Ctrl-C gives exit code 130. A command that handles a signal itself may raise a KeyboardInterrupt with a message and
+    an attribute `code`: these are printed and used instead. A closed output pipe gives exit code 1.
     """
-    warnings.formatwarning = as_line
+    warnings.formatwarning = format_warning
     try:
         command()
     except DocreError as error:
         defer_to_main_process()
         print(f"docre: error: {error}", file=sys.stderr)
         sys.exit(2)
-    except BrokenPipeError:  # the reader of our output went away, as `| head` does
+    except BrokenPipeError:  # whoever reads our output has stopped, as `| head` does
         sys.stderr.close()
         sys.exit(1)
     except KeyboardInterrupt as interrupt:
@@ -34,22 +35,25 @@ def run(command: Callable[[], None]) -> None:
         sys.exit(getattr(interrupt, "code", 130))
 
 
-def as_line(
+def format_warning(
     message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
 ) -> str:
-    """A warning as commands print it: a DocreWarning as one line, any other as Python does."""
+    """The text of a warning: one line for a DocreWarning, Python's own format for any other."""
     if issubclass(category, DocreWarning):
         return f"docre: warning: {message}\n"
     return formatwarning(message, category, filename, lineno, line)
 
 
 def is_main_process() -> bool:
-    """Whether this is the first, or the only, of the processes of a run."""
+    """Whether this is the first, or the only, process of a run."""
     return os.environ.get("RANK", "0") == "0"
 
 
 def defer_to_main_process() -> None:
-    """What is wrong for one process of a run is mostly wrong for all, and one line is enough: the others wait for the
-    launcher to end them, as it does when the first has ended. If it does not, something is wrong here alone."""
+    """In all but the main process, wait before an error is printed, so that it is printed once.
+
+    An error in one process usually occurs in all of them. The launcher ends the others once the main process has
+    exited; if it does not within GRACE_PERIOD, the error is this process's own, and is printed here.
+    """
     if not is_main_process():
-        time.sleep(PATIENCE)
+        time.sleep(GRACE_PERIOD)

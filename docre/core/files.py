@@ -1,4 +1,4 @@
-"""Reading and writing files so that a mistake is one line and nothing is ever half-written."""
+"""Reads and writes files: errors become one-line DocreErrors, and no file is ever left half-written."""
 
 import codecs
 import json
@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 def read_bytes(path: str | Path) -> bytes:
-    """The file's content. Raises DocreError where it cannot be read."""
+    """The file's content. Raises DocreError if it cannot be read."""
     try:
         return Path(path).read_bytes()
     except OSError as error:
@@ -24,13 +24,13 @@ def read_bytes(path: str | Path) -> bytes:
 
 
 def read_text(path: str | Path) -> str:
-    """The file's content as UTF-8, without a byte order mark at its start. Raises DocreError where it cannot be read or
-    is not UTF-8."""
+    """The file's content as UTF-8 text, without a leading byte order mark. Raises DocreError if it cannot be read or is
+    not UTF-8."""
     return decode(read_bytes(path), str(path))
 
 
 def decode(content: bytes, where: str) -> str:
-    """UTF-8 text, without a byte order mark at its start. Raises DocreError that begins with `where`."""
+    """The text of UTF-8 bytes, without a leading byte order mark. Raises DocreError that begins with `where`."""
     try:
         return content.removeprefix(codecs.BOM_UTF8).decode("utf-8")
     except UnicodeDecodeError as error:
@@ -38,16 +38,16 @@ def decode(content: bytes, where: str) -> str:
 
 
 def read_json(path: str | Path) -> Any:
-    """The JSON value in the file. Raises DocreError that names the file, and the line where the JSON breaks."""
+    """The JSON value in the file. Raises DocreError that names the file and the line of a syntax error."""
     return parse_json(read_bytes(path), str(path))
 
 
 def parse_json(content: str | bytes, where: str, first_line: int = 1) -> Any:
-    """The JSON value in a text, or in its UTF-8 bytes with or without a byte order mark.
+    """The JSON value in a text, or in UTF-8 bytes with or without a byte order mark.
 
-    Strictly JSON (RFC 8259): no `NaN`, no `01`, no line break in a string, no half of a surrogate pair, and nothing
-    nested more than 1,024 deep. Of a key given twice the last value counts; an integer beyond 64 bits is read as a
-    float. Raises DocreError that begins with `where` and says the line that is broken, counted from `first_line`.
+    Strictly JSON (RFC 8259): no `NaN`, no `01`, no line break in a string, no lone surrogate, and at most 1,024 levels
+    of nesting. The last value of a duplicate key counts; an integer beyond 64 bits is read as a float. Raises
+    DocreError that begins with `where` and names the line of the error, counted from `first_line`.
     """
     if isinstance(content, bytes):
         content = content.removeprefix(codecs.BOM_UTF8)
@@ -55,14 +55,15 @@ def parse_json(content: str | bytes, where: str, first_line: int = 1) -> Any:
         return orjson.loads(content)
     except orjson.JSONDecodeError as error:
         if isinstance(content, bytes):
-            decode(content, where)  # raises where that is what is wrong
+            decode(content, where)  # raises the clearer error if the bytes are not UTF-8
         raise DocreError(f"{where}: line {first_line + error.lineno - 1}: not valid JSON: {error.msg}") from None
 
 
 def write_atomically(path: str | Path, write: Callable[[Path], T]) -> T:
-    """Have `write` fill a new file beside `path`, then rename it: `path` is the old file or the whole new one.
+    """Call `write` with the path of a temporary file beside `path`, rename that file to `path`, and return the result.
 
-    Raises DocreError where the file cannot be written; nothing is left behind then.
+    `path` is at any time the complete old file or the complete new one. Raises DocreError if the file cannot be
+    written; the temporary file is removed then too.
     """
     path = Path(path)
     try:
@@ -88,9 +89,9 @@ def write_atomically(path: str | Path, write: Callable[[Path], T]) -> T:
 
 
 def sync(path: Path) -> None:
-    """Wait until a file or a folder is on the disk, so that not even a power cut takes it away."""
+    """Flush a file or a folder to the disk (fsync), so that it survives a power failure."""
     if os.name == "nt":
-        return  # it syncs no folder, and no file that is opened for reading
+        return  # Windows cannot sync a folder, nor a file that is opened for reading
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -99,7 +100,7 @@ def sync(path: Path) -> None:
 
 
 def write_text(path: str | Path, text: str) -> None:
-    """Write UTF-8 text, whole or not at all."""
+    """Write UTF-8 text atomically (see `write_atomically`)."""
 
     def write(temporary: Path) -> None:
         temporary.write_text(text, encoding="utf-8")
@@ -108,5 +109,5 @@ def write_text(path: str | Path, text: str) -> None:
 
 
 def write_json(path: str | Path, value: Any, indent: int | None = 2) -> None:
-    """Write a JSON value, whole or not at all; `indent=None` for one compact line. NaN is refused (ValueError)."""
+    """Write a JSON value atomically; `indent=None` puts it on one line. Raises ValueError for NaN and infinity."""
     write_text(path, json.dumps(value, ensure_ascii=False, indent=indent, allow_nan=False) + "\n")

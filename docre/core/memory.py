@@ -1,4 +1,4 @@
-"""Memory: how much a process took at most, and keeping what is freed."""
+"""Memory of the process: measuring its peak, and keeping freed memory for reuse."""
 
 import ctypes
 import sys
@@ -9,15 +9,15 @@ import torch
 
 
 def peak_memory(device: torch.device) -> float:
-    """The most memory taken so far, in MB: on CUDA by this process's tensors on the device, else resident memory of the
-    process (0 where the system does not say)."""
+    """Peak memory so far, in MiB: on CUDA that of this process's tensors on the device, otherwise the process's
+    resident memory (0 if the system does not report it)."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 2**20
-    return proc_status("VmHWM") or largest_resident()
+    return proc_status("VmHWM") or peak_resident_memory()
 
 
-def largest_resident() -> float:
-    """MB by getrusage, which systems without /proc have."""
+def peak_resident_memory() -> float:
+    """Peak resident memory in MiB, from getrusage, which systems without /proc have too; 0 on Windows."""
     try:
         import resource
     except ImportError:  # Windows
@@ -26,17 +26,18 @@ def largest_resident() -> float:
 
 
 def proc_status(name: str) -> float:
-    """A size in /proc/self/status in MB; 0 where there is no such thing."""
+    """A size in /proc/self/status ("VmRSS", say) in MiB; 0 if there is no such file or entry."""
     path = Path("/proc/self/status")
     lines = path.read_text().splitlines() if path.exists() else []
     return next((int(line.split()[1]) / 2**10 for line in lines if line.startswith(f"{name}:")), 0.0)
 
 
 def keep_freed_memory() -> None:
-    """Let this process keep what it frees, for its next allocation, instead of giving it back to the system: what a
-    training step on a CPU frees the next one needs, and the system takes time to fill each page with zeros again.
+    """Make the C allocator keep freed memory for later allocations instead of returning it to the system.
 
-    Without effect but under glibc (mallopt(3): M_TRIM_THRESHOLD, M_MMAP_THRESHOLD).
+    On a CPU each training step needs the memory that the last one freed, and the system spends time on zeroing every
+    page that it hands out anew. Works with glibc only (mallopt(3): M_TRIM_THRESHOLD, M_MMAP_THRESHOLD); elsewhere this
+    does nothing.
     """
     if sys.platform == "linux":
         with suppress(OSError, AttributeError):

@@ -1,8 +1,8 @@
-"""Named things that a YAML file can ask for: one small mechanism for readers, models and losses.
+"""Registries: the readers, models and losses that a config can select by name.
 
-A registry watches one package. The first look-up imports every module of it, and each module registers what it holds:
-adding a loss, a model or a reader is adding one file. Code outside docre registers itself when imported; `plugins:` in
-a config names such modules.
+Each registry belongs to one package. The first lookup imports all modules of that package, and each module registers
+the classes or functions that it defines: a new loss, model or reader is one new file. Modules outside docre register
+theirs when they are imported; `plugins:` in a config lists such modules.
 """
 
 import importlib
@@ -19,10 +19,10 @@ T = TypeVar("T")
 
 
 class Registry(Generic[T]):
-    """The things of one kind, by name.
+    """Maps names to classes or functions that return a T.
 
-    kind:    what they are called in messages ("loss").
-    package: the package whose modules register them ("docre.losses").
+    kind:    what an entry is called in messages ("loss").
+    package: the package whose modules register the entries ("docre.losses").
     """
 
     def __init__(self, kind: str, package: str) -> None:
@@ -32,7 +32,7 @@ class Registry(Generic[T]):
         self._loaded = False
 
     def register(self, name: str) -> Callable[[Callable[..., Any]], Any]:
-        """Decorator: makes a class or function known as `name`. Raises DocreError where the name is taken."""
+        """Decorator that registers a class or function as `name`. Raises DocreError if the name is taken."""
 
         def add(entry: Callable[..., T]) -> Callable[..., T]:
             known = self._entries.get(name)
@@ -43,12 +43,12 @@ class Registry(Generic[T]):
 
         return add
 
-    def forget(self, name: str) -> None:
-        """Take back the registration of `name`."""
+    def unregister(self, name: str) -> None:
+        """Remove the entry called `name`."""
         del self._entries[name]
 
     def __getitem__(self, name: str) -> Callable[..., T]:
-        """What is registered as `name`. Raises DocreError, listing what is known, where nothing is."""
+        """The entry called `name`. Raises DocreError, with a list of all names, if there is none."""
         self._load()
         if name not in self._entries:
             raise DocreError(f"unknown {self.kind} {name!r}: expected one of {', '.join(sorted(self._entries))}")
@@ -59,16 +59,16 @@ class Registry(Generic[T]):
         return iter(sorted(self._entries))
 
     def build(self, name: str, parameters: dict[str, Any], *context: Any) -> T:
-        """Call what is registered as `name` with `context` and its checked keyword `parameters`.
+        """Call the entry `name` with the positional arguments `context` and the keyword arguments `parameters`.
 
-        Raises DocreError that names the parameter where one is unknown, missing or of the wrong type.
+        The parameters are checked first: DocreError names one that is unknown, missing or of the wrong type.
         """
         entry = self[name]
         return entry(*context, **self.check(name, parameters, skip=len(context)))
 
     def check(self, name: str, parameters: dict[str, Any], skip: int = 0) -> dict[str, Any]:
-        """The keyword `parameters` of `name`, checked against its signature, of which the first `skip` are given
-        otherwise. Nothing is made; raises as `build` does."""
+        """Check `parameters` against the signature of the entry `name`, without its first `skip` parameters, and return
+        them as validated. The entry is not called; raises DocreError as `build` does."""
         signature = list(inspect.signature(self[name]).parameters.values())[skip:]
         fields: dict[str, Any] = {
             p.name: (p.annotation, ... if p.default is p.empty else p.default)
@@ -99,11 +99,11 @@ class Registry(Generic[T]):
 
 
 def describe(name: str, entry: Any, skip: int, counted: Collection[str] = ()) -> str:
-    """What there is to know of something registered before reading its docstring, on three lines: the docstring's first
-    line, its parameters with their defaults, and its `reference`.
+    """A summary of a registry's entry on three lines: the first line of its docstring, its parameters with their
+    defaults, and its `reference`.
 
-    skip:    parameters that come first and are no choice of the user's.
-    counted: parameters that are taken from the training data where they are not given.
+    skip:    number of leading parameters that docre passes, and a config does not.
+    counted: parameters that are computed from the training data unless they are given.
     """
     described = []
     for parameter in list(inspect.signature(entry).parameters.values())[skip:]:

@@ -1,1 +1,1 @@
-"""From files to what the model takes: readers, label schemas, features, batches."""
+"""From files to batches: readers, label schemas, features, collation."""

@@ -1,4 +1,4 @@
-"""Features to a Batch: windows over long documents and all index tensors, built once here."""
+"""Collates features into a Batch: splits long documents into windows and builds all index tensors."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -14,11 +14,11 @@ from docre.tensors import Batch
 
 
 class Window(NamedTuple):
-    """One stretch of a document, as the encoder reads it.
+    """A span of a document's tokens that the encoder reads at once.
 
-    start:  where in the document it begins.
-    length: document tokens in it.
-    skip:   tokens that are put before them (a [CLS] of its own); as many as needed are put behind.
+    start:  position of its first token in the document.
+    length: number of document tokens in it.
+    skip:   number of special tokens added before them (a [CLS], unless the span begins with the document's own).
     """
 
     start: int
@@ -28,11 +28,12 @@ class Window(NamedTuple):
 
 @dataclass(frozen=True)
 class WindowPlan:
-    """How documents longer than the encoder's limit are read.
+    """How documents longer than the encoder's limit are split into windows.
 
-    limit:  tokens that the encoder takes at once.
-    before: special tokens put before a window that does not begin the document ([CLS]).
-    after:  special tokens put behind a window that does not end it ([SEP]; RoBERTa's published code puts two).
+    limit:  maximum number of tokens that the encoder takes at once.
+    before: special tokens added before a window that does not begin the document ([CLS]).
+    after:  special tokens added after a window that does not end the document ([SEP]; ATLOP's code adds two for
+            RoBERTa).
     """
 
     limit: int
@@ -40,10 +41,12 @@ class WindowPlan:
     after: tuple[int, ...]
 
     def windows(self, length: int) -> list[Window]:
-        """The windows over a document of `length` tokens.
+        """The windows of a document of `length` tokens, [CLS] and [SEP] included.
 
-        One for length <= limit. Two for length <= 2 limit, exactly as published (Zhou et al. 2021): the first and the
-        last `limit` tokens, less the special tokens. Beyond, as few as cover all tokens, evenly spaced.
+        length <= limit: one window.
+        length <= 2 * limit: two windows, exactly as published (Zhou et al. 2021), which cover the first and the last
+        `limit` tokens minus the added special tokens.
+        Longer documents: as few windows as cover all tokens, evenly spaced.
         """
         if length <= self.limit:
             return [Window(0, length, 0)]
@@ -60,10 +63,10 @@ class WindowPlan:
 
 
 class Collator:
-    """Makes a Batch of some documents' features (a DataLoader's collate_fn).
+    """Collates the features of documents into a Batch (the collate_fn of a DataLoader).
 
-    plan:          how long documents are split.
-    num_relations: label columns.
+    plan:          splits documents into windows.
+    num_relations: number of label columns.
     """
 
     def __init__(self, plan: WindowPlan, num_relations: int) -> None:
@@ -77,37 +80,37 @@ class Collator:
         mention_offset = offsets(len(d.mentions) for d in documents)
         ids, positions, lengths, row_counts = [], [], [], []
         source, target, rows, split = [], [], [], []
-        done = 0  # window tokens so far
+        window_offset = 0  # window tokens so far
         for d, document in enumerate(documents):
             windows = self.plan.windows(len(document.input_ids))
             marker = document.mentions[:, 0]
             split.append(np.full(len(marker), len(windows) > 1))
             for w, (start, length, skip) in enumerate(windows):
                 after = self.plan.after if w < len(windows) - 1 else ()
-                stretch = document.input_ids[start : start + length]
-                tokens = np.concatenate([self.plan.before[:skip], stretch, after]).astype(np.int64)
+                span = document.input_ids[start : start + length]
+                tokens = np.concatenate([self.plan.before[:skip], span, after]).astype(np.int64)
                 ids.append(tokens)
                 positions.append(np.arange(len(tokens)))
                 lengths.append(len(tokens))
-                source.append(done + skip + np.arange(length))
+                source.append(window_offset + skip + np.arange(length))
                 target.append(token_offset[d] + start + np.arange(length))
                 (inside,) = np.nonzero((marker >= start) & (marker < start + length))
                 row_counts.append(len(inside))
                 row = np.empty((len(inside), 5), dtype=np.int64)
-                row[:, 0] = done + skip + marker[inside] - start
+                row[:, 0] = window_offset + skip + marker[inside] - start
                 row[:, 1] = mention_offset[d] + inside
                 row[:, 2:] = start, skip, length
                 rows.append(row)
-                done += len(tokens)
-        table = join(rows, 5)
-        contexts = join([d.contexts + entity_offset[i] for i, d in enumerate(documents)], 2)
-        pairs = join([d.pairs + entity_offset[i] for i, d in enumerate(documents)], 2)
+                window_offset += len(tokens)
+        table = concatenate(rows, 5)
+        contexts = concatenate([d.contexts + entity_offset[i] for i, d in enumerate(documents)], 2)
+        pairs = concatenate([d.pairs + entity_offset[i] for i, d in enumerate(documents)], 2)
         return Batch(
-            input_ids=join(ids),
-            position_ids=join(positions),
+            input_ids=concatenate(ids),
+            position_ids=concatenate(positions),
             window_lengths=tuple(lengths),
-            merge_source=join(source),
-            merge_target=join(target),
+            merge_source=concatenate(source),
+            merge_target=concatenate(target),
             document_lengths=tuple(len(d.input_ids) for d in documents),
             row_token=table[:, 0].contiguous(),
             row_mention=table[:, 1].contiguous(),
@@ -115,8 +118,8 @@ class Collator:
             row_skip=table[:, 3].contiguous(),
             row_length=table[:, 4].contiguous(),
             row_counts=tuple(row_counts),
-            mention_token=join([d.mentions[:, 0] + token_offset[i] for i, d in enumerate(documents)]),
-            mention_entity=join([d.mention_entity + entity_offset[i] for i, d in enumerate(documents)]),
+            mention_token=concatenate([d.mentions[:, 0] + token_offset[i] for i, d in enumerate(documents)]),
+            mention_entity=concatenate([d.mention_entity + entity_offset[i] for i, d in enumerate(documents)]),
             mention_split=torch.from_numpy(np.concatenate(split)),
             entity_counts=tuple(d.num_entities for d in documents),
             context_first=contexts[:, 0].contiguous(),
@@ -124,14 +127,14 @@ class Collator:
             context_counts=tuple(len(d.contexts) for d in documents),
             pair_head=pairs[:, 0].contiguous(),
             pair_tail=pairs[:, 1].contiguous(),
-            pair_context=join([d.pair_context + context_offset[i] for i, d in enumerate(documents)]),
+            pair_context=concatenate([d.pair_context + context_offset[i] for i, d in enumerate(documents)]),
             pair_counts=tuple(len(d.pairs) for d in documents),
             labels=self._labels(documents),
             titles=tuple(d.title for d in documents),
         )
 
     def _labels(self, documents: Sequence[Features]) -> Tensor | None:
-        """[pairs, relations] bool; None where any document is unlabeled."""
+        """Labels [pairs, relations] bool; None if any document is unlabeled."""
         pair_offset = offsets(len(d.pairs) for d in documents)
         labels = torch.zeros(pair_offset[-1], self.num_relations, dtype=torch.bool)
         for i, document in enumerate(documents):
@@ -143,11 +146,11 @@ class Collator:
 
 
 def offsets(counts: Iterable[int]) -> list[int]:
-    """[0, n_0, n_0 + n_1, ...]: where each part begins when parts of these sizes lie end to end."""
+    """[0, n_0, n_0 + n_1, ...]: the start of each part when parts of these sizes are concatenated, and the total."""
     return list(accumulate(counts, initial=0))
 
 
-def join(parts: "Sequence[np.ndarray]", width: int | None = None) -> Tensor:
-    """Arrays laid end to end as one int64 tensor (of `width` columns, even where all are empty)."""
+def concatenate(parts: "Sequence[np.ndarray]", width: int | None = None) -> Tensor:
+    """Arrays concatenated into one int64 tensor, with `width` columns if given (even if all are empty)."""
     whole = np.concatenate(parts).astype(np.int64, copy=False)
     return torch.from_numpy(whole if width is None else whole.reshape(-1, width))

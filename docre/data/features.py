@@ -1,4 +1,4 @@
-"""Documents to token ids: entity markers, word pieces, mention positions, candidate pairs."""
+"""Converts documents to features: token ids with entity markers, mention positions, candidate pairs and labels."""
 
 import threading
 from collections.abc import Iterable, Sequence
@@ -13,28 +13,28 @@ from docre.documents import Document, Mention
 from docre.errors import DocreError
 
 MARKER = "*"
-TOKENIZING = threading.Lock()  # Hugging Face's tokenizers cannot be called by two threads at once
+TOKENIZER_LOCK = threading.Lock()  # Hugging Face's tokenizers are not thread-safe
 Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Features:
-    """A document as the model reads it.
+    """The features of one document.
 
-    title:          the document's.
+    title:          the document's title.
     input_ids:      [length] token ids, [CLS] and [SEP] included.
-    mentions:       [mentions, 2] the span [start, end) of each mention in `input_ids`, markers included, so that
-                    `start` is its start marker. Mentions that the length limit cut off are not here.
+    mentions:       [mentions, 2] the span [start, end) of each mention in `input_ids`, markers included: `start` is the
+                    position of the start marker. Mentions beyond the length limit are left out.
     mention_entity: [mentions] the entity of each mention.
-    num_entities:   entities of the document, those without a mention left included.
-    pairs:          [pairs, 2] the (head, tail) candidates.
-    contexts:       [contexts, 2] the unordered entity pairs among them, smaller index first, and
-    pair_context:   [pairs] the context of each pair.
-    labels:         [positives, 2] (pair, relation) of each label, without duplicates, where the relation is in the
-                    schema; None for unlabeled documents.
-    cut_mentions:   how many mentions the length limit cut off,
-    cut_entities:   how many entities lost all of their mentions so, and
-    whole_length:   how many tokens the document has without the limit. All three matter where something is cut off.
+    num_entities:   number of entities, including those without a remaining mention.
+    pairs:          [pairs, 2] the candidate (head, tail) pairs.
+    contexts:       [contexts, 2] the unordered entity pairs among them, smaller index first.
+    pair_context:   [pairs] the context of each pair, as a position in `contexts`.
+    labels:         [positives, 2] (pair, relation) of each label, without duplicates and without relations that are not
+                    in the schema; None for an unlabeled document.
+    cut_mentions:   number of mentions beyond the length limit.
+    cut_entities:   number of entities of which all mentions are beyond it.
+    whole_length:   number of tokens without the limit.
     """
 
     title: str
@@ -52,45 +52,49 @@ class Features:
 
 
 class Featurizer:
-    """Turns documents into Features with one tokenizer, remembering the pieces of every word it has seen.
+    """Converts documents to Features. It caches the word pieces of every word it has seen.
 
-    Every word is tokenized alone, and a `*` goes before and after every mention, as Zhou et al. (2021) do. A word is
-    text whatever it says: "[SEP]" gives the pieces of its characters, or the unknown token, never the special one.
+    Every word is tokenized by itself, and each mention is enclosed in `*` markers, as by Zhou et al. (2021). A word is
+    always plain text: "[SEP]" becomes the pieces of its characters, or the unknown token, but never the special token.
 
-    tokenizer:  a Hugging Face tokenizer.
+    tokenizer:  a Hugging Face tokenizer. Raises DocreError if it has no [CLS] or no [SEP] token.
     schema:     the relations, in the order of the label columns.
-    max_tokens: tokens of a document at most, [CLS] and [SEP] included; the rest is cut off.
+    max_tokens: maximum number of tokens of a document, [CLS] and [SEP] included; the rest is cut off.
     """
 
     def __init__(self, tokenizer: Any, schema: LabelSchema, max_tokens: int = 1024) -> None:
         if tokenizer.cls_token_id is None or tokenizer.sep_token_id is None:
-            raise DocreError("the encoder's tokenizer has no [CLS] or no [SEP] token, which docre needs")
+            raise DocreError("the encoder's tokenizer has no [CLS] or no [SEP] token, and docre needs both")
         self.tokenizer = tokenizer
         self.schema = schema
         self.max_tokens = max_tokens
         self._pieces: dict[str, list[int]] = {}
         self._special = set(tokenizer.all_special_ids) - {tokenizer.unk_token_id}
-        self._learn([MARKER])
+        self._tokenize([MARKER])
         self._marker = self._pieces[MARKER][:1]
 
     def __call__(self, documents: Sequence[Document], max_tokens: int | None = None) -> list[Features]:
-        """The features of each document, in order. Any number of threads may ask at once. max_tokens: in place of the
-        Featurizer's own."""
-        self._learn(word for document in documents for sentence in document.sentences for word in sentence)
+        """The features of each document, in order. Threads may call this concurrently. `max_tokens` overrides the
+        Featurizer's own limit."""
+        self._tokenize(word for document in documents for sentence in document.sentences for word in sentence)
         return [self._featurize(document, max_tokens or self.max_tokens) for document in documents]
 
-    def _learn(self, words: Iterable[str]) -> None:
+    def _tokenize(self, words: Iterable[str]) -> None:
+        """Add the pieces of all new words to the cache."""
         new = [word for word in dict.fromkeys(words) if word not in self._pieces]
         if new:
-            plain = self.tokenizer.is_fast  # one in Python would split every token that was added to it, not only these
-            options = dict(add_special_tokens=False, split_special_tokens=plain, truncation=False, verbose=False)
-            with TOKENIZING:
+            split = self.tokenizer.is_fast  # a slow (Python) tokenizer would split every added token, special or not
+            options = dict(add_special_tokens=False, split_special_tokens=split, truncation=False, verbose=False)
+            with TOKENIZER_LOCK:
                 encoded = self.tokenizer(new, **options)["input_ids"]
-            self._pieces.update(zip(new, map(self._as_text, encoded), strict=True))
+            self._pieces.update(zip(new, map(self._replace_special, encoded), strict=True))
 
-    def _as_text(self, pieces: list[int]) -> list[int]:
-        """The pieces of a word. A tokenizer in Python, or one with a vocabulary of whole texts (Unigram's), reads the
-        text of a special token as that token alone: such text is unknown."""
+    def _replace_special(self, pieces: list[int]) -> list[int]:
+        """The pieces of a word, with special tokens replaced by the unknown token (removed if there is none).
+
+        Slow (Python) tokenizers, and those whose vocabulary lists the special tokens as text (Unigram), read "[SEP]" in
+        a word as the special token.
+        """
         if self._special.isdisjoint(pieces):
             return pieces
         unknown = self.tokenizer.unk_token_id
@@ -98,14 +102,14 @@ class Featurizer:
         return [piece for piece in text if piece is not None]
 
     def word_positions(self, document: Document) -> list[int]:
-        """Where each word of the document begins in its `input_ids` (its start markers included), as if there were no
-        length limit; the last number is where the last word ends."""
-        self._learn(word for sentence in document.sentences for word in sentence)
-        return self._tokens(document)[1]
+        """The position in `input_ids` at which each word begins, start markers included, and at last the position after
+        the last word; [words + 1], without the length limit."""
+        self._tokenize(word for sentence in document.sentences for word in sentence)
+        return self._encode(document)[1]
 
-    def _tokens(self, document: Document) -> tuple[list[int], list[int], list[tuple[int, Mention, int]]]:
-        """The token ids without the last [SEP], `word_positions`, and the mentions: (the word that their sentence
-        begins with, mention, entity)."""
+    def _encode(self, document: Document) -> tuple[list[int], list[int], list[tuple[int, Mention, int]]]:
+        """The token ids without the final [SEP], `word_positions`, and for each mention: (index of the first word of
+        its sentence, mention, entity)."""
         words: list[str] = []
         first_word = [0]
         for sentence in document.sentences:
@@ -128,13 +132,13 @@ class Featurizer:
         return ids, position, mentions
 
     def _featurize(self, document: Document, max_tokens: int) -> Features:
-        ids, position, mentions = self._tokens(document)
+        ids, position, mentions = self._encode(document)
         spans = [(position[offset + m.start], position[offset + m.end], e) for offset, m, e in mentions]
         limit = max_tokens - 1
         kept = [span for span in spans if span[0] < limit]
         table = np.array(kept, dtype=np.int64).reshape(-1, 3)
         pairs = candidate_pairs(document)
-        contexts, pair_context = unordered(pairs)
+        contexts, pair_context = unordered_pairs(pairs)
         return Features(
             title=document.title,
             input_ids=np.array([*ids[:limit], self.tokenizer.sep_token_id], dtype=np.int64),
@@ -151,37 +155,38 @@ class Featurizer:
         )
 
     def _labels(self, document: Document, pairs: Ints) -> Ints | None:
-        """(pair, relation) of each label; labels of no candidate pair (head == tail, say) and those of a relation that
-        is not in the schema are left out."""
+        """(pair, relation) of each label, [positives, 2], without labels of pairs that are not candidates (head == tail
+        is one) and of relations that are not in the schema; None for an unlabeled document."""
         if document.triples is None:
             return None
         index = self.schema.index
         known = [(t.head, t.tail, index[t.relation]) for t in document.triples if t.relation in index]
         labels = np.array(known, dtype=np.int64).reshape(-1, 3)
         entities = len(document.entities)
-        codes, order = np.unique(code(pairs, entities), return_index=True)
-        wanted = code(labels, entities)
-        place = np.searchsorted(codes, wanted)
-        found = place < len(codes)
-        found[found] = codes[place[found]] == wanted[found]
-        return np.unique(np.stack([order[place[found]], labels[found, 2]], axis=1), axis=0)
+        codes, order = np.unique(pair_codes(pairs, entities), return_index=True)
+        wanted = pair_codes(labels, entities)
+        position = np.searchsorted(codes, wanted)
+        is_candidate = position < len(codes)
+        is_candidate[is_candidate] = codes[position[is_candidate]] == wanted[is_candidate]
+        return np.unique(np.stack([order[position[is_candidate]], labels[is_candidate, 2]], axis=1), axis=0)
 
 
 def candidate_pairs(document: Document) -> Ints:
-    """`Document.candidate_pairs` as an array [pairs, 2]; of all pairs no list is made, which would take gigabytes for
-    a few thousand entities."""
+    """`Document.candidate_pairs` as an array [pairs, 2]. If these are all pairs, no Python list of them is built: it
+    would take gigabytes for a few thousand entities."""
     if document.pairs is None:
         return np.argwhere(~np.eye(len(document.entities), dtype=bool))
     return np.array(document.candidate_pairs, dtype=np.int64).reshape(-1, 2)
 
 
-def unordered(pairs: Ints) -> tuple[Ints, Ints]:
-    """The unordered entity pairs among (head, tail) `pairs` [pairs, 2], smaller index first, and which one each is."""
+def unordered_pairs(pairs: Ints) -> tuple[Ints, Ints]:
+    """The distinct unordered pairs among (head, tail) `pairs` [pairs, 2]: [contexts, 2], smaller index first, and for
+    each pair its position among them, [pairs]."""
     entities = int(pairs.max(initial=0)) + 1
-    codes, pair_context = np.unique(code(np.sort(pairs, axis=1), entities), return_inverse=True)
+    codes, pair_context = np.unique(pair_codes(np.sort(pairs, axis=1), entities), return_inverse=True)
     return np.stack(np.divmod(codes, entities), axis=1), pair_context.reshape(-1)
 
 
-def code(pairs: Ints, entities: int) -> Ints:
-    """One number for each of the (head, tail) pairs [pairs, 2 or more] of so many entities."""
+def pair_codes(pairs: Ints, entities: int) -> Ints:
+    """A unique number for each (head, tail) pair: columns 0 and 1 of `pairs`, both below `entities`; [pairs]."""
     return pairs[:, 0] * entities + pairs[:, 1]

@@ -1,4 +1,4 @@
-"""Batches that fit into memory: a batch that is too large is taken in parts, a document that is alone, in pieces."""
+"""Keeps batches within memory: splits a batch that is too large into parts, and a document that is into pieces."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -7,29 +7,29 @@ from math import isqrt
 
 import numpy as np
 
-from docre.data.features import Features, Ints, unordered
+from docre.data.features import Features, Ints, unordered_pairs
 from docre.tensors import even_slices
 
 
 @dataclass(frozen=True)
 class Limits:
-    """How much the model may be given at once; None for no limit.
+    """Limits on what the model computes at once; None for no limit.
 
-    pairs:  entity pairs. A document with more is cut into pieces with all of its text and some of its pairs, which for
-            a model that looks at each pair by itself gives the same logits.
-    tokens: tokens. A document with more goes alone.
-    whole:  documents are never cut, for a model in which the pairs of a document look at each other.
+    pairs:      maximum number of entity pairs. A document with more is split into pieces that have all of its text and
+                some of its pairs each; if the model computes each pair independently, the logits are the same.
+    tokens:     maximum number of tokens. A document with more is computed alone.
+    keep_whole: never split a document, for models in which the pairs of a document interact.
     """
 
     pairs: int | None = None
     tokens: int | None = None
-    whole: bool = False
+    keep_whole: bool = False
 
-    def parts(self, documents: Sequence[Features]) -> list[list[Features]]:
-        """The documents of a batch as batches within the limits, in order; one batch where it is within them."""
+    def split_batch(self, documents: Sequence[Features]) -> list[list[Features]]:
+        """Split the documents of a batch into batches within the limits, in order; one batch if it is within them."""
         parts: list[list[Features]] = []
         pairs = tokens = 0
-        for piece in (piece for document in documents for piece in self.pieces(document)):
+        for piece in (piece for document in documents for piece in self.split_document(document)):
             pairs += len(piece.pairs)
             tokens += len(piece.input_ids)
             if not parts or exceeds(pairs, self.pairs) or exceeds(tokens, self.tokens):
@@ -38,9 +38,9 @@ class Limits:
             parts[-1].append(piece)
         return parts
 
-    def pieces(self, document: Features) -> list[Features]:
-        """The document, or pieces of about the same number of pairs, in order."""
-        if not self.cut(document):
+    def split_document(self, document: Features) -> list[Features]:
+        """Split a document into pieces, in order, with nearly equal numbers of pairs; one piece if it fits."""
+        if not self.must_split(document):
             return [document]
         assert self.pairs is not None
         count = len(document.pairs)
@@ -48,28 +48,31 @@ class Limits:
         edges = [i * count // number for i in range(number + 1)]
         return [select_pairs(document, start, stop) for start, stop in pairwise(edges)]
 
-    def cut(self, document: Features) -> bool:
-        """Whether the document has too many pairs to be taken as it is."""
-        return not self.whole and exceeds(len(document.pairs), self.pairs)
+    def must_split(self, document: Features) -> bool:
+        """Whether the document has more pairs than the limit allows, and may be split."""
+        return not self.keep_whole and exceeds(len(document.pairs), self.pairs)
 
-    def tiles(self, document: Features) -> Iterator[Ints]:
-        """The numbers of the document's pairs in tiles within the limit, every pair in one. The pairs of a tile are
-        between two small groups of entities, in both directions: few entities and few contexts, each in one tile."""
-        most = len(document.pairs) if self.pairs is None else self.pairs
-        group = document.pairs // max(1, isqrt(most // 2))
-        corner = group.min(axis=1) * (group.max(initial=0) + 1) + group.max(axis=1)
-        order = np.argsort(corner, kind="stable")
-        for tile in np.split(order, np.nonzero(np.diff(corner[order]))[0] + 1):
-            yield from (tile[some] for some in even_slices(len(tile), most))
+    def tile_pairs(self, document: Features) -> Iterator[Ints]:
+        """Partition a document's pairs into tiles within the limit, each an array of positions in `document.pairs`.
+
+        A tile holds the pairs between two groups of consecutive entities, in both directions. So it involves few
+        entities and few contexts, and the two directions of a pair share its context in one tile.
+        """
+        limit = len(document.pairs) if self.pairs is None else self.pairs
+        group = document.pairs // max(1, isqrt(limit // 2))
+        tile_code = group.min(axis=1) * (group.max(initial=0) + 1) + group.max(axis=1)
+        order = np.argsort(tile_code, kind="stable")
+        for tile in np.split(order, np.nonzero(np.diff(tile_code[order]))[0] + 1):
+            yield from (tile[part] for part in even_slices(len(tile), limit))
 
 
 def exceeds(number: int, limit: int | None) -> bool:
-    """Whether there is a limit and it is passed."""
+    """Whether there is a limit and `number` is above it."""
     return limit is not None and number > limit
 
 
 def select_pairs(document: Features, start: int, stop: int) -> Features:
-    """The document with the pairs [start, stop) alone."""
+    """A copy of the document with only the pairs [start, stop), their contexts and labels, but all its entities."""
     used, pair_context = np.unique(document.pair_context[start:stop], return_inverse=True)
     labels = document.labels
     if labels is not None:
@@ -83,14 +86,14 @@ def select_pairs(document: Features, start: int, stop: int) -> Features:
     )
 
 
-def restrict(document: Features, chosen: Ints) -> tuple[Features, Ints]:
-    """The document with the `chosen` pairs and their entities alone, numbered anew, without labels; and the numbers of
-    the mentions that are left."""
+def restrict_to_pairs(document: Features, chosen: Ints) -> tuple[Features, Ints]:
+    """A copy of the document with only the `chosen` pairs (positions in `document.pairs`) and their entities, which are
+    renumbered, without labels; and the positions of the mentions that it keeps."""
     entities, pairs = np.unique(document.pairs[chosen], return_inverse=True)
     pairs = pairs.reshape(-1, 2)
-    contexts, pair_context = unordered(pairs)
+    contexts, pair_context = unordered_pairs(pairs)
     (mentions,) = np.nonzero(np.isin(document.mention_entity, entities))
-    some = replace(
+    restricted = replace(
         document,
         mentions=document.mentions[mentions],
         mention_entity=np.searchsorted(entities, document.mention_entity[mentions]),
@@ -100,4 +103,4 @@ def restrict(document: Features, chosen: Ints) -> tuple[Features, Ints]:
         pair_context=pair_context,
         labels=None,
     )
-    return some, mentions
+    return restricted, mentions

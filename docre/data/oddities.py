@@ -1,6 +1,6 @@
-"""What is odd about the data of a run: nothing that stops it, all that would make its numbers mean something else.
+"""Checks the data of a run for irregularities that do not stop it, but that change what its numbers mean.
 
-Each function gives the lines to warn with, none where all is well.
+Each function returns its warnings, one line each; an empty list if all is well.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -8,28 +8,28 @@ from collections.abc import Collection, Iterable, Sequence
 from docre.data.features import Features
 from docre.documents import Document
 
-MOST_CUT = 0.01  # of the mentions
-SHOWN = 5  # names in a line
+MAX_CUT = 0.01  # fraction of the mentions
+SHOWN = 5  # names in one warning
 
 
 def no_positives(train: Iterable[Document]) -> list[str]:
-    """A training set in which no relation holds between any candidate pair."""
+    """Warns if no candidate pair of the training documents has a relation."""
     for document in train:
         candidates = set(document.candidate_pairs)
         if any((triple.head, triple.tail) in candidates for triple in document.triples or ()):
             return []
-    return ["no pair of the training documents has a relation: there is nothing to learn"]
+    return ["no candidate pair of the training documents has a relation: there is nothing to learn"]
 
 
 def unlabeled(split: str, documents: Sequence[Document]) -> list[str]:
-    """Documents to evaluate on without any label."""
+    """Warns if none of the documents of a split is labeled."""
     if not documents or any(document.triples is not None for document in documents):
         return []
     return [f"the {split} documents have no labels: they are predicted, not scored"]
 
 
 def unseen_relations(split: str, documents: Iterable[Document], train: Iterable[Document]) -> list[str]:
-    """Relations that the training set never has."""
+    """Warns about relations of a split that never occur in the training documents."""
     missing = relations(documents) - relations(train)
     if not missing:
         return []
@@ -37,41 +37,43 @@ def unseen_relations(split: str, documents: Iterable[Document], train: Iterable[
 
 
 def leaked(split: str, documents: Iterable[Document], train: Iterable[Document]) -> list[str]:
-    """Documents that are in the training set too: the same title and the same text."""
+    """Warns about documents of a split that are also training documents: the same title and the same text."""
     known = {text(document) for document in train}
     found = [document.title for document in documents if text(document) in known]
     if not found:
         return []
-    return [f"{len(found)} {split} documents are in the training set too, word for word: {abbreviate(found)}"]
+    return [f"{len(found)} {split} documents are also in the training set, word for word: {abbreviate(found)}"]
 
 
 def cut_off(split: str, features: Iterable[Features], limit: str) -> list[str]:
-    """More than 1% of the mentions beyond the length limit, called "data.max_tokens=1024", say."""
+    """Warns if more than MAX_CUT of a split's mentions are beyond the length limit, which the warning calls `limit`
+    ("data.max_tokens=1024", say)."""
     cut = whole = 0
     for document in features:
         cut += document.cut_mentions
         whole += document.cut_mentions + len(document.mentions)
-    if cut <= MOST_CUT * whole:
+    if cut <= MAX_CUT * whole:
         return []
     share = f"{cut} of {whole} mentions ({100 * cut / whole:.1f}%)"
     return [f"{limit} cuts off {share} of the {split} documents"]
 
 
-def unread(features: Sequence[Features], max_tokens: int) -> list[str]:
-    """Mentions beyond the length limit in documents that are about to be predicted."""
+def truncated(features: Sequence[Features], max_tokens: int) -> list[str]:
+    """Warns about mentions beyond the length limit in documents that are about to be predicted."""
     cut = [document for document in features if document.cut_mentions]
     if not cut:
         return []
     mentions, entities = (sum(getattr(f, f"cut_{what}") for f in cut) for what in ("mentions", "entities"))
     return [
-        f"{len(cut)} of {len(features)} documents are longer than {max_tokens} tokens; what lies beyond is not read: "
-        f"{mentions} mentions, all mentions of {entities} entities among them ({abbreviate([f.title for f in cut])}); "
+        f"{len(cut)} of {len(features)} documents are longer than {max_tokens} tokens; the rest is not read: "
+        f"{mentions} mentions, which include all mentions of {entities} entities "
+        f"({abbreviate([f.title for f in cut])}); "
         f"evaluation.max_tokens={max(f.whole_length for f in cut)} reads them whole"
     ]
 
 
 def unknown_relations(documents: Iterable[Document], known: Collection[str]) -> list[str]:
-    """Labels of relations that a model does not know."""
+    """Warns about labels whose relation the model does not know."""
     missing = {
         (i, triple.head, triple.tail, triple.relation)
         for i, document in enumerate(documents)
@@ -88,15 +90,15 @@ def unknown_relations(documents: Iterable[Document], known: Collection[str]) -> 
 
 
 def relations(documents: Iterable[Document]) -> set[str]:
-    """All relations that label something."""
+    """All relations that occur in the labels of documents."""
     return {triple.relation for document in documents for triple in document.triples or ()}
 
 
 def text(document: Document) -> tuple[str, tuple[tuple[str, ...], ...]]:
-    """What makes two documents the same."""
+    """The title and the sentences of a document, for comparison."""
     return document.title, tuple(tuple(sentence) for sentence in document.sentences)
 
 
 def abbreviate(names: Sequence[str]) -> str:
-    """The first few."""
+    """The first SHOWN names, quoted and joined by commas, with "..." if there are more."""
     return ", ".join(map(repr, names[:SHOWN])) + (", ..." if len(names) > SHOWN else "")

@@ -1,4 +1,4 @@
-"""Which documents a process takes in which step: random, seeded, the same however many processes there are."""
+"""Assigns training documents to steps, batches and processes: seeded, and independent of the number of processes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,8 +12,8 @@ from docre.errors import DocreError
 class Step:
     """One optimizer step.
 
-    documents: what all processes together take, in order.
-    batches:   the batches that this process takes of them.
+    documents: the documents (positions in the training set) of all processes together, in order.
+    batches:   those of this process, batch by batch.
     """
 
     documents: Sequence[int]
@@ -22,12 +22,19 @@ class Step:
 
 @dataclass(frozen=True)
 class StepSampler:
-    """Deals the training documents out to steps, batches and processes.
+    """Assigns training documents to steps, batches and processes.
 
-    An epoch is a random order that depends on the seed and the epoch alone. A step takes the next `batch_size *
-    accumulation_steps * processes` documents of it, so that a run of two processes takes the same documents in a step
-    as a run of one with twice the batch. What is left at the end of an epoch, too little for a step, waits for another
-    epoch (as published).
+    Each epoch shuffles the documents; the order depends on the seed and the epoch only. A step takes the next
+    `batch_size * accumulation_steps * processes` documents, so two processes take the same documents in a step as one
+    process with twice the batch size. The documents left at the end of an epoch, too few for a step, are not used in it
+    (as in ATLOP's code).
+
+    documents:          number of training documents.
+    batch_size:         documents per batch and process.
+    accumulation_steps: batches per step and process.
+    processes:          number of processes.
+
+    Raises DocreError if there are too few documents for one step.
     """
 
     documents: int
@@ -39,23 +46,23 @@ class StepSampler:
     def __post_init__(self) -> None:
         if not self.steps_per_epoch:
             raise DocreError(
-                f"{self.documents} training documents are too few for one step of {self.documents_per_step} "
+                f"{self.documents} training documents are too few for one step of {self.documents_per_step} documents "
                 f"(training.batch_size {self.batch_size} x accumulation_steps {self.accumulation_steps} x "
                 f"{self.processes} processes)"
             )
 
     @property
     def documents_per_step(self) -> int:
-        """Documents that all processes together take in a step."""
+        """Documents per step, of all processes together."""
         return self.batch_size * self.accumulation_steps * self.processes
 
     @property
     def steps_per_epoch(self) -> int:
-        """Whole steps in an epoch."""
+        """Complete steps per epoch."""
         return self.documents // self.documents_per_step
 
     def epoch(self, epoch: int, process: int = 0) -> list[Step]:
-        """The steps of an epoch (from 0) for one process."""
+        """The steps of an epoch, with the batches of one process (both numbered from 0)."""
         order = np.random.default_rng([self.seed, epoch]).permutation(self.documents).tolist()
         size, stride = self.batch_size, self.batch_size * self.processes
         steps = []

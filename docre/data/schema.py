@@ -1,4 +1,4 @@
-"""The label schema: which relations there are, in which order, and what they are called."""
+"""Label schemas: the relations of a corpus, their order and their readable names."""
 
 import os
 from collections.abc import Iterable, Mapping
@@ -16,7 +16,11 @@ SHIPPED = Path(__file__).parent / "schemas"
 
 @dataclass(frozen=True)
 class LabelSchema:
-    """The real relations (never NA) in a fixed order; `names` gives some of them a readable name."""
+    """The relations of a corpus in the order of the label columns, without NA.
+
+    relations: their ids. Raises DocreError if there are none, or one is listed twice.
+    names:     readable names by id; some or all may be missing.
+    """
 
     relations: tuple[str, ...]
     names: Mapping[str, str] = field(default_factory=dict)
@@ -29,15 +33,15 @@ class LabelSchema:
 
     @cached_property
     def index(self) -> dict[str, int]:
-        """Position of each relation."""
+        """The position of each relation."""
         return {relation: i for i, relation in enumerate(self.relations)}
 
     def name(self, relation: str) -> str:
-        """The readable name of a relation; its id where it has none."""
+        """The readable name of a relation, or its id if it has none."""
         return self.names.get(relation, relation)
 
     def check(self, documents: Iterable[Document], path: str | Path) -> None:
-        """Raises DocreError where a label's relation is not in this schema."""
+        """Raises DocreError, beginning with `path`, if the relation of a label is not in this schema."""
         for document in documents:
             for i, triple in enumerate(document.triples or ()):
                 if triple.relation not in self.index:
@@ -47,20 +51,20 @@ class LabelSchema:
                     )
 
     def save(self, path: str | Path) -> None:
-        """Write as JSON: a list of {id, name} in order."""
+        """Write the schema as JSON: a list of {id, name} in order."""
         write_json(path, [{"id": relation, "name": self.name(relation)} for relation in self.relations])
 
 
 def schema_of(documents: Iterable[Document]) -> LabelSchema:
-    """The relations that occur in labeled documents, in alphabetical order."""
+    """The schema of the relations that occur in labels, in alphabetical order. Raises DocreError if there are none."""
     relations = {triple.relation for document in documents for triple in document.triples or ()}
     if not relations:
-        raise DocreError("the data has no label, so no label schema can be taken from it: give one in data.relations")
+        raise DocreError("no labels to take the relations from: give a label schema in data.relations")
     return LabelSchema(tuple(sorted(relations)))
 
 
 def label_statistics(documents: Iterable[Document], schema: LabelSchema) -> LabelStatistics:
-    """How many candidate pairs there are, and how many each relation holds for (duplicate labels count once)."""
+    """The number of candidate pairs, and of those for which each relation holds (duplicate labels count once)."""
     pairs, positives = 0, [0] * len(schema.relations)
     for document in documents:
         candidates = set(document.candidate_pairs)
@@ -71,17 +75,18 @@ def label_statistics(documents: Iterable[Document], schema: LabelSchema) -> Labe
 
 
 def shipped_schemas() -> list[str]:
-    """The names of the schemas that docre carries: DocRED's 96 relations with their names, DWIE's 65, CDR's, GDA's."""
+    """The names of the built-in schemas: those of DocRED (96 named relations), DWIE (65), CDR and GDA (1 each)."""
     return sorted(path.stem for path in SHIPPED.glob("*.json"))
 
 
 def load_schema(path: str | Path) -> LabelSchema:
-    """A schema that docre carries, by its name ("docred"), or one from a file: what `save` writes, {id: name}, or
-    {id: index} as in DocRED's rel2id.json, where "Na" and "NA" are left out. Raises DocreError for anything else."""
+    """A built-in schema by its name ("docred"), or one in a JSON file: a list of {id, name} as `save` writes it, an
+    object {id: name}, or {id: index} as in DocRED's rel2id.json, without "Na" and "NA". Raises DocreError for anything
+    else."""
     if str(path) in shipped_schemas():
         path = SHIPPED / f"{path}.json"
     elif len(Path(path).parts) == 1 and not os.path.exists(path):
-        raise DocreError(f"{path}: no such file, nor one of docre's label schemas: {', '.join(shipped_schemas())}")
+        raise DocreError(f"{path}: neither a file nor one of docre's label schemas: {', '.join(shipped_schemas())}")
     content = read_json(path)
     try:
         return parse_schema(content)
@@ -90,7 +95,7 @@ def load_schema(path: str | Path) -> LabelSchema:
 
 
 def parse_schema(content: Any) -> LabelSchema:
-    """The schema in a JSON value."""
+    """The schema in a JSON value of one of the forms that `load_schema` reads. Raises DocreError for anything else."""
     if isinstance(content, list):
         if not all(isinstance(item, dict) and isinstance(item.get("id"), str) for item in content):
             raise DocreError('expected a list of {"id": ..., "name": ...}')
@@ -104,4 +109,4 @@ def parse_schema(content: Any) -> LabelSchema:
             return LabelSchema(tuple(content), content)
         if all(type(value) is int for value in content.values()):
             return LabelSchema(tuple(sorted(content, key=content.__getitem__)))
-    raise DocreError("expected a label schema: a list of {id, name}, or an object of names or indices")
+    raise DocreError("expected a label schema: a list of {id, name}, or an object of names or of indices")

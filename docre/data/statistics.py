@@ -1,4 +1,4 @@
-"""What is in a corpus: counts, lengths, and everything odd about it."""
+"""Statistics of a corpus: counts, token lengths, and irregularities."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -10,12 +10,12 @@ from docre.data.features import Featurizer
 from docre.data.schema import LabelSchema
 from docre.documents import Document
 
-ENCODER_LIMIT = 512  # tokens that most encoders take at once
+ENCODER_LIMIT = 512  # maximum number of tokens that most encoders take at once
 
 
 @dataclass(frozen=True)
 class Oddity:
-    """Something that deserves a look: how often it occurs, and where for the first time."""
+    """A kind of irregularity: how often it occurs, and its first occurrence as an example."""
 
     kind: str
     count: int
@@ -24,9 +24,11 @@ class Oddity:
 
 @dataclass(frozen=True)
 class Lengths:
-    """Tokens of documents for an encoder, entity markers and special tokens included.
+    """Lengths of documents in an encoder's tokens, entity markers and special tokens included.
 
-    over_512, over_limit: documents longer than 512 tokens (read through several windows), and than `limit` (cut off).
+    over_512:   number of documents with more than 512 tokens, which most encoders read through several windows.
+    limit:      the length limit.
+    over_limit: number of documents with more tokens than that, which are cut off.
     """
 
     mean: float
@@ -41,14 +43,17 @@ class Lengths:
 class Statistics:
     """Counts of a corpus.
 
-    labeled:         documents that have labels (those in which no relation holds included).
-    pairs:            candidate pairs; labeled_pairs those of labeled documents.
-    positive_pairs:   pairs for which a relation holds.
-    triples:          labels as they stand in the file; distinct_triples without duplicates.
-    na_share:         share of the labeled pairs for which no relation holds; None where there is none.
-    tokens:           words of the corpus, before any encoder's tokenizer.
-    relations:        distinct triples of each relation, the most frequent first.
-    lengths:          for one encoder, where it was given.
+    labeled:          labeled documents, including those in which no relation holds.
+    tokens:           words, as the documents give them; an encoder's tokenizer is not involved.
+    pairs:            candidate pairs of all documents.
+    labeled_pairs:    candidate pairs of labeled documents.
+    positive_pairs:   candidate pairs for which some relation holds.
+    triples:          labels, including duplicates.
+    distinct_triples: labels without duplicates.
+    na_share:         fraction of the labeled pairs for which no relation holds; None if there are no labeled pairs.
+    relations:        number of distinct triples of each relation, the most frequent first.
+    oddities:         the irregularities found, by kind.
+    lengths:          token lengths, if a tokenizer was given.
     """
 
     documents: int
@@ -69,7 +74,8 @@ class Statistics:
 
 
 def statistics(documents: Sequence[Document], tokenizer: Any = None, max_tokens: int = 1024) -> Statistics:
-    """The counts of a corpus; with an encoder's tokenizer also its lengths, and what a limit of `max_tokens` cuts."""
+    """The statistics of a corpus. With an encoder's tokenizer they include token lengths, and mentions beyond the limit
+    of `max_tokens` count as irregularities."""
     labeled = [document for document in documents if document.triples is not None]
     labeled_pairs = sum(len(document.candidate_pairs) for document in labeled)
     relations: Counter[str] = Counter()
@@ -93,11 +99,11 @@ def statistics(documents: Sequence[Document], tokenizer: Any = None, max_tokens:
         distinct_triples=relations.total(),
         na_share=1 - positive_pairs / labeled_pairs if labeled_pairs else None,
         relations=dict(sorted(relations.items(), key=lambda item: (-item[1], item[0]))),
-        oddities=collect(
+        oddities=count_oddities(
             [
-                *nothing(documents),
-                *titles(documents),
-                *(odd for document in documents for odd in oddities(document)),
+                *empty_corpus(documents),
+                *duplicate_titles(documents),
+                *(odd for document in documents for odd in document_oddities(document)),
                 *cut,
             ]
         ),
@@ -108,29 +114,29 @@ def statistics(documents: Sequence[Document], tokenizer: Any = None, max_tokens:
 def token_lengths(
     documents: Sequence[Document], tokenizer: Any, limit: int
 ) -> tuple[Lengths | None, list[tuple[str, str]]]:
-    """Token lengths (None without documents), and (kind, place) of each mention that a length limit cuts off."""
+    """Token lengths (None without documents), and (kind, place) of each mention beyond the length limit."""
     featurize = Featurizer(tokenizer, LabelSchema(("-",)), max_tokens=2**40)
-    found, cut = [], []
+    lengths, cut = [], []
     for document in documents:
-        (features,) = featurize([replace(document, triples=None, pairs=())])  # pairs are not needed, and many
-        found.append(len(features.input_ids))
+        (features,) = featurize([replace(document, triples=None, pairs=())])  # pairs are not needed, and may be many
+        lengths.append(len(features.input_ids))
         for token in features.mentions[:, 0][features.mentions[:, 0] >= limit - 1].tolist():
             place = f"document {document.title!r}: a mention at token {token}"
             cut.append((f"mention beyond {limit} tokens", place))
-    if not found:
+    if not lengths:
         return None, []
-    over = [sum(length > bound for length in found) for bound in (ENCODER_LIMIT, limit)]
-    return Lengths(mean(found), median(found), max(found), over[0], limit, over[1]), cut
+    over = [sum(length > bound for length in lengths) for bound in (ENCODER_LIMIT, limit)]
+    return Lengths(mean(lengths), median(lengths), max(lengths), over[0], limit, over[1]), cut
 
 
-def nothing(documents: Sequence[Document]) -> Iterator[tuple[str, str]]:
-    """A corpus that is empty."""
+def empty_corpus(documents: Sequence[Document]) -> Iterator[tuple[str, str]]:
+    """(kind, place) if there are no documents."""
     if not documents:
-        yield "file without documents", "this one"
+        yield "file without documents", "this file"
 
 
-def titles(documents: Sequence[Document]) -> Iterator[tuple[str, str]]:
-    """Titles that occur more than once: predictions could not say which document they mean."""
+def duplicate_titles(documents: Sequence[Document]) -> Iterator[tuple[str, str]]:
+    """(kind, title) of each document whose title occurred before: predictions refer to documents by title."""
     seen: set[str] = set()
     for document in documents:
         if document.title in seen:
@@ -138,8 +144,8 @@ def titles(documents: Sequence[Document]) -> Iterator[tuple[str, str]]:
         seen.add(document.title)
 
 
-def oddities(document: Document) -> Iterator[tuple[str, str]]:
-    """(kind, place) of everything odd in a document."""
+def document_oddities(document: Document) -> Iterator[tuple[str, str]]:
+    """(kind, place) of each irregularity in a document."""
     where = f"document {document.title!r}"
     if not any(document.sentences):
         yield "document without text", where
@@ -173,8 +179,8 @@ def oddities(document: Document) -> Iterator[tuple[str, str]]:
             yield "label without evidence", place
 
 
-def collect(found: Sequence[tuple[str, str]]) -> list[Oddity]:
-    """(kind, place) pairs by kind, in alphabetical order."""
-    examples = dict(reversed(found))  # of each kind the first
+def count_oddities(found: Sequence[tuple[str, str]]) -> list[Oddity]:
+    """One Oddity for each kind among (kind, place) pairs, in alphabetical order."""
+    examples = dict(reversed(found))  # the first place of each kind
     counts = Counter(kind for kind, _ in found)
     return [Oddity(kind, counts[kind], examples[kind]) for kind in sorted(counts)]

@@ -1,1 +1,1 @@
-"""A model ready for use: prediction, checkpoints, and looking into it."""
+"""Using a trained model: prediction, checkpoints, calibration, and the analysis of its margins and attention."""

@@ -1,4 +1,4 @@
-"""A saved calibration, applied to a model."""
+"""Applies a saved calibration to a model."""
 
 from pathlib import Path
 
@@ -7,10 +7,10 @@ from docre.inference.predictor import Predictor
 
 
 def apply_calibration(predictor: Predictor, path: str | Path, force: bool = False) -> None:
-    """Have a model decide as a saved calibration says.
+    """Set the margin shift of the predictor's loss to that of a saved calibration.
 
-    force: even if it was made for other weights. Raises DocreError where it was and this is not set, and where it is
-    not for this model's relations.
+    Raises DocreError if the file is not a calibration, was made for other relations, or, unless `force`, was made for
+    other weights.
     """
     calibration = load_calibration(path)
     calibration.check_relations(predictor.schema.relations, str(path))

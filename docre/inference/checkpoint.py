@@ -1,6 +1,6 @@
-"""Checkpoints: a folder with all that prediction needs, and no pickle.
+"""Checkpoints: folders with everything that prediction needs, without pickle.
 
-config.yaml         the resolved config of the run
+config.yaml         the run's config, with the loss parameters computed from the training data
 model.safetensors   the weights
 relations.json      the label schema
 encoder/            the encoder's configuration and the tokenizer
@@ -19,7 +19,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from docre.config.loading import CHANGEABLE, import_plugins, override, parse_mapping, to_yaml, validate
+from docre.config.loading import CHANGEABLE, apply_overrides, import_plugins, parse_mapping, to_yaml, validate
 from docre.config.schema import Config
 from docre.core.files import read_text, write_text
 from docre.core.manifests import check_folder, check_inside, write_folder
@@ -34,7 +34,7 @@ WEIGHTS = "model.safetensors"
 
 
 def save(predictor: Predictor, folder: str | Path) -> None:
-    """Write a checkpoint. The folder is the old one or the whole new one, never something between."""
+    """Write a checkpoint atomically: `folder` is at any time the complete old one or the complete new one."""
 
     def fill(temporary: Path) -> None:
         write_text(temporary / "config.yaml", to_yaml(predictor.config))
@@ -42,9 +42,9 @@ def save(predictor: Predictor, folder: str | Path) -> None:
         predictor.model.encoder.backbone.config.save_pretrained(temporary / "encoder")
         try:
             predictor.tokenizer.save_pretrained(temporary / "encoder")
-        except Exception as error:  # tokenizers raises nothing more precise when the disk is full
+        except Exception as error:  # tokenizers raises a plain Exception if the disk is full
             raise OSError(str(error)) from None
-        weights = modules(predictor.model, predictor.loss).state_dict()
+        weights = modules_with_weights(predictor.model, predictor.loss).state_dict()
         save_file({name: value.detach().cpu().contiguous() for name, value in weights.items()}, temporary / WEIGHTS)
 
     write_folder(Path(folder), fill)
@@ -56,19 +56,20 @@ def load(
     changes: Sequence[str] = (),
     plugins: Sequence[str] = (),
 ) -> Predictor:
-    """The model in a checkpoint folder (or in a run's folder, its best checkpoint), ready to predict.
+    """Load a checkpoint folder, or the best checkpoint in a run's folder, as a Predictor.
 
-    device:  where to put it; by default the GPU where there is one.
-    changes: other values of keys that say how it predicts, as ["evaluation.max_pairs_per_batch=5000"].
-    plugins: Python modules to import first, which register the loss or the model that the checkpoint needs. Those that
-             its config names are not imported unless they are given here: nothing that comes with a checkpoint is run.
+    device:  the device of the model; by default the GPU if there is one, else the CPU.
+    changes: overrides of config keys that affect prediction only, for example ["evaluation.max_pairs_per_batch=5000"].
+    plugins: Python modules to import first, which register the loss or the model that the checkpoint needs. A plugin
+             that only the checkpoint's config names is not imported: loading runs no code that comes with a checkpoint.
 
-    Raises DocreError where the folder is not a checkpoint, is torn or changed, does not fit this version, needs a
-    plugin that is not given, or has weights that are not finite; and for a change of what was trained. It takes no more
-    memory than the weights, whatever the other files say.
+    Raises DocreError if the folder is not a checkpoint, is incomplete or changed, does not fit this version of docre,
+    needs a plugin that is not given, or has weights that are not finite; and for an override of any other key. Loading
+    takes no more memory than the weights, whatever the other files say.
     """
     folder = Path(folder)
-    if not os.path.isfile(folder / "config.yaml") or not os.path.isfile(folder / WEIGHTS):  # which take any name
+    # os.path.isfile, unlike Path.is_file, accepts names that are too long for a file
+    if not os.path.isfile(folder / "config.yaml") or not os.path.isfile(folder / WEIGHTS):
         if not os.path.isdir(folder / "best"):
             raise DocreError(f"{folder}: not a checkpoint (no config.yaml and {WEIGHTS})")
         check_inside(folder / "best", folder)
@@ -77,11 +78,11 @@ def load(
     import_plugins(plugins, "plugins")
     config_file = folder / "config.yaml"
     values = parse_mapping(read_text(config_file), str(config_file))
-    config = validate(override(values, changes, CHANGEABLE), str(config_file))
+    config = validate(apply_overrides(values, changes, CHANGEABLE), str(config_file))
     schema = load_schema(folder / "relations.json")
     architecture = read_architecture(folder / "encoder" / "config.json")
     tokenizer = load_tokenizer(str(folder / "encoder"), architecture)
-    with naming_plugins(config, plugins, config_file):
+    with suggesting_plugins(config, plugins, config_file):
         build = partial(build_untrained, architecture, folder / "encoder" / "config.json")
         check_fit(config, len(schema.relations), build, folder / WEIGHTS)
         predictor = Predictor(config, schema, tokenizer, build())
@@ -91,34 +92,37 @@ def load(
 
 
 @contextmanager
-def naming_plugins(config: Config, given: Sequence[str], path: Path) -> Iterator[None]:
-    """Adds to a DocreError within, which may be for want of a plugin, which plugins the checkpoint wants."""
+def suggesting_plugins(config: Config, imported: Sequence[str], path: Path) -> Iterator[None]:
+    """Extends a DocreError in the block with the plugins to import, if the loss or the model is unknown and the config
+    names plugins that were not imported."""
     try:
         yield
     except DocreError as error:
-        wanted = [name for name in config.plugins if name not in given]
+        wanted = [name for name in config.plugins if name not in imported]
         missing = config.loss.name not in LOSSES or config.model.name not in MODELS
         if not (wanted and missing):
             raise
         names = ",".join(wanted)
         raise DocreError(
-            f"{path}: {error}. The checkpoint wants the plugins {names}, which are Python code: if you trust them, "
-            f"allow them with --plugins {names}, or docre.load(..., plugins={wanted})"
+            f"{path}: {error}. The checkpoint needs the plugins {names}, which are Python code: if you trust them, "
+            f"import them with --plugins {names}, or docre.load(..., plugins={wanted})"
         ) from None
 
 
 def check_fit(config: Config, relations: int, build: Callable[[], Any], weights: Path) -> None:
-    """Raises DocreError where the weights in a file are not those of the model that the config describes. That model,
-    around the encoder that `build` makes, is built without memory."""
+    """Raises DocreError if the tensors in a weights file do not fit the model that the config describes.
+
+    The model is built on the meta device, which takes no memory. `build`: builds its encoder; `relations`: how many.
+    """
     saved = tensor_shapes(weights)
     loss = LOSSES.build(config.loss.name, config.loss.parameters, relations)
     with torch.device("meta"), at_most(100 + 10 * len(saved), weights):
         model = build_model(config, build(), loss.num_outputs)
-    check_shapes(modules(model, loss), saved, weights)
+    check_shapes(modules_with_weights(model, loss), saved, weights)
 
 
 def tensor_shapes(path: Path) -> dict[str, tuple[int, ...]]:
-    """The shape of each tensor in a safetensors file, from its header. Raises DocreError where it cannot be read."""
+    """The shape of each tensor in a safetensors file, from its header. Raises DocreError if it cannot be read."""
     try:
         with safe_open(path, "pt") as file:
             return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
@@ -127,13 +131,13 @@ def tensor_shapes(path: Path) -> dict[str, tuple[int, ...]]:
 
 
 def load_weights(predictor: Predictor, path: str | Path) -> None:
-    """Put the weights of a checkpoint into a predictor. Raises DocreError where they do not fit, or are not finite."""
+    """Load a weights file into a predictor. Raises DocreError if it cannot be read, does not fit or is not finite."""
     try:
         weights = load_file(path)
         for name, tensor in weights.items():
             if not tensor.isfinite().all():
-                raise DocreError(f"{path}: {name} has values that are not finite: such a model predicts nothing")
-        modules(predictor.model, predictor.loss).load_state_dict(weights)
+                raise DocreError(f"{path}: {name} has values that are not finite: such a model would predict nothing")
+        modules_with_weights(predictor.model, predictor.loss).load_state_dict(weights)
     except (OSError, SafetensorError) as error:
         raise DocreError(f"{path}: cannot be read: {error}") from None
     except RuntimeError as error:
@@ -141,6 +145,6 @@ def load_weights(predictor: Predictor, path: str | Path) -> None:
         raise DocreError(f"{path}: the weights do not fit the model: {reason}") from None
 
 
-def modules(model: nn.Module, loss: nn.Module) -> nn.ModuleDict:
-    """Everything with weights, by name: the model, and the loss, which may have some too."""
+def modules_with_weights(model: nn.Module, loss: nn.Module) -> nn.ModuleDict:
+    """All modules whose weights a checkpoint holds: the model, and the loss, which may have weights too."""
     return nn.ModuleDict({"model": model, "loss": loss})

@@ -1,4 +1,4 @@
-"""A model ready for use: documents in, triples out, and the checkpoint folder that holds it."""
+"""The Predictor: a model with everything that it needs to turn documents into predicted triples."""
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -15,9 +15,9 @@ from docre.core.progress import progress_bar
 from docre.data import oddities
 from docre.data.collate import Collator, WindowPlan
 from docre.data.features import Features, Featurizer, Ints
-from docre.data.given import Given, documents_of
-from docre.data.limits import Limits, restrict, select_pairs
-from docre.data.memory import enough_memory_for, named
+from docre.data.inputs import DocumentInputs, to_documents
+from docre.data.limits import Limits, restrict_to_pairs, select_pairs
+from docre.data.memory import enough_memory_for, name_documents
 from docre.data.schema import LabelSchema
 from docre.documents import Document, Prediction
 from docre.errors import DocreError, DocreWarning
@@ -27,17 +27,17 @@ from docre.tensors import Batch
 
 
 class Predictor:
-    """The pieces that turn documents into triples, built as a config says, with the model in evaluation mode.
+    """A model (in evaluation mode), its loss, featurizer and collator, built as a config describes.
 
-    Any number of threads may predict with one at once: nothing here changes while it predicts. What does change it (its
-    config, `limits` or calibration, `to`, training) must not happen meanwhile.
+    Several threads may predict with it at once, since prediction changes nothing in it. Changing it meanwhile (its
+    config, `limits` or calibration, `to`, training) is not safe.
 
-    config:    the resolved config of the run (with the loss parameters that were taken from the training data).
+    config:    the config of the run, with the loss parameters computed from the training data.
     schema:    the relations.
-    tokenizer: the encoder's.
-    backbone:  the encoder model itself, pretrained or about to be loaded.
+    tokenizer: the encoder's tokenizer.
+    backbone:  the Hugging Face encoder, with pretrained weights or with weights that are loaded later.
 
-    weights_digest: the SHA-256 of the file that the weights come from; None where they come from none.
+    weights_digest: the SHA-256 of the weights file; None if the weights were not loaded from one.
     """
 
     def __init__(self, config: Config, schema: LabelSchema, tokenizer: Any, backbone: Any) -> None:
@@ -58,101 +58,104 @@ class Predictor:
 
     @property
     def device(self) -> torch.device:
-        """Where the model is."""
+        """The device of the model."""
         return next(self.model.parameters()).device
 
     def to(self, device: str | torch.device) -> "Predictor":
-        """Move the model to a device, and return this predictor."""
+        """Move the model and the loss to a device, and return this predictor."""
         self.model.to(device)
         self.loss.to(device)
         return self
 
-    def predict(self, documents: Given, progress: bool = False) -> list[list[Prediction]]:
-        """The predicted triples of each document, in order: always one list for each document, however it is given.
+    def predict(self, documents: DocumentInputs, progress: bool = False) -> list[list[Prediction]]:
+        """The predicted triples of each document, in order: one list per document, even for a single document.
 
-        documents: a Document, a dict as docre's DocRED or jsonl reader takes it (labels are not looked at), a list of
-        these, or the path of a file in the format of the training data. Raises DocreError for anything else, and a
-        DocreWarning where the length limit cuts mentions off.
+        documents: a Document, a dict in the form of a DocRED or jsonl document (labels are ignored), an iterable of
+        these, or the path of a file in the format of the training data. Raises DocreError for anything else, and warns
+        (DocreWarning) if mentions are beyond the length limit.
         """
-        taken = documents_of(documents, self.config.data.reader)
-        found = self.predict_features(self.prepare(taken), progress)
-        return [[self._named(p, document) for p in some] for document, some in zip(taken, found, strict=True)]
+        parsed = to_documents(documents, self.config.data.reader)
+        predictions = self.predict_features(self.prepare(parsed), progress)
+        return [[self._with_names(p, doc) for p in of_doc] for doc, of_doc in zip(parsed, predictions, strict=True)]
 
     def prepare(self, documents: Sequence[Document]) -> list[Features]:
-        """The features of documents to predict, with a DocreWarning where the length limit cuts mentions off."""
+        """The features of documents to predict. Warns (DocreWarning) if mentions are beyond the length limit."""
         features = self.featurize(documents)
-        for line in oddities.unread(features, self.featurize.max_tokens):
+        for line in oddities.truncated(features, self.featurize.max_tokens):
             warnings.warn(line, DocreWarning, stacklevel=3)
         return features
 
     def predict_features(self, features: Sequence[Features], progress: bool = False) -> list[list[Prediction]]:
-        """`predict` for documents that are already featurized; the predictions lack names and types."""
+        """The predictions for featurized documents, one list per document, without names and types."""
         parts: list[tuple[Ints, Ints, Ints, list[float], list[float]]] = []
 
-        def read(document: Ints, pair: Ints, logits: Tensor) -> None:
-            where = self.decide(logits).nonzero(as_tuple=True)
-            row, relation = (x.cpu().numpy() for x in where)
-            scores, margins = self.loss.scores(logits.float())[where], self.loss.margins(logits)[where]
+        def collect(document: Ints, pair: Ints, logits: Tensor) -> None:
+            predicted = self.decide(logits).nonzero(as_tuple=True)
+            row, relation = (x.cpu().numpy() for x in predicted)
+            scores, margins = self.loss.scores(logits.float())[predicted], self.loss.margins(logits)[predicted]
             parts.append((document[row], pair[row], relation, scores.tolist(), margins.tolist()))
 
-        self.run(features, read, "predict", progress)
+        self.run(features, collect, "predict", progress)
         rows = sorted((row for part in parts for row in zip(*part, strict=True)), key=lambda row: row[:2])
-        found: list[list[Prediction]] = [[] for _ in features]
+        predictions: list[list[Prediction]] = [[] for _ in features]
         for i, p, r, score, margin in rows:
             head, tail = features[i].pairs[p].tolist()
-            found[i].append(Prediction(features[i].title, head, tail, self.schema.relations[r], score, margin))
-        return found
+            predictions[i].append(Prediction(features[i].title, head, tail, self.schema.relations[r], score, margin))
+        return predictions
 
     @torch.inference_mode()
     def run(
         self,
         features: Sequence[Features],
-        read: Callable[[Ints, Ints, Tensor], None],
-        what: str,
+        handle: Callable[[Ints, Ints, Tensor], None],
+        task: str,
         progress: bool = False,
     ) -> None:
-        """Give the logits of documents to `read`, batch by batch within the config's limits, documents of like length
-        together.
+        """Compute the logits of all candidate pairs in batches within the limits, and call `handle` with each batch.
 
-        read: takes logits [pairs, outputs], on the model's device, and for each of their rows the number of the
-        document and that of the pair in it, both [pairs]. The pairs of a document come in order, unless the limits cut
-        it. what: the name of the bar, which counts pairs.
-        Raises DocreError, naming the documents, where memory does not suffice for them.
+        Documents of similar length are batched together. The pairs of a document arrive in order, unless the limits
+        split the document.
+
+        handle: called as handle(document, pair, logits) with the position of the document in `features` and of the pair
+                in the document, both [pairs], and the logits [pairs, outputs] on the model's device.
+        task:   the name of the progress bar, which counts pairs.
+
+        Raises DocreError that names the documents if memory runs out, or if logits are not finite.
         """
-        with progress_bar(sum(len(f.pairs) for f in features), what, "pair", unit_scale=True, show=progress) as bar:
+        with progress_bar(sum(len(f.pairs) for f in features), task, "pair", unit_scale=True, show=progress) as bar:
             for batch, document, pair in self.batches(features):
                 with enough_memory_for(batch, "evaluation"):
                     logits = self.logits(batch)
                     check_finite(logits, batch)
-                    read(document, pair, logits)
+                    handle(document, pair, logits)
                 bar.update(len(pair))
 
     def batches(self, features: Sequence[Features]) -> Iterator[tuple[Batch, Ints, Ints]]:
-        """Batches, and the document and the pair of each of their pairs, as `run` gives them to `read`."""
+        """All batches, each with the `document` and `pair` arrays that `run` passes to `handle`."""
         order = sorted(range(len(features)), key=lambda i: len(features[i].input_ids))
-        whole = [i for i in order if not self.limits.cut(features[i])]
+        whole = [i for i in order if not self.limits.must_split(features[i])]
         size = self.config.evaluation.batch_size
         for start in range(0, len(whole), size):
             chunk = whole[start : start + size]
-            left = iter(chunk)
-            for part in self.limits.parts([features[i] for i in chunk]):
+            remaining = iter(chunk)
+            for part in self.limits.split_batch([features[i] for i in chunk]):
                 counts = [len(f.pairs) for f in part]
-                numbers = np.repeat(list(islice(left, len(part))), counts)
+                numbers = np.repeat(list(islice(remaining, len(part))), counts)
                 yield self._collate(part), numbers, np.concatenate([np.arange(count) for count in counts])
         for i in order:
-            if self.limits.cut(features[i]):
-                for batch, pair in self._tiles(features[i]):
+            if self.limits.must_split(features[i]):
+                for batch, pair in self._tiled_batches(features[i]):
                     yield batch, np.full(len(pair), i), pair
 
-    def _tiles(self, document: Features) -> Iterator[tuple[Batch, Ints]]:
-        """A document with too many pairs in tiles of pairs; the encoder reads it once."""
+    def _tiled_batches(self, document: Features) -> Iterator[tuple[Batch, Ints]]:
+        """The batches of a document with too many pairs, one per tile of pairs; the encoder runs only once."""
         whole = self._collate([select_pairs(document, 0, 0)])
         with enough_memory_for(whole, "evaluation"):
             hidden, rows = self._encode(whole)
-        for pair in self.limits.tiles(document):
-            some, mentions = restrict(document, pair)
+        for pair in self.limits.tile_pairs(document):
+            restricted, mentions = restrict_to_pairs(document, pair)
             kept = torch.from_numpy(np.isin(whole.row_mention.numpy(), mentions))
-            yield replace(self._collate([some]), read=(hidden, rows[kept.to(rows.device)])), pair
+            yield replace(self._collate([restricted]), encoded=(hidden, rows[kept.to(rows.device)])), pair
 
     def _collate(self, documents: Sequence[Features]) -> Batch:
         batch = self.collate(documents)
@@ -160,18 +163,18 @@ class Predictor:
 
     @torch.inference_mode()
     def logits(self, batch: Batch) -> Tensor:
-        """The model's logits [pairs, outputs] in the config's precision; the batch may be on any device."""
+        """The model's logits [pairs, outputs], computed in the config's precision. The batch may be on any device."""
         with self._autocast():
             return self.model(batch.to(self.device, non_blocking=True)).logits
 
     @torch.inference_mode()
     def context_attention(self, batch: Batch) -> Tensor | None:
-        """`Model.context_attention` likewise."""
+        """The output of `Model.context_attention`, computed in the config's precision. The batch may be on any device."""
         with self._autocast():
             return self.model.context_attention(batch.to(self.device, non_blocking=True))
 
     def _encode(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """`Encoder.read` likewise."""
+        """The output of `Encoder.read`, computed in the config's precision. The batch may be on any device."""
         with self._autocast():
             return self.model.encoder.read(batch.to(self.device, non_blocking=True))
 
@@ -181,11 +184,11 @@ class Predictor:
         return torch.autocast(device, AUTOCAST.get(precision), enabled=precision in AUTOCAST)
 
     def decide(self, logits: Tensor) -> Tensor:
-        """The predicted relations, [pairs, outputs] -> bool [pairs, R], as the config says."""
+        """The predicted relations, [pairs, outputs] -> bool [pairs, R], at most `evaluation.top_k` per pair."""
         return self.loss.decide(logits, self.config.evaluation.top_k)
 
-    def _named(self, prediction: Prediction, document: Document) -> Prediction:
-        """The prediction with names and types."""
+    def _with_names(self, prediction: Prediction, document: Document) -> Prediction:
+        """A copy of the prediction with names and types."""
         head, tail = document.entities[prediction.head], document.entities[prediction.tail]
         relation = self.schema.name(prediction.relation)
         return replace(
@@ -199,27 +202,29 @@ class Predictor:
 
 
 def build_model(config: Config, backbone: Any, num_outputs: int) -> Model:
-    """The model that a config describes, around an encoder model, with so many outputs for a pair."""
+    """The model that a config describes, on top of a Hugging Face encoder, with `num_outputs` logits per pair."""
     encoder = Encoder(backbone, config.encoder.averaged_layers, config.encoder.implementation)
     return MODELS.build(config.model.name, config.model.parameters, encoder, num_outputs)
 
 
 def check_finite(logits: Tensor, batch: Batch) -> None:
-    """Raises DocreError, naming the document, for logits [pairs, outputs] that are not finite: no margin of theirs is
-    positive, so they would silently predict nothing."""
+    """Raises DocreError that names the document if logits [pairs, outputs] are not finite. Their margins are not
+    positive, so that the model would silently predict nothing."""
     finite = logits.isfinite()
     if not finite.all():
         (pair,) = (~finite.all(1)).nonzero()[0].tolist()
         document = int(np.searchsorted(np.cumsum(batch.pair_counts), pair, side="right"))
-        raise DocreError(f"{named([batch.titles[document]])}: the model's logits are not finite")
+        raise DocreError(f"{name_documents([batch.titles[document]])}: the model's logits are not finite")
 
 
 AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 def resolve_precision(precision: str, device: torch.device | str) -> str:
-    """What a device computes in: for `auto` bf16 (fp16 where it lacks that) on CUDA, fp32 elsewhere; fp32 for fp16 on a
-    CPU, which has no such arithmetic."""
+    """The precision to use on a device ("fp32", "bf16" or "fp16") for the setting `training.precision`.
+
+    "auto" is bf16 on CUDA, or fp16 if the GPU lacks it, and fp32 elsewhere. Without CUDA, fp16 becomes fp32.
+    """
     on_cuda = torch.device(device).type == "cuda"
     if not on_cuda:
         return "bf16" if precision == "bf16" else "fp32"
@@ -229,5 +234,5 @@ def resolve_precision(precision: str, device: torch.device | str) -> str:
 
 
 def default_device() -> torch.device:
-    """The GPU where there is one."""
+    """The GPU if there is one, else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")

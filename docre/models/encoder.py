@@ -64,7 +64,7 @@ class Encoder(nn.Module):
     def forward(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Document tokens [document tokens, hidden], and the attention of each mention's marker over the tokens of its
         document [mentions, heads, longest document], in float32, zero beyond the document."""
-        hidden, rows = batch.read or self.read(batch)
+        hidden, rows = batch.encoded or self.read(batch)
         with torch.autocast(hidden.device.type, enabled=False):
             return merge_tokens(hidden.float(), batch), merge_rows(rows.float(), batch)
 

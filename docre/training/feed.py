@@ -73,4 +73,4 @@ class Feed:
         return [self.features[i].title for i in self.sampler.epoch(epoch)[index].documents]
 
     def _parts(self, batch: Sequence[int]) -> list[list[Features]]:
-        return self.limits.parts([self.features[i] for i in batch])
+        return self.limits.split_batch([self.features[i] for i in batch])

@@ -14,7 +14,7 @@ from docre.config.schema import Config
 from docre.core.memory import keep_freed_memory
 from docre.core.progress import progress_bar
 from docre.data.features import Features
-from docre.data.memory import enough_memory_for, named
+from docre.data.memory import enough_memory_for, name_documents
 from docre.errors import DocreError
 from docre.inference.predictor import Predictor
 from docre.tensors import Batch
@@ -189,7 +189,7 @@ class Trainer:
         if not failed:
             return
         progress = self.progress
-        documents = named(self.feed.titles(progress.epoch, failed - 1 - (progress.step - progress.done)))
+        documents = name_documents(self.feed.titles(progress.epoch, failed - 1 - (progress.step - progress.done)))
         raise DocreError(
             f"step {failed} (epoch {progress.epoch + 1}): the loss or its gradient is not finite, with {documents}; "
             f"{run.what_is_left()}. Lower the learning rates, or set training.on_nan=skip"

@@ -1,4 +1,4 @@
-"""Features the slow way, in the shape that published code has: word by word, pair by pair, lists of 0 and 1."""
+"""A slow, independent featurizer in the style of published code: word by word, pair by pair, labels as 0/1 lists."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -7,8 +7,8 @@ from docre.documents import Document
 
 
 class SlowFeatures(NamedTuple):
-    """ids: with [CLS] and [SEP]. starts: of each entity, its mentions' start markers. labels: of each pair, one number
-    for "no relation" and each relation."""
+    """ids: token ids, [CLS] and [SEP] included. starts: for each entity, the positions of its mentions' start markers.
+    labels: for each pair, 0 or 1 for "no relation" and for each relation."""
 
     ids: list[int]
     starts: list[list[int]]
@@ -17,7 +17,7 @@ class SlowFeatures(NamedTuple):
 
 
 def slow_features(document: Document, tokenizer: Any, relations: Sequence[str], max_tokens: int = 1024) -> SlowFeatures:
-    """From the definition: every word is tokenized alone, with a `*` before and after each mention."""
+    """The features by their definition: every word is tokenized by itself, with a `*` before and after each mention."""
     begins, ends = set(), set()
     for entity in document.entities:
         for mention in entity.mentions:

@@ -1,4 +1,4 @@
-"""Random documents, and random damage to files."""
+"""Hypothesis strategies: random documents, and random damage to JSON values."""
 
 import json
 
@@ -14,7 +14,7 @@ RELATION_NAMES = st.sampled_from(["P17", "P27", "born in"])
 
 @st.composite
 def documents(draw):
-    """Any document that is valid, odd ones included: no sentences, no entities, entities without mentions."""
+    """Any valid document, including those without sentences or entities, and entities without mentions."""
     sentences = draw(st.lists(st.lists(WORDS, max_size=6), max_size=4))
     places = [
         (s, i, j) for s, words in enumerate(sentences) for i in range(len(words)) for j in range(i + 1, len(words) + 1)
@@ -51,7 +51,7 @@ JSON = st.recursive(
 
 @st.composite
 def damaged(draw, value):
-    """A JSON value in which something is replaced, taken away or added, anywhere."""
+    """A copy of a JSON value in which one element, at any depth, is replaced, removed or added."""
     value = json.loads(json.dumps(value))
     holder = {"root": value}
     place, key = holder, "root"
@@ -69,7 +69,8 @@ def damaged(draw, value):
 
 
 def documents_or_one_line(read, path):
-    """The documents in a file; None where the reader raises DocreError, which must name the file in one line."""
+    """The documents in a file, or None if the reader raises DocreError; checks that its message is one line that names
+    the file."""
     try:
         return read(path)
     except DocreError as error:

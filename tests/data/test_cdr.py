@@ -1,4 +1,4 @@
-"""CDR and GDA: generated files with known content, the published files, and every kind of damage."""
+"""The CDR and GDA readers: generated files with known content, the published files, and damaged files."""
 
 import itertools
 
@@ -16,7 +16,11 @@ LABELS = st.sampled_from(["1:CID:2", "1:NR:2", "not_include"])
 
 
 def line(title, sentences, entities, pairs, relation="CID", swapped=()):
-    """A line of the format. entities: (id, type, [(start, end), ...]); pairs: (label, head, tail)."""
+    """A line of the format.
+
+    entities: (id, type, [(start, end), ...]) each; pairs: (label, head, tail) each; swapped: the positions of the pairs
+    whose tail comes first.
+    """
     tokens = [token for sentence in sentences for token in sentence]
     columns = [title, "|".join(" ".join(sentence) for sentence in sentences)]
     for number, (label, head, tail) in enumerate(pairs):
@@ -33,7 +37,7 @@ def line(title, sentences, entities, pairs, relation="CID", swapped=()):
 
 @st.composite
 def contents(draw):
-    """title, sentences, entities, pairs: all of a line, each entity in at least one pair."""
+    """The content of a line as (title, sentences, entities, pairs); each entity is in at least one pair."""
     sentences = draw(
         st.lists(st.lists(st.sampled_from(["a", "b", "", "β"]), min_size=1, max_size=4), min_size=1, max_size=4)
     )
@@ -130,11 +134,11 @@ def test_errors_name_line_and_pair(tmp_path, column, value, message):
 def test_contradictions_are_errors(tmp_path):
     title, sentences, entities, _ = GOOD
     (tmp_path / "f").write_text(line(title, sentences, entities, [("1:NR:2", 0, 1), ("1:CID:2", 0, 1)]))
-    with pytest.raises(DocreError, match="pair 1: an earlier pair says otherwise"):
+    with pytest.raises(DocreError, match="pair 1: its label contradicts that of an earlier pair"):
         read(tmp_path / "f", "cdr")
     moved = line(title, sentences, [("C", "Chemical", [(1, 2)]), entities[1]], [("1:NR:2", 0, 1)]).split("\t")[2:]
     (tmp_path / "f").write_text("\t".join([line(*GOOD), *moved]))
-    with pytest.raises(DocreError, match="pair 1: C: not the mentions that an earlier pair lists"):
+    with pytest.raises(DocreError, match="pair 1: C: its mentions differ from those in an earlier pair"):
         read(tmp_path / "f", "cdr")
 
 

@@ -1,4 +1,4 @@
-"""DocRED JSON and DocGNRE's: what is written reads back, real files, and every kind of damage."""
+"""The DocRED and DocGNRE readers: round trips, real files, and damaged files."""
 
 import json
 
@@ -56,11 +56,11 @@ def test_truncated_files_give_one_line(path, data):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda d: d["vertexSet"][0][0].update(type=3), "vertexSet[0][0]: expected a text in 'type', got an integer"),
+        (lambda d: d["vertexSet"][0][0].update(type=3), "vertexSet[0][0]: expected a string in 'type', got an integer"),
         (lambda d: d["vertexSet"][1][0].update(pos=[3, 6]), "entity 1, mention 0: tokens [3, 6) are not inside"),
         (lambda d: d["vertexSet"][1][0].update(pos=[3]), "vertexSet[1][0].pos: expected a list of 2 integers"),
         (lambda d: d["vertexSet"][1][0].update(sent_id=True), "expected an integer in 'sent_id', got true or false"),
-        (lambda d: d["labels"][0].update(evidence="0"), "labels[0]: expected a list in 'evidence', got a text"),
+        (lambda d: d["labels"][0].update(evidence="0"), "labels[0]: expected a list in 'evidence', got a string"),
         (lambda d: d["labels"][0].update(evidence=[1]), "label 0: evidence sentence 1 does not exist"),
         (lambda d: d["labels"][0].update(h=2), "label 0: head entity 2 does not exist"),
         (lambda d: d.update(labels=0), "expected a list in 'labels', got an integer"),
@@ -91,7 +91,7 @@ def test_errors_name_the_field(tmp_path, change, message):
 
 
 def test_extra_data_is_fine(tmp_path):
-    """The keys that benchmark files have beside those of the format, and any that is like none of them."""
+    """Additional keys of benchmark files, and other unknown keys, are ignored unless they look misspelled."""
     item = json.loads(json.dumps(ITEM)) | {"gpt_labels": [], "id": 3, "meta": {}, "label": "beside the right key"}
     item["vertexSet"][0][0] |= {"global_pos": [0, 1], "index": "0_0"}
     item["labels"][0] |= {"score": 0.5, "id": 1}
@@ -114,7 +114,7 @@ def test_half_a_surrogate_pair_names_its_line(tmp_path):
 
 
 def test_facts_of_dwie_are_kept(tmp_path):
-    """Duplicate labels, head == tail, one long sentence."""
+    """DWIE has duplicate labels, labels with head == tail, and documents of one long sentence."""
     labels = [{"h": 0, "t": 1, "r": "in0", "evidence": []}] * 2 + [{"h": 1, "t": 1, "r": "vs"}]
     item = ITEM | {"sents": [["w"] * 2000], "labels": labels}
     (tmp_path / "f.json").write_text(json.dumps([item]))

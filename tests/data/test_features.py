@@ -1,4 +1,4 @@
-"""Features against golden values, and against a slow construction from the definition."""
+"""Features equal golden values, and those of a slow, independent featurizer."""
 
 import json
 
@@ -45,7 +45,7 @@ def test_golden_documents_and_totals(shared, tokenizer, golden):
 
 
 def positive_pairs(features):
-    """[head, tail, [relation + 1, ...]] of each pair with a relation (golden relation 0 is NA)."""
+    """[head, tail, [relation + 1, ...]] of each pair with a relation (relation 0 of the golden values is NA)."""
     found = {}
     for pair, relation in features.labels.tolist():
         found.setdefault(pair, []).append(relation + 1)
@@ -139,7 +139,7 @@ def test_candidate_pairs_restrict_pairs_and_labels(tokenizer):
 
 
 def test_a_candidate_pair_given_twice_is_one(tokenizer):
-    """Two of them would be a positive and a negative of the same pair."""
+    """Otherwise the same pair would be both a positive and a negative."""
     twice = Document(DOCUMENT.title, DOCUMENT.sentences, DOCUMENT.entities, DOCUMENT.triples, [(2, 1), (1, 0), (2, 1)])
     (features,) = Featurizer(tokenizer, SCHEMA)([twice])
     assert features.pairs.tolist() == [[2, 1], [1, 0]]

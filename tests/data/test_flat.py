@@ -1,4 +1,4 @@
-"""Cutting one run of tokens into sentences, against a cut from the definition."""
+"""Splitting a sequence of tokens into sentences, compared with a split by the definition."""
 
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,4 +1,4 @@
-"""The plain format: offsets survive tokenizing and sentence splitting, and every kind of damage."""
+"""The jsonl reader: offsets survive tokenization and sentence splitting, and damaged files give clear errors."""
 
 import itertools
 import json
@@ -22,7 +22,7 @@ TEXTS = st.text(ALPHABET, max_size=40)
 
 @st.composite
 def items(draw):
-    """A line's content, valid."""
+    """The valid content of a line."""
     text = draw(TEXTS)
     spans = [
         (i, j) for i in range(len(text)) for j in range(i + 1, min(len(text), i + 9) + 1) if not text[i:j].isspace()
@@ -70,7 +70,7 @@ def test_text_and_mentions_survive(path, item):
 
 
 def sentences_of(document, text, spans=()):
-    """The sentences with a character in a span, found character by character."""
+    """The sentences that overlap a span, found character by character."""
     places = (place for place, character in enumerate(text) if not character.isspace())
     found = set()
     for s, sentence in enumerate(document.sentences):
@@ -82,7 +82,7 @@ def sentences_of(document, text, spans=()):
 
 @given(TEXTS, st.sets(st.integers(0, 40), max_size=5))
 def test_tokens_by_the_definition(text, boundaries):
-    """Character by character: a token ends at white space, at a boundary, and around punctuation."""
+    """Compared with a loop over characters: a token ends at white space, at a boundary, and around punctuation."""
     expected, current = [], None
     for i, character in enumerate(text):
         alone = unicodedata.category(character)[0] in "PS"
@@ -160,7 +160,7 @@ SLIPS = {"Title": "title", "relation": "relations", "Relations": "relations", "l
 
 @pytest.mark.parametrize(("key", "meant"), [*SLIPS.items(), *[(key, None) for key in ("id", "url", "meta", "context")]])
 def test_slips_in_the_keys_of_a_document(tmp_path, key, meant):
-    """They would make it unlabeled without a word. Extra data is fine."""
+    """An unnoticed misspelling would silently make the document unlabeled. Other unknown keys are allowed."""
     (tmp_path / "f").write_text(json.dumps({"text": "a", "entities": [], key: []}))
     if meant is None:
         assert read(tmp_path / "f", "jsonl")[0].triples is None
@@ -190,10 +190,10 @@ def test_truncated_lines_give_one_line(path, data):
     ("item", "message"),
     [
         ([], "expected an object, got a list"),
-        ({"entities": []}, "document: expected a text in 'text', got nothing"),
+        ({"entities": []}, "document: expected a string in 'text', got nothing"),
         ({"text": "a"}, "document: expected a list in 'entities', got nothing"),
         ({"text": "a", "entities": [{"type": "T"}]}, "entities[0]: expected a list in 'mentions', got nothing"),
-        ({"text": "a", "entities": [{"mentions": [], "type": 1}]}, "entities[0]: expected a text in 'type'"),
+        ({"text": "a", "entities": [{"mentions": [], "type": 1}]}, "entities[0]: expected a string in 'type'"),
         ({"text": "a", "entities": [{"mentions": [[0, 2]]}]}, "entities[0].mentions[0]: characters [0, 2) are not"),
         ({"text": "a", "entities": [{"mentions": [[0.0, 1]]}]}, "entities[0].mentions[0]: expected a list of 2 int"),
         ({"text": "a ", "entities": [{"mentions": [[1, 2]]}]}, "characters [1, 2) are only white space"),

@@ -1,4 +1,4 @@
-"""Batches in parts and documents in pieces: everything is there once, and gradients and predictions stay the same."""
+"""Splitting batches and documents: nothing is lost or repeated, and gradients and predictions stay the same."""
 
 from dataclasses import replace
 from itertools import chain
@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from docre.config.schema import Config
-from docre.data.features import Features, unordered
-from docre.data.limits import Limits, restrict
+from docre.data.features import Features, unordered_pairs
+from docre.data.limits import Limits, restrict_to_pairs
 from docre.data.schema import LabelSchema
 from docre.inference.predictor import Predictor
 from docre.models import Encoder, load_tokenizer
@@ -40,7 +40,7 @@ def predictor(tiny_encoder) -> Predictor:
 
 @pytest.fixture(scope="module")
 def features(predictor) -> list[Features]:
-    """Documents of 2, 12, 20 and 42 pairs, and one of none; some longer than a window."""
+    """Documents with 0, 2, 12, 20 and 42 pairs; some are longer than a window."""
     made = [random_documents(2, seed=e, entities=e, sentences=2 + e) for e in (1, 2, 4, 5, 7)]
     return predictor.featurize(list(chain.from_iterable(made)))
 
@@ -48,7 +48,7 @@ def features(predictor) -> list[Features]:
 @given(data=st.data(), pairs=LIMIT, tokens=LIMIT)
 def test_every_pair_and_label_is_in_one_piece(data, pairs, tokens, features):
     chosen = data.draw(st.lists(st.sampled_from(features), min_size=1, max_size=6))
-    parts = Limits(pairs, tokens).parts(chosen)
+    parts = Limits(pairs, tokens).split_batch(chosen)
     assert all(parts)
     for part in parts:
         assert pairs is None or sum(len(piece.pairs) for piece in part) <= pairs
@@ -60,7 +60,7 @@ def test_every_pair_and_label_is_in_one_piece(data, pairs, tokens, features):
 
 
 def pairs_and_labels(documents: list[Features]) -> list:
-    """(title, pair, its context, its relations) of all pairs, in order."""
+    """(title, pair, context, relations) of all pairs, in order."""
     rows = []
     for d in documents:
         relations = [sorted(r for p, r in d.labels.tolist() if p == i) for i in range(len(d.pairs))]
@@ -71,7 +71,7 @@ def pairs_and_labels(documents: list[Features]) -> list:
 
 
 def gradients(predictor, batches: list[list[Features]]) -> tuple[float, list[torch.Tensor]]:
-    """The loss of documents given in batches, as the training loop weights them, and its gradients."""
+    """The loss and its gradients over several batches, weighted as in the training loop."""
     objective = Objective(predictor.model, predictor.loss).train()
     objective.zero_grad()
     pairs = sum(len(d.pairs) for batch in batches for d in batch)
@@ -86,7 +86,7 @@ def gradients(predictor, batches: list[list[Features]]) -> tuple[float, list[tor
 @pytest.mark.parametrize(("pairs", "tokens"), [(5, None), (None, 40), (25, 90)])
 def test_parts_have_the_gradient_of_the_whole(pairs, tokens, predictor, features):
     chosen = features[3:6]
-    parts = Limits(pairs, tokens).parts(chosen)
+    parts = Limits(pairs, tokens).split_batch(chosen)
     assert len(parts) > 1
     loss, whole = gradients(predictor, [chosen])
     loss_of_parts, in_parts = gradients(predictor, parts)
@@ -116,7 +116,7 @@ def test_predictions_do_not_depend_on_the_limits(predictor, features):
 def test_every_pair_is_in_one_tile(entities, listed, limit, features):
     every = [(h, t) for h in range(entities) for t in range(entities) if h != t]
     pairs = np.array(every if listed is None else list(dict.fromkeys(listed)), dtype=np.int64)
-    contexts, pair_context = unordered(pairs)
+    contexts, pair_context = unordered_pairs(pairs)
     mention_entity = np.arange(12).repeat(2)
     mentions = np.stack([np.arange(24), np.arange(24) + 1], axis=1)
     document = replace(
@@ -128,11 +128,11 @@ def test_every_pair_is_in_one_tile(entities, listed, limit, features):
         contexts=contexts,
         pair_context=pair_context,
     )
-    tiles = list(Limits(limit).tiles(document))
+    tiles = list(Limits(limit).tile_pairs(document))
     assert sorted(np.concatenate(tiles).tolist()) == list(range(len(pairs)))
     for chosen in tiles:
         assert limit is None or len(chosen) <= limit
-        some, left = restrict(document, chosen)
+        some, left = restrict_to_pairs(document, chosen)
         used = np.unique(pairs[chosen])
         assert some.num_entities == len(used) <= (12 if limit is None else 2 * max(1, isqrt(limit // 2)))
         assert (used[some.pairs] == pairs[chosen]).all()
@@ -142,7 +142,7 @@ def test_every_pair_is_in_one_tile(entities, listed, limit, features):
 
 
 def test_the_encoder_reads_a_document_once(predictor, features, monkeypatch):
-    """However many tiles its pairs are taken in, also where it is longer than a window."""
+    """The encoder runs once however many tiles the pairs are split into, also for a document of several windows."""
     read = []
     real = Encoder.read
     monkeypatch.setattr(Encoder, "read", lambda self, batch: read.append(batch.titles) or real(self, batch))
@@ -157,5 +157,5 @@ def test_the_encoder_reads_a_document_once(predictor, features, monkeypatch):
 
 
 def test_documents_stay_whole_for_a_model_whose_pairs_interact(features):
-    parts = Limits(pairs=5, whole=True).parts(features)
+    parts = Limits(pairs=5, keep_whole=True).split_batch(features)
     assert [d.title for part in parts for d in part] == [d.title for d in features]

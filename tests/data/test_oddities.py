@@ -1,4 +1,4 @@
-"""The warnings about the data: each for what it is about, none for sound data."""
+"""Warnings about the data: each irregularity gives its own, and sound data gives none."""
 
 from dataclasses import replace
 
@@ -16,7 +16,7 @@ def test_sound_data_has_no_warning():
 def test_no_positive_pair():
     document, *_ = random_documents(1)
     (expected,) = oddities.no_positives([replace(document, triples=[])])
-    assert expected == "no pair of the training documents has a relation: there is nothing to learn"
+    assert expected == "no candidate pair of the training documents has a relation: there is nothing to learn"
     loop, outside = Triple(1, 1, "P1"), Triple(0, 1, "P1")
     assert oddities.no_positives([replace(document, triples=[loop, outside], pairs=[(2, 3)])]) == [expected]
     assert oddities.no_positives([replace(document, triples=[outside], pairs=[(0, 1)])]) == []
@@ -42,7 +42,8 @@ def test_documents_of_the_training_set():
     same_title = replace(train[1], sentences=[*train[1].sentences, ["more"]])
     same_text = replace(train[2], title="another")
     dev = [replace(train[0], triples=[]), same_title, same_text, *random_documents(2, seed=3)]
-    assert oddities.leaked("dev", dev, train) == ["1 dev documents are in the training set too, word for word: 'doc 0'"]
+    expected = "1 dev documents are also in the training set, word for word: 'doc 0'"
+    assert oddities.leaked("dev", dev, train) == [expected]
 
 
 def test_mentions_beyond_the_limit(tiny_encoder):

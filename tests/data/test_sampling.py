@@ -1,4 +1,4 @@
-"""Steps: every document at most once an epoch, seeded, and the same whatever the number of processes."""
+"""Steps: each document is used at most once per epoch, and the order depends on the seed, not on the processes."""
 
 import pytest
 from hypothesis import given

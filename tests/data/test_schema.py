@@ -1,4 +1,4 @@
-"""Label schemas: those that docre carries, and files of every form."""
+"""Label schemas: the built-in ones, and files in every supported form."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Text that reads like a special token is text: in every kind of tokenizer, and in no benchmark."""
+"""Words that spell a special token are treated as text by every kind of tokenizer. No benchmark contains one."""
 
 import pytest
 from hypothesis import given
@@ -18,7 +18,7 @@ LETTERS = "abcdefghijklmnopqrstuvwxyz*<>/"
 
 
 def byte_pairs(folder):
-    """As RoBERTa's."""
+    """A byte-level BPE tokenizer, like RoBERTa's."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
     alphabet = pre_tokenizers.ByteLevel.alphabet()
@@ -28,7 +28,7 @@ def byte_pairs(folder):
 
 
 def unigram(folder):
-    """As XLM-R's and DeBERTa's, whose vocabulary holds the texts of the special tokens."""
+    """A Unigram tokenizer, like those of XLM-R and DeBERTa; its vocabulary contains the special tokens as text."""
     pieces = [(token, 0.0) for token in ROBERTA.values()] + [("▁", -2.0)] + [(letter, -3.0) for letter in LETTERS]
     tokenizer = Tokenizer(models.Unigram(pieces, unk_id=3))
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
@@ -36,7 +36,7 @@ def unigram(folder):
 
 
 def python(folder):
-    """One that is not in Rust."""
+    """A slow tokenizer, implemented in Python."""
     (folder / "vocab.txt").write_text("\n".join([*BERT.values(), *LETTERS]))
     return EsmTokenizer(str(folder / "vocab.txt"), eos_token="[SEP]", **BERT)
 
@@ -51,7 +51,7 @@ def tokenizer(request, tmp_path_factory):
 
 
 def ids(tokenizer, words):
-    """The ids of a document of these words, without those of its ends."""
+    """The token ids of a document of these words, without [CLS] and [SEP]."""
     (features,) = Featurizer(tokenizer, LabelSchema(("r",)))([Document("t", [words], [])])
     first, *within, last = features.input_ids.tolist()
     assert (first, last) == (tokenizer.cls_token_id, tokenizer.sep_token_id)
@@ -90,7 +90,7 @@ def test_roberta_reads_the_characters(tmp_path):
     ["redocred/dev_revised", "redocred/test_revised", "docred/test", "dwie/dev", "dwie/test", "cdr/train_filter"],
 )
 def test_no_benchmark_holds_one(shared, file):
-    """So that published numbers are what they were."""
+    """So published numbers are not affected."""
     path = shared / "data" / f"{file}.{'data' if 'cdr' in file else 'json'}"
     documents = read(path, "cdr" if "cdr" in file else "docred")
     words = {word.lower() for document in documents for sentence in document.sentences for word in sentence}

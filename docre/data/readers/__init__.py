@@ -1,4 +1,4 @@
-"""Readers: one format of documents a file, found by name."""
+"""Readers: functions that read documents from a file, one module per format, registered by name."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,10 +12,12 @@ __all__ = ["READERS", "read"]
 
 
 def read(path: str | Path, reader: str = "docred") -> Sequence[Document]:
-    """The documents of a file in the format called `reader`. Raises DocreError for anything wrong in it, and says so
-    where it looks like another format."""
-    read_it = READERS[reader]
+    """The documents in a file, read by the reader called `reader`.
+
+    Raises DocreError for an unknown reader and for an invalid file, with a hint if it looks like another format.
+    """
+    read_file = READERS[reader]
     try:
-        return read_it(Path(path))
+        return read_file(Path(path))
     except DocreError as error:
         raise DocreError(f"{error}{hint(path, reader)}") from None

@@ -1,4 +1,4 @@
-"""What every reader is: a function from a file to documents."""
+"""The registry of readers, and their common signature."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -8,6 +8,6 @@ from docre.documents import Document
 
 Reader = Callable[[Path], Sequence[Document]]
 
-# A reader is registered as `@READERS.register("name") def read(path: Path) -> list[Document]`. It raises DocreError
-# that names the file, the document and the field for anything that is not as its format wants it.
+# A reader is a function `(path: Path) -> list[Document]` with the decorator `@READERS.register("name")`. It raises
+# DocreError that names the file, the document and the field for anything that its format does not allow.
 READERS: "Registry[Sequence[Document]]" = Registry("reader", "docre.data.readers")

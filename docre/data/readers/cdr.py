@@ -1,4 +1,4 @@
-"""CDR and GDA in the tab-separated format of Christopoulou et al. (2019), as ATLOP and its descendants read them."""
+"""Readers of CDR and GDA in the tab-separated format of Christopoulou et al. (2019), which ATLOP's code reads too."""
 
 from collections.abc import Sequence
 from itertools import accumulate
@@ -11,30 +11,32 @@ from docre.data.readers.flat import FlatMention, build_document
 from docre.documents import Document, Triple
 from docre.errors import DocreError
 
-COLUMNS = 17  # of a pair: label, direction, cross-sentence flag, two closest spans, then 6 of each argument
-ARGUMENTS = (slice(5, 11), slice(11, 17))
+COLUMNS = 17  # per pair: label, direction, cross-sentence flag, two closest spans, and 6 columns for each argument
+ARGUMENTS = (slice(5, 11), slice(11, 17))  # the columns of the two arguments
 
 
 @READERS.register("cdr")
 def read_cdr(path: Path) -> list[Document]:
-    """CDR (Li et al. 2016): does this chemical induce this disease? One relation, `CID`. See `read_pairs`."""
+    """CDR (Li et al. 2016): one relation, `CID`, from a chemical to a disease that it induces. See `read_pairs`."""
     return read_pairs(path, "Chemical", "CID")
 
 
 @READERS.register("gda")
 def read_gda(path: Path) -> list[Document]:
-    """GDA (Wu et al. 2019): is this gene associated with this disease? One relation, `GDA`. See `read_pairs`."""
+    """GDA (Wu et al. 2019): one relation, `GDA`, from a gene to a disease associated with it. See `read_pairs`."""
     return read_pairs(path, "Gene", "GDA")
 
 
 def read_pairs(path: Path, head_type: str, relation: str) -> list[Document]:
-    """One document a line: its id, its text (sentences parted by `|`, tokens by spaces), and 17 columns for each pair.
+    """Read one document per line: its id, its text (sentences separated by `|`, tokens by spaces), and 17 columns for
+    each pair.
 
-    The candidate pairs are those that the file labels `1:{relation}:2` or `1:NR:2`; `not_include` pairs are none, but
-    their mentions stay. The head is the argument of type `head_type`, the tail the disease: the direction column
-    (`L2R`, `R2L`) says which of them comes first in the text, not which one is the head. Entities are numbered as the
-    file first names them; offsets count tokens from the start of the document. A mention across the end of a sentence
-    joins the two sentences. The columns of closest spans and sentence numbers follow from the offsets and are not read.
+    Pairs labeled `1:{relation}:2` or `1:NR:2` are the candidate pairs; `not_include` pairs are no candidates, but their
+    entities are kept. The head is the argument of type `head_type`, the tail is the disease: the direction column
+    (`L2R`, `R2L`) tells which of the two occurs first in the text, not which one is the head. Entities are numbered in
+    the order of their first occurrence in the line; offsets count tokens from the start of the document. A mention that
+    crosses the end of a sentence joins the two sentences. The columns with the closest spans and the sentence numbers
+    are not read, since they follow from the offsets.
 
     Raises DocreError that names file, line and pair for anything else.
     """
@@ -50,7 +52,7 @@ def read_pairs(path: Path, head_type: str, relation: str) -> list[Document]:
 
 
 class Argument(NamedTuple):
-    """One side of a pair: an entity with all its mentions."""
+    """One argument of a pair: an entity with all its mentions."""
 
     id: str
     type: str
@@ -58,52 +60,54 @@ class Argument(NamedTuple):
 
 
 def parse_line(line: str, head_type: str, relation: str) -> Document:
-    """The document of a line."""
+    """The document in a line. Raises DocreError that names the pair if the line is malformed."""
     fields = line.split("\t")
     if len(fields) < 2 or (len(fields) - 2) % COLUMNS:
         raise DocreError(f"expected an id, a text and {COLUMNS} columns for each pair, got {len(fields)} columns")
     title, text, *rest = fields
     sentences = [sentence.split(" ") for sentence in text.split("|")]
     tokens = [token for sentence in sentences for token in sentence]
-    labels = {f"1:{relation}:2": True, "1:NR:2": False, "not_include": None}
+    holds_by_label = {f"1:{relation}:2": True, "1:NR:2": False, "not_include": None}
     entities: dict[tuple[str, str], tuple[int, Argument]] = {}
     candidates: dict[tuple[int, int], bool] = {}
     for number, begin in enumerate(range(0, len(rest), COLUMNS)):
         columns, where = rest[begin : begin + COLUMNS], f"document {title!r}: pair {number}"
-        if columns[0] not in labels:
-            raise DocreError(f"{where}: expected one of {', '.join(labels)}, got {columns[0]!r}")
+        if columns[0] not in holds_by_label:
+            raise DocreError(f"{where}: expected one of {', '.join(holds_by_label)}, got {columns[0]!r}")
         index = {}
         for part in ARGUMENTS:
             argument = parse_argument(columns[part], tokens, where)
-            known, first = entities.setdefault((argument.id, argument.type), (len(entities), argument))
+            position, first = entities.setdefault((argument.id, argument.type), (len(entities), argument))
             if first != argument:
-                raise DocreError(f"{where}: {argument.id}: not the mentions that an earlier pair lists")
-            index[argument.type] = known
+                raise DocreError(f"{where}: {argument.id}: its mentions differ from those in an earlier pair")
+            index[argument.type] = position
         if set(index) != {head_type, "Disease"}:
             raise DocreError(f"{where}: expected a {head_type} and a Disease, got {columns[7]!r} and {columns[13]!r}")
-        label, pair = labels[columns[0]], (index[head_type], index["Disease"])
-        if label is not None and candidates.setdefault(pair, label) != label:
-            raise DocreError(f"{where}: an earlier pair says otherwise of the same entities")
+        holds, pair = holds_by_label[columns[0]], (index[head_type], index["Disease"])
+        if holds is not None and candidates.setdefault(pair, holds) != holds:
+            raise DocreError(f"{where}: its label contradicts that of an earlier pair of the same entities")
     triples = [Triple(head, tail, relation) for (head, tail), holds in candidates.items() if holds]
     mentions = [argument.mentions for _, argument in entities.values()]
     return build_document(title, tokens, accumulate(map(len, sentences)), mentions, triples, list(candidates))
 
 
 def parse_argument(columns: Sequence[str], tokens: Sequence[str], where: str) -> Argument:
-    """An argument's six columns: id, names, type, starts, ends, sentence numbers."""
-    name, names, type_, starts, ends, _ = columns
-    first, last = offsets(starts, f"{where}: {name}: starts"), offsets(ends, f"{where}: {name}: ends")
-    if len(first) != len(last):
-        raise DocreError(f"{where}: {name}: {len(first)} mention starts, but {len(last)} ends")
-    listed = names.split("|")
-    if len(listed) != len(first):  # a name with a | in it
-        listed = [" ".join(tokens[start:end]) for start, end in zip(first, last, strict=True)]
-    mentions = zip(listed, first, last, strict=True)
-    return Argument(name, type_, tuple(FlatMention(*mention, type_) for mention in mentions))
+    """The argument in six columns: id, names, type, starts, ends, sentence numbers. Names are joined by `|`, offsets by
+    `:`."""
+    id_, joined_names, type_, start_column, end_column, _ = columns
+    starts = parse_offsets(start_column, f"{where}: {id_}: starts")
+    ends = parse_offsets(end_column, f"{where}: {id_}: ends")
+    if len(starts) != len(ends):
+        raise DocreError(f"{where}: {id_}: {len(starts)} mention starts, but {len(ends)} ends")
+    names = joined_names.split("|")
+    if len(names) != len(starts):  # a name contains a |
+        names = [" ".join(tokens[start:end]) for start, end in zip(starts, ends, strict=True)]
+    mentions = zip(names, starts, ends, strict=True)
+    return Argument(id_, type_, tuple(FlatMention(*mention, type_) for mention in mentions))
 
 
-def offsets(column: str, where: str) -> list[int]:
-    """Offsets joined by colons."""
+def parse_offsets(column: str, where: str) -> list[int]:
+    """The integers in a column of offsets joined by colons."""
     parts = column.split(":")
     if not all(part.isascii() and part.isdigit() and len(part) < 10 for part in parts):
         raise DocreError(f"{where}: expected token offsets joined by ':', got {column!r}")

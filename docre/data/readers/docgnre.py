@@ -1,4 +1,4 @@
-"""DocGNRE's training files: Re-DocRED with labels that a language model proposed (Li, Jia, Zheng 2023)."""
+"""Reader of DocGNRE's training files: Re-DocRED with labels proposed by a language model (Li, Jia, Zheng 2023)."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -14,17 +14,17 @@ from docre.errors import DocreError
 
 @READERS.register("docgnre")
 def read_docgnre(path: Path) -> list[Document]:
-    """DocRED JSON whose documents may have `gpt_labels` of {h, t, r, score}: these become labels too.
+    """DocRED JSON whose documents may have additional labels in `gpt_labels`, each {h, t, r, score}.
 
-    Those that the document has already, and those whose head is their tail, are left out, as the published code does.
-    The reader `docred` reads the same files without them.
+    Proposed labels that the document has already, and those whose head is also their tail, are dropped, as in the
+    published code. The reader `docred` reads the same files without the proposed labels.
     """
     items = read_json(path)
     return [add_labels(path, document, item) for document, item in zip(read_docred(path), items, strict=True)]
 
 
 def add_labels(path: Path, document: Document, item: dict[str, Any]) -> Document:
-    """The document with its `gpt_labels`."""
+    """A copy of `document` with the `gpt_labels` of `item`, its JSON object, added to its labels."""
     try:
         proposed = get_optional(item, "gpt_labels", list, "document", [])
         triples = [parse_label(label, f"gpt_labels[{i}]") for i, label in enumerate(proposed)]

@@ -1,4 +1,4 @@
-"""DocRED JSON, the format of DocRED, Re-DocRED, DocGNRE and DWIE (and what `docre convert` writes)."""
+"""Reader and writer of DocRED JSON, the format of DocRED, Re-DocRED, DocGNRE and DWIE, and of `docre convert`."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Any
 
 from docre.core.files import read_json, write_json
 from docre.data.readers.base import READERS
-from docre.data.readers.fields import check_keys, get, get_optional, integers, kind
+from docre.data.readers.fields import check_keys, describe_type, get, get_optional, parse_integers
 from docre.documents import Document, Entity, Mention, Triple
 from docre.errors import DocreError
 
@@ -17,38 +17,39 @@ LABEL_KEYS = ("h", "t", "r", "evidence")
 
 @READERS.register("docred")
 def read_docred(path: Path) -> list[Document]:
-    """A JSON list of {title, sents, vertexSet, labels?}: the format of Yao et al. 2019.
+    """Read a JSON list of documents {title, sents, vertexSet, labels?}, the format of Yao et al. (2019).
 
-    `sents` are token lists; `vertexSet` holds for each entity its mentions {name, sent_id, pos: [start, end), type};
-    `labels` are {h, t, r, evidence?} with entity indices. A document without the key `labels` is unlabeled. A key
-    `pairs` of [head, tail] lists, ours, restricts the candidate pairs. Other keys are ignored, but for what looks like
-    a misspelled one, as `label`. Duplicate labels, and labels whose head is their tail (both occur in DWIE), are kept.
+    `sents` lists the tokens of each sentence; `vertexSet` lists for each entity its mentions {name, sent_id, pos:
+    [start, end), type?}; `labels` are {h, t, r, evidence?} with positions of entities. A document without `labels` is
+    unlabeled. The optional key `pairs`, docre's extension, lists the candidate pairs as [head, tail]. Other keys are
+    ignored, but one that looks misspelled, such as `label`, is an error. Duplicate labels and labels whose head is also
+    their tail are kept; both occur in DWIE. Raises DocreError that names file, document and field.
     """
     content = read_json(path)
     if not isinstance(content, list):
-        raise DocreError(f"{path}: expected a JSON list of documents, got {kind(content)}")
+        raise DocreError(f"{path}: expected a JSON list of documents, got {describe_type(content)}")
     documents = []
     for i, item in enumerate(content):
         if not isinstance(item, dict):
-            raise DocreError(f"{path}: document {i}: expected an object, got {kind(item)}")
+            raise DocreError(f"{path}: document {i}: expected an object, got {describe_type(item)}")
         title = item.get("title")
         if not isinstance(title, str):
-            raise DocreError(f"{path}: document {i}: expected a text in 'title', got {kind(title)}")
+            raise DocreError(f"{path}: document {i}: expected a string in 'title', got {describe_type(title)}")
         try:
             documents.append(parse_document(item))
         except DocreError as error:
-            named = str(error).startswith("document ")
-            raise DocreError(f"{path}: {error}" if named else f"{path}: document {title!r}: {error}") from None
+            has_title = str(error).startswith("document ")
+            raise DocreError(f"{path}: {error}" if has_title else f"{path}: document {title!r}: {error}") from None
     return documents
 
 
 def write_docred(path: str | Path, documents: Iterable[Document]) -> None:
-    """Write documents in this format, whole or not at all; `read_docred` reads the same documents back."""
+    """Write documents as DocRED JSON, atomically; `read_docred` reads equal documents back."""
     write_json(path, [to_json(document) for document in documents], indent=None)
 
 
 def to_json(document: Document) -> dict[str, Any]:
-    """A document as this format has it: `labels` only where it is labeled, `pairs` only where they are restricted."""
+    """A document as a DocRED JSON object; the keys `labels` and `pairs` are left out if the document has None there."""
     item: dict[str, Any] = {
         "title": document.title,
         "sents": [list(sentence) for sentence in document.sentences],
@@ -67,7 +68,7 @@ def to_json(document: Document) -> dict[str, Any]:
 
 
 def parse_document(item: Mapping[str, Any]) -> Document:
-    """One document of the file. Raises DocreError, beginning with the field, where it is malformed."""
+    """The document in a JSON object. Raises DocreError that begins with the field if it is malformed."""
     check_keys(item, DOCUMENT_KEYS, "document")
     sentences = get(item, "sents", list, "document")
     for s, sentence in enumerate(sentences):
@@ -76,26 +77,26 @@ def parse_document(item: Mapping[str, Any]) -> Document:
     entities = []
     for e, mentions in enumerate(get(item, "vertexSet", list, "document")):
         if not isinstance(mentions, list):
-            raise DocreError(f"vertexSet[{e}]: expected a list of mentions, got {kind(mentions)}")
+            raise DocreError(f"vertexSet[{e}]: expected a list of mentions, got {describe_type(mentions)}")
         entities.append(Entity(tuple(parse_mention(m, f"vertexSet[{e}][{i}]") for i, m in enumerate(mentions))))
     labels = get_optional(item, "labels", list, "document")
     triples = None if labels is None else [parse_label(label, f"labels[{i}]") for i, label in enumerate(labels)]
     listed = get_optional(item, "pairs", list, "document")
-    pairs = None if listed is None else [integers(pair, f"pairs[{i}]", 2) for i, pair in enumerate(listed)]
+    pairs = None if listed is None else [parse_integers(pair, f"pairs[{i}]", 2) for i, pair in enumerate(listed)]
     return Document(item["title"], sentences, entities, triples, pairs)  # type: ignore[arg-type]
 
 
 def parse_mention(mention: Any, where: str) -> Mention:
-    """A mention {name, sent_id, pos: [start, end), type?}."""
+    """The mention in {name, sent_id, pos: [start, end), type?}. Raises DocreError that begins with `where`."""
     check_keys(mention, MENTION_KEYS, where)
-    start, end = integers(get(mention, "pos", list, where), f"{where}.pos", 2)
+    start, end = parse_integers(get(mention, "pos", list, where), f"{where}.pos", 2)
     name, sentence = get(mention, "name", str, where), get(mention, "sent_id", int, where)
     return Mention(name, sentence, start, end, get_optional(mention, "type", str, where, ""))
 
 
 def parse_label(label: Any, where: str) -> Triple:
-    """A label {h, t, r, evidence?}."""
+    """The triple in a label {h, t, r, evidence?}. Raises DocreError that begins with `where`."""
     check_keys(label, LABEL_KEYS, where)
     head, tail, relation = get(label, "h", int, where), get(label, "t", int, where), get(label, "r", str, where)
     evidence = get_optional(label, "evidence", list, where, [])
-    return Triple(head, tail, relation, integers(evidence, f"{where}.evidence"))
+    return Triple(head, tail, relation, parse_integers(evidence, f"{where}.evidence"))

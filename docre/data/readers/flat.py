@@ -1,4 +1,4 @@
-"""Documents that come as one run of tokens: cut into sentences, with mentions placed in them."""
+"""Builds a Document from one sequence of tokens, with sentence boundaries and mentions given as offsets into it."""
 
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
@@ -9,7 +9,7 @@ from docre.errors import DocreError
 
 
 class FlatMention(NamedTuple):
-    """A mention that is the tokens [start, end), counted from the start of the document."""
+    """A mention of the tokens [start, end), counted from the start of the document."""
 
     name: str
     start: int
@@ -25,11 +25,14 @@ def build_document(
     triples: Sequence[Triple] | None = None,
     pairs: Sequence[tuple[int, int]] | None = None,
 ) -> Document:
-    """A document of these tokens.
+    """Split `tokens` into sentences, and build the document with each mention placed in its sentence.
 
-    breaks: the tokens before which a sentence ends, between 0 and len(tokens). A break inside a mention is left out:
-            the sentences on both sides become one, so that every mention lies in one sentence and nothing is lost.
-    Raises DocreError where a mention is not inside the document.
+    breaks:   positions of tokens that begin a sentence (0 and len(tokens) are allowed). A break inside a mention is
+              ignored, which joins the sentences on its two sides: every mention then lies in one sentence.
+    entities: the mentions of each entity.
+    triples, pairs: as in Document.
+
+    Raises DocreError if a mention is not inside the document.
     """
     inside: set[int] = set()
     for e, mentions in enumerate(entities):

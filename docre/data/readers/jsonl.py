@@ -1,4 +1,4 @@
-"""JSON lines of raw text with character offsets: the plain format for people's own data."""
+"""Reader of the jsonl format: JSON lines of plain text with character offsets, for the user's own data."""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable
@@ -9,7 +9,7 @@ from typing import Any
 
 from docre.core.files import parse_json, read_text
 from docre.data.readers.base import READERS
-from docre.data.readers.fields import check_keys, get, get_optional, integers, kind
+from docre.data.readers.fields import check_keys, describe_type, get, get_optional, parse_integers
 from docre.data.readers.flat import FlatMention, build_document
 from docre.data.readers.text import sentence_starts, tokenize
 from docre.documents import Document, Triple
@@ -22,20 +22,21 @@ RELATION_KEYS = ("head", "relation", "tail", "evidence")
 
 @READERS.register("jsonl")
 def read_jsonl(path: Path) -> list[Document]:
-    """One document a line:
+    """Read one document per line:
 
         {"title": "...", "text": "...", "entities": [{"type": "...", "mentions": [[start, end], ...]}, ...],
          "relations": [[head, "relation", tail, [[start, end], ...]], ...]}
 
     Offsets count characters (Unicode code points) of `text`, end excluded. `head` and `tail` are positions in
-    `entities`. The spans of a relation are its evidence, the places that state it, and may be missing; a relation may
-    also be {"head", "relation", "tail", "evidence"}. Without `relations` a document is unlabeled, with an empty list
-    no relation holds in it. Without `title` it is called `<file>:<line>`; a `type` may be missing. Other keys (a `name`
-    or an `id`, say) are ignored, but for what looks like a misspelled one, as `relation`; and so are empty lines.
+    `entities`. The spans of a relation are its evidence, the parts of the text that state it, and are optional; a
+    relation may also be an object {"head", "relation", "tail", "evidence"}. A document without `relations` is
+    unlabeled; an empty list means that no relation holds. The default title is `<file>:<line>`, the default type "".
+    Empty lines and other keys (such as `name` or `id`) are ignored, but a key that looks misspelled, such as
+    `relation`, is an error.
 
-    docre splits the text into tokens and sentences (see docre.data.text): a mention's boundaries are always token
-    boundaries, and no sentence ends inside a mention. Evidence becomes the sentences that its spans touch. Raises
-    DocreError that names file, line and field.
+    The text is split into tokens and sentences (see docre.data.readers.text). Mention boundaries are always token
+    boundaries, and no sentence ends inside a mention. The evidence of a triple is the sentences that its spans overlap.
+    Raises DocreError that names file, line and field.
     """
     documents = []
     for number, line in enumerate(read_text(path).split("\n"), 1):
@@ -44,7 +45,7 @@ def read_jsonl(path: Path) -> list[Document]:
         item = parse_json(line, str(path), number)
         try:
             if not isinstance(item, dict):
-                raise DocreError(f"expected an object, got {kind(item)}")
+                raise DocreError(f"expected an object, got {describe_type(item)}")
             documents.append(parse_document(item, f"{path.stem}:{number}"))
         except DocreError as error:
             raise DocreError(f"{path}: line {number}: {error}") from None
@@ -52,46 +53,46 @@ def read_jsonl(path: Path) -> list[Document]:
 
 
 def parse_document(item: dict[str, Any], default_title: str) -> Document:
-    """The document of a line. Raises DocreError, beginning with the field, where it is malformed."""
+    """The document in a JSON object. Raises DocreError that begins with the field if it is malformed."""
     check_keys(item, DOCUMENT_KEYS, "document")
     title = get_optional(item, "title", str, "document", default_title)
     text = get(item, "text", str, "document")
-    spans = []  # of each entity: its type, and the characters of its mentions
+    typed_spans = []  # for each entity: its type, and the character spans of its mentions
     for e, entity in enumerate(get(item, "entities", list, "document")):
         where = f"entities[{e}]"
         check_keys(entity, ENTITY_KEYS, where)
         mentions = get(entity, "mentions", list, where)
-        places = [parse_span(span, text, f"{where}.mentions[{m}]") for m, span in enumerate(mentions)]
-        spans.append((get_optional(entity, "type", str, where, ""), places))
+        spans = [parse_span(span, text, f"{where}.mentions[{m}]") for m, span in enumerate(mentions)]
+        typed_spans.append((get_optional(entity, "type", str, where, ""), spans))
     relations = get_optional(item, "relations", list, "document")
-    tokens = tokenize(text, (place for _, places in spans for span in places for place in span))
+    tokens = tokenize(text, (boundary for _, spans in typed_spans for span in spans for boundary in span))
     starts = [start for start, _ in tokens]
     entities = [
         [
             FlatMention(" ".join(text[start:end].split()), bisect_left(starts, start), bisect_left(starts, end), type_)
-            for start, end in places
+            for start, end in spans
         ]
-        for type_, places in spans
+        for type_, spans in typed_spans
     ]
-    breaks = (bisect_left(starts, place) for place in sentence_starts(text))
+    breaks = (bisect_left(starts, position) for position in sentence_starts(text))
     document = build_document(title, [text[start:end] for start, end in tokens], breaks, entities)
     if relations is None:
         return document
     ends = [end for _, end in tokens]
     first_tokens = [0, *accumulate(len(sentence) for sentence in document.sentences)]
 
-    def touched(start: int, end: int) -> range:
-        """The sentences that a span of the text touches."""
+    def overlapping(start: int, end: int) -> range:
+        """The sentences that the characters [start, end) of the text overlap."""
         first, last = bisect_right(ends, start), bisect_left(starts, end) - 1  # tokens
         return range(bisect_right(first_tokens, first) - 1, bisect_right(first_tokens, last))
 
-    triples = [parse_relation(relation, text, touched, f"relations[{i}]") for i, relation in enumerate(relations)]
+    triples = [parse_relation(relation, text, overlapping, f"relations[{i}]") for i, relation in enumerate(relations)]
     return replace(document, triples=triples)
 
 
 def parse_span(span: Any, text: str, where: str) -> tuple[int, int]:
-    """[start, end) in characters of `text`."""
-    start, end = integers(span, where, 2)
+    """The span [start, end) of `text`, in characters. Raises DocreError if it is not inside the text, or is blank."""
+    start, end = parse_integers(span, where, 2)
     if not 0 <= start < end <= len(text):
         raise DocreError(f"{where}: characters [{start}, {end}) are not inside the text ({len(text)} characters)")
     if text[start:end].isspace():
@@ -99,9 +100,9 @@ def parse_span(span: Any, text: str, where: str) -> tuple[int, int]:
     return start, end
 
 
-def parse_relation(relation: Any, text: str, touched: Callable[[int, int], Iterable[int]], where: str) -> Triple:
-    """[head, relation, tail] or [head, relation, tail, evidence], or an object with these keys. Evidence is spans of
-    `text`; `touched` gives the sentences of a span."""
+def parse_relation(relation: Any, text: str, sentences_of: Callable[[int, int], Iterable[int]], where: str) -> Triple:
+    """The triple in [head, relation, tail], [head, relation, tail, evidence], or an object with these keys. Evidence is
+    a list of spans of `text`; `sentences_of` maps a span to the sentences that it overlaps."""
     if isinstance(relation, list):
         if len(relation) not in (3, 4):
             raise DocreError(
@@ -110,10 +111,13 @@ def parse_relation(relation: Any, text: str, touched: Callable[[int, int], Itera
             )
         relation = dict(zip(RELATION_KEYS, relation, strict=False))
     check_keys(relation, RELATION_KEYS, where)
-    head, tail, name = (get(relation, key, of, where) for key, of in (("head", int), ("tail", int), ("relation", str)))
+    head, tail = get(relation, "head", int, where), get(relation, "tail", int, where)
+    name = get(relation, "relation", str, where)
     evidence: set[int] = set()
     for i, span in enumerate(get_optional(relation, "evidence", list, where, [])):
         if not isinstance(span, list):
-            raise DocreError(f"{where}.evidence: expected spans of the text, [[start, end], ...], got {kind(span)}")
-        evidence.update(touched(*parse_span(span, text, f"{where}.evidence[{i}]")))
+            raise DocreError(
+                f"{where}.evidence: expected spans of the text, [[start, end], ...], got {describe_type(span)}"
+            )
+        evidence.update(sentences_of(*parse_span(span, text, f"{where}.evidence[{i}]")))
     return Triple(head, tail, name, tuple(sorted(evidence)))

@@ -1,4 +1,4 @@
-"""Raw text to tokens and sentences, by a few fixed rules: the same text always gives the same cut."""
+"""Splits plain text into tokens and sentences by a few fixed rules, without any model."""
 
 import re
 import unicodedata
@@ -7,43 +7,45 @@ from collections.abc import Iterable, Iterator
 
 Span = tuple[int, int]  # characters [start, end)
 
-CLOSING = "\"'”’»)\\]」』）"  # may stand between the end of a sentence and the space
+CLOSING = "\"'”’»)\\]」』）"  # quotes and brackets that may follow the end of a sentence
 BREAK = re.compile(rf"(?<=[.!?…])[{CLOSING}]*\s+|(?<=[。！？])(?![。！？])[{CLOSING}]*\s*|\n[^\S\n]*\n\s*")
 ABBREVIATIONS = frozenset("al capt cf col dr eq fig gen gov lt mr mrs ms nos prof rep rev sen sgt st vol vs".split())
 
 
-class _Shapes(dict[int, str]):
-    """What a character is to the tokenizer: "w" of a word, "." a token of its own, " " between tokens."""
+class _CharacterClasses(dict[int, str]):
+    """Maps a code point to its class: "w" is part of a word, "." a token by itself, " " white space between tokens."""
 
     def __missing__(self, code: int) -> str:
         character = chr(code)
         alone = unicodedata.category(character)[0] in "PS"
-        self[code] = shape = " " if character.isspace() else "." if alone else "w"
-        return shape
+        self[code] = class_ = " " if character.isspace() else "." if alone else "w"
+        return class_
 
 
-SHAPES = _Shapes()
+CHARACTER_CLASSES = _CharacterClasses()
 
 
 def tokenize(text: str, boundaries: Iterable[int] = ()) -> list[Span]:
-    """The tokens of a text: every punctuation mark or symbol (Unicode category P or S) is one, and so is every run of
-    other characters without white space. `boundaries` are places in the text where a token must end."""
-    places = sorted(set(boundaries))
+    """The tokens of a text, as spans: every punctuation mark or symbol (Unicode category P or S), and every run of
+    other characters without white space. A token that contains one of the `boundaries`, positions in the text, is split
+    there."""
+    cuts = sorted(set(boundaries))
     tokens = []
-    for match in re.finditer(r"w+|\.", text.translate(SHAPES)):
+    for match in re.finditer(r"w+|\.", text.translate(CHARACTER_CLASSES)):
         start, end = match.span()
-        for place in places[bisect_right(places, start) : bisect_left(places, end)]:
-            tokens.append((start, place))
-            start = place
+        for cut in cuts[bisect_right(cuts, start) : bisect_left(cuts, end)]:
+            tokens.append((start, cut))
+            start = cut
         tokens.append((start, end))
     return tokens
 
 
 def sentence_starts(text: str) -> Iterator[int]:
-    """Where a sentence begins, the first one aside.
+    """The positions in the text at which sentences begin, without the first sentence.
 
-    That is after a blank line; after `.`, `!`, `?` or `…` (and closing quotes or brackets) and white space, unless a
-    small letter follows, or the word before the `.` is a single letter or one of ABBREVIATIONS; and after `。！？`.
+    A sentence begins after a blank line; after `.`, `!`, `?` or `…` (with any closing quotes or brackets) and white
+    space, unless a lowercase letter follows, or the word before the `.` is a single letter or in ABBREVIATIONS; and
+    after `。！？`.
     """
     text = text.rstrip()
     for match in BREAK.finditer(text):
