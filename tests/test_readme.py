@@ -53,10 +53,10 @@ NOT_RUN = {
     "tests/test_processes.py starts some",
     "torchrun --nproc_per_node 2 -m docre.train --config configs/redocred_bert_atgl.yaml": "the same",
     "docre download redocred": "downloads; tests/test_download.py serves itself",
-    "python scripts/reproduce.py scripts/plans/cpu.yaml": "takes hours; tests/test_reproduce.py runs a small plan",
-    "python scripts/reproduce.py scripts/plans/gpu.yaml": "takes a GPU for days",
-    "python scripts/benchmark.py --scaling": "takes an hour; tests/test_benchmark_script.py runs parts",
-    "python scripts/benchmark_losses.py": "takes minutes",
+    "python -m scripts.reproduce scripts/plans/cpu.yaml": "takes hours; tests/test_reproduce.py runs a small plan",
+    "python -m scripts.reproduce scripts/plans/gpu.yaml": "takes a GPU for days",
+    "python -m scripts.benchmark --scaling": "takes an hour; tests/test_benchmark_script.py runs parts",
+    "python -m scripts.benchmark.losses": "takes minutes",
 }
 # What is put behind a command so that it takes seconds. Hub names are folders of tiny encoders where it is run.
 SMALL = "encoder.name=bert-base-cased model.name=atlop model.head_size=32 model.block_size=8 training.epochs=1".split()
@@ -118,7 +118,9 @@ def command_of(words: list[str]) -> tuple[str, Callable[[list[str]], None], list
     if "docre" in words:
         at = words.index("docre") + 1
         return f"docre {words[at]}", importlib.import_module(f"docre.commands.{words[at]}").main, words[at + 1 :]
-    return words[1], runpy.run_path(str(ROOT / words[1]))["main"], words[2:]
+    assert words[:2] == ["python", "-m"]
+    path = ROOT / words[2].replace(".", "/")
+    return words[2], runpy.run_path(str(path / "__main__.py" if path.is_dir() else f"{path}.py"))["main"], words[3:]
 
 
 @pytest.mark.parametrize("script", [s for s in SCRIPTS if set(s) - set(NOT_RUN)], ids=lambda script: script[0])

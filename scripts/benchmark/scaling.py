@@ -1,14 +1,14 @@
-"""The scaling part of scripts/benchmark.py: time and memory of a training step on made-up documents."""
+"""The scaling part of the benchmark: time and memory of a training step on made-up documents."""
 
 import random
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from benchmark_process import Worker
-from benchmark_workers import Settings, Subject
 
 from docre.data.features import Features, unordered
+from scripts.benchmark.process import Worker
+from scripts.benchmark.workers import Settings, Subject
 
 MENTIONS = 2  # of each entity
 POSITIVES = 12  # labels of a document

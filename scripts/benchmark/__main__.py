@@ -1,6 +1,6 @@
 """Time docre's fast path against the slow reference in the shape of published code, on real documents, taking turns.
 
-    python scripts/benchmark.py [--encoders NAME ...] [--data FILE] [--batches 20] [--threads 2] [--device cpu]
+    python -m scripts.benchmark [--encoders NAME ...] [--data FILE] [--batches 20] [--threads 2] [--device cpu]
                                 [--averaged-layers 1] [--precision auto] [--scaling]
                                 [--output results/benchmark-<device>.json]
 
@@ -22,17 +22,17 @@ from typing import Any
 
 import numpy as np
 import torch
-from benchmark_plot import plot
-from benchmark_process import Worker
-from benchmark_scaling import scaling, scaling_table
-from benchmark_stages import combine, stage_table
-from benchmark_workers import MINILM, RANDOM, ROOT, Reference, Settings, Subject
 
 from docre.core import cli
 from docre.core.files import write_json
 from docre.errors import DocreError
 from docre.inference.predictor import resolve_precision
 from docre.training.environment import device_name, versions
+from scripts.benchmark.plot import plot
+from scripts.benchmark.process import Worker
+from scripts.benchmark.scaling import scaling, scaling_table
+from scripts.benchmark.stages import combine, stage_table
+from scripts.benchmark.workers import MINILM, RANDOM, ROOT, Reference, Settings, Subject
 
 DATA = ("data/redocred500/train.json", "../shared/data/redocred/dev_revised.json", "data/synthetic/train.json")
 TRAINING_BATCH, EVALUATION_BATCH = 4, 8
@@ -147,7 +147,7 @@ def main(arguments: list[str]) -> None:
         )
 
     results: dict[str, Any] = {
-        "command": shlex.join(["python", "scripts/benchmark.py", *arguments]),
+        "command": shlex.join(["python", "-m", "scripts.benchmark", *arguments]),
         "device": f"{device_name(torch.device(given.device))}, {precision}",
         "versions": versions(),
         "data": data,

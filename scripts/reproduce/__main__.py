@@ -1,6 +1,6 @@
 """Train every run of a plan (scripts/plans/*.yaml), and write results that anybody can repeat.
 
-    python scripts/reproduce.py scripts/plans/cpu.yaml [--results results/cpu] [--only TEXT]
+    python -m scripts.reproduce scripts/plans/cpu.yaml [--results results/cpu] [--only TEXT]
 
 For each dataset, loss and seed: the plan's config and overrides go to `python -m docre.train`, in a process of its own
 and a folder under runs/reproduce/. What is finished is not run again, what was interrupted goes on. Each run becomes
@@ -22,9 +22,7 @@ from docre.config.loading import load_config, read_config, read_yaml
 from docre.core import cli
 from docre.core.files import read_json, write_json, write_text
 from docre.errors import DocreError
-
-sys.path.insert(0, str(Path(__file__).parent))
-from reproduce_table import readme
+from scripts.reproduce.table import readme
 
 RUNS = Path("runs/reproduce")
 

@@ -1,4 +1,4 @@
-"""The plot of scripts/benchmark.py, where matplotlib is installed (pip install 'docre[plots]')."""
+"""The plot of the benchmark, where matplotlib is installed (pip install 'docre[plots]')."""
 
 from pathlib import Path
 from typing import Any

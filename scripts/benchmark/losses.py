@@ -1,6 +1,6 @@
 """Time forward + backward of every registered loss on random logits, as a ratio to atl in the same run.
 
-    python scripts/benchmark_losses.py [--pairs 2000] [--relations 96] [--rounds 30] [--device cpu] [--threads 1]
+    python -m scripts.benchmark.losses [--pairs 2000] [--relations 96] [--rounds 30] [--device cpu] [--threads 1]
 
 The losses take turns, so that a busy machine slows them all alike; a loss's time is the median of its rounds. One
 thread is the default: threads that wait for each other on a busy machine would be most of such short times. `pemscl`

