@@ -9,8 +9,8 @@ from itertools import combinations, product
 
 from docre.documents import Document, Entity
 from docre.synthetic import names
+from docre.synthetic.distractors import AFFIRMING, DENIALS, DENYING, HAPPENINGS
 from docre.synthetic.facts import FACTS
-from docre.synthetic.others import AFFIRMING, DENIALS, DENYING, HAPPENINGS
 from docre.synthetic.statements import PRONOUNS, WORDS
 from docre.synthetic.world import TYPES
 
