@@ -1,4 +1,4 @@
-"""The README of a folder of results: tables generated from the results of single runs."""
+"""Generates the README of a folder of results, with tables of the results of all runs."""
 
 from collections.abc import Callable, Mapping, Sequence
 from statistics import mean, stdev
@@ -19,7 +19,10 @@ COLUMNS: dict[str, Callable[[Result], float]] = {
 
 
 def readme(plan: Mapping[str, Any], path: str, results: Sequence[Result]) -> str:
-    """All tables, with what they depend on."""
+    """The text of the README: what the results depend on, and a table for each dataset.
+
+    plan: the content of the plan file `path`. results: the JSON objects that the runs have written.
+    """
     lines = [
         "# Measured results",
         "",
@@ -29,43 +32,52 @@ def readme(plan: Mapping[str, Any], path: str, results: Sequence[Result]) -> str
         plan["scale"],
         "",
     ]
-    for what in ("device", "precision", "torch", "transformers", "accelerate", "docre", "commit"):
-        lines.append(f"- {what}: {', '.join(sorted({str(result[what]) for result in results}))}")
+    for key in ("device", "precision", "torch", "transformers", "accelerate", "docre", "commit"):
+        lines.append(f"- {key}: {', '.join(sorted({str(result[key]) for result in results}))}")
     lines += [
         "",
         "F1, Ign-F1, P and R in percent; mean ± sample standard deviation where there are several seeds. The best "
         "epoch is chosen by dev F1. Minutes are wall time, training and dev evaluations.",
     ]
     for dataset in dict.fromkeys(result["dataset"] for result in results):
-        some = [result for result in results if result["dataset"] == dataset]
-        lines += ["", f"## {dataset}, {plan['encoder']}", "", *table(some), "", *epochs(some), "", *commands(some)]
+        chosen = [result for result in results if result["dataset"] == dataset]
+        lines += [
+            "",
+            f"## {dataset}, {plan['encoder']}",
+            "",
+            *table(chosen),
+            "",
+            *epochs(chosen),
+            "",
+            *commands(chosen),
+        ]
     return "\n".join(lines) + "\n"
 
 
 def table(results: Sequence[Result]) -> list[str]:
-    """A row for each loss."""
+    """A Markdown table with a row for each loss."""
     lines = [row("loss", "seeds", *COLUMNS), row("---", *["---:"] * (len(COLUMNS) + 1))]
-    for loss, some in by_loss(results).items():
-        lines.append(row(loss, str(len(some)), *(spread([value(r) for r in some]) for value in COLUMNS.values())))
+    for loss, runs in by_loss(results).items():
+        lines.append(row(loss, str(len(runs)), *(spread([get(r) for r in runs]) for get in COLUMNS.values())))
     return lines
 
 
 def epochs(results: Sequence[Result]) -> list[str]:
-    """Dev F1 of every epoch, mean over seeds."""
+    """The dev F1 of every epoch for each loss, as the mean over seeds."""
     lines = []
-    for loss, some in by_loss(results).items():
-        scores = zip(*([epoch["f1"] for epoch in result["epochs"]] for result in some), strict=True)
+    for loss, runs in by_loss(results).items():
+        scores = zip(*([epoch["f1"] for epoch in result["epochs"]] for result in runs), strict=True)
         lines.append(f"- `{loss}`, dev F1 by epoch: " + " ".join(f"{100 * mean(seeds):.2f}" for seeds in scores))
     return lines
 
 
 def commands(results: Sequence[Result]) -> list[str]:
-    """How to repeat each row."""
-    return ["```bash", *(some[0]["command"] for some in by_loss(results).values()), "```"]
+    """The command of the first run of each row, as a code block."""
+    return ["```bash", *(runs[0]["command"] for runs in by_loss(results).values()), "```"]
 
 
 def by_loss(results: Sequence[Result]) -> dict[str, list[Result]]:
-    """The results of each loss."""
+    """The results grouped by loss."""
     return {
         loss: [result for result in results if result["loss"] == loss]
         for loss in dict.fromkeys(result["loss"] for result in results)
@@ -73,7 +85,7 @@ def by_loss(results: Sequence[Result]) -> dict[str, list[Result]]:
 
 
 def spread(values: Sequence[float]) -> str:
-    """Mean, and standard deviation if there are several."""
+    """The mean, and the sample standard deviation if there are several values."""
     digits = 0 if all(isinstance(value, int) for value in values) else 2
     return f"{mean(values):.{digits}f}" + (f" ± {stdev(values):.2f}" if len(values) > 1 else "")
 
