@@ -20,7 +20,7 @@ REPLACED = ("model", "loss")  # sections whose parameters go when their name cha
 # what of a checkpoint may be changed: keys that leave the trained model what it is
 CHANGEABLE = ("evaluation.", "training.precision", "data.max_tokens", "encoder.implementation")
 LARGEST = 10_000  # values in a config, aliases written out
-LONGEST = 2**20  # characters of a config: YAML takes a hundred times as much memory as its text
+LONGEST = 2**18  # characters of a config: YAML takes a hundred times as much memory as its text
 
 
 class Loader(yaml.SafeLoader):

@@ -107,8 +107,11 @@ class Evaluation(Section):
 class Logging(Section):
     every: int = Field(50, ge=1)
     """Optimizer steps between two lines of the log."""
+    trackers: list[str] = []
+    """Experiment trackers to log to as well, by accelerate's names: wandb, tensorboard, mlflow, comet_ml, aim, clearml,
+    dvclive, swanlab, trackio. Each needs its package."""
     wandb: str | None = None
-    """A Weights & Biases project to log to (needs the package wandb)."""
+    """The project of Weights & Biases to log to; setting it adds wandb to the trackers."""
 
 
 class Config(Section):

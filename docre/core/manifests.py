@@ -11,17 +11,12 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
+from filelock import FileLock, Timeout
 from safetensors import SafetensorError
 
 from docre.core.files import read_json, sync, write_json
 from docre.errors import DocreError
-
-try:
-    import fcntl
-except ImportError:  # not on Windows
-    fcntl = None  # type: ignore[assignment]
 
 MANIFEST = "manifest.json"
 CHUNK = 1 << 20
@@ -146,21 +141,19 @@ def remove(path: Path) -> None:
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Make the folder, and keep other processes that do the same out of it; the lock ends with this process at latest.
+    """Make the folder, and keep other processes that lock it out of it. The lock ends with this process at latest.
 
-    Raises DocreError where another process holds it, or the folder cannot be made.
+    Raises DocreError where another process holds the lock, or the folder cannot be made.
     """
+    lock = FileLock(folder / ".lock")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        file: Any = (folder / ".lock").open("w")
+        lock.acquire(blocking=False)
+    except Timeout:
+        raise DocreError(f"{folder}: another process is writing there") from None
     except OSError as error:
         raise DocreError(f"{folder}: cannot write: {error.strerror or error}") from None
-    with file:
-        try:
-            if fcntl is not None:
-                fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except (BlockingIOError, PermissionError):
-            raise DocreError(f"{folder}: another process is writing there") from None
-        except OSError:
-            pass  # a file system without locks
+    try:
         yield
+    finally:
+        lock.release()

@@ -120,14 +120,14 @@ class Predictor:
         Raises DocreError, naming the documents, where memory does not suffice for them.
         """
         with progress_bar(sum(len(f.pairs) for f in features), what, "pair", unit_scale=True, show=progress) as bar:
-            for batch, document, pair in self._batches(features):
+            for batch, document, pair in self.batches(features):
                 with enough_memory_for(batch, "evaluation"):
                     logits = self.logits(batch)
                     check_finite(logits, batch)
                     read(document, pair, logits)
                 bar.update(len(pair))
 
-    def _batches(self, features: Sequence[Features]) -> Iterator[tuple[Batch, Ints, Ints]]:
+    def batches(self, features: Sequence[Features]) -> Iterator[tuple[Batch, Ints, Ints]]:
         """Batches, and the document and the pair of each of their pairs, as `run` gives them to `read`."""
         order = sorted(range(len(features)), key=lambda i: len(features[i].input_ids))
         whole = [i for i in order if not self.limits.cut(features[i])]
@@ -163,6 +163,12 @@ class Predictor:
         """The model's logits [pairs, outputs] in the config's precision; the batch may be on any device."""
         with self._autocast():
             return self.model(batch.to(self.device, non_blocking=True)).logits
+
+    @torch.inference_mode()
+    def context_attention(self, batch: Batch) -> Tensor | None:
+        """`Model.context_attention` likewise."""
+        with self._autocast():
+            return self.model.context_attention(batch.to(self.device, non_blocking=True))
 
     def _encode(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """`Encoder.read` likewise."""

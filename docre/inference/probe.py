@@ -4,7 +4,6 @@ import warnings
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -15,7 +14,6 @@ from docre.data.memory import enough_memory_for
 from docre.documents import Document
 from docre.errors import DocreWarning
 from docre.inference.predictor import Predictor
-from docre.models.pooling import pool_attention
 
 
 def margin_table(predictor: Predictor, documents: Sequence[Document], progress: bool = False) -> MarginTable:
@@ -63,21 +61,25 @@ def margin_table(predictor: Predictor, documents: Sequence[Document], progress: 
     )
 
 
-def context_attention(predictor: Predictor, documents: Sequence[Document]) -> list[NDArray[np.float32]]:
-    """Of each document, what its entity pairs attend to (the weights of localized context pooling, Zhou et al. 2021,
-    eq. 9): [contexts, words], with the contexts of `Features.contexts`. A word has the sum of its tokens, those of its
-    entity markers included; words that the length limit cut off have 0."""
-    features = predictor.featurize(documents)
+def context_attention(predictor: Predictor, documents: Sequence[Document]) -> list[NDArray[np.float32]] | None:
+    """Of each document, what its entity pairs attend to: [contexts, words], with the contexts of `Features.contexts`.
+
+    It is what the model itself says (see `Model.context_attention`), computed as for predictions. A word has the sum of
+    its tokens, those of its entity markers included; words that the length limit cut off have 0. None where the model's
+    pairs attend to nothing.
+    """
     found: list[NDArray[np.float32]] = []
-    with torch.inference_mode():
-        for document, f in zip(documents, features, strict=True):
-            batch = predictor.collate([f]).to(predictor.device)
+    for document, f in zip(documents, predictor.featurize(documents), strict=True):
+        starts = np.array(predictor.featurize.word_positions(document))
+        words = np.zeros((len(f.contexts), len(starts) - 1), dtype=np.float32)
+        for batch, _, pair in predictor.batches([f]):
             with enough_memory_for(batch, "evaluation"):
-                rows = pool_attention(predictor.model.encoder(batch)[1], batch)
-                products = (rows[batch.context_first] * rows[batch.context_second]).mean(1)
-                weights = (products / (products.sum(1, keepdim=True) + 1e-5)).cpu().numpy()
-            starts = np.array(predictor.featurize.word_positions(document))
-            sums = np.pad(np.cumsum(weights, axis=1), ((0, 0), (1, 0)))
-            last = weights.shape[1] - 1  # the final [SEP]
-            found.append(np.diff(sums[:, np.minimum(starts, last)], axis=1).astype(np.float32))
+                weights = predictor.context_attention(batch)
+            if weights is None:
+                return None
+            by_token = weights.float().cpu().numpy()[batch.pair_context.cpu().numpy()]
+            sums = np.pad(np.cumsum(by_token, axis=1), ((0, 0), (1, 0)))
+            last = by_token.shape[1] - 1  # the final [SEP]
+            words[f.pair_context[pair]] = np.diff(sums[:, np.minimum(starts, last)], axis=1)
+        found.append(words)
     return found

@@ -97,7 +97,7 @@ def cosines(head: Tensor, tail: Tensor, anchors: Tensor) -> Tensor:
 
 def group_products(anchor_head: Tensor, head: Tensor, anchor_tail: Tensor, tail: Tensor) -> Tensor:
     """One group's (head_i . head_j) (tail_i . tail_j): [anchors, block] and [pairs, block] -> [anchors, pairs]."""
-    return (anchor_head @ head.T) * (anchor_tail @ tail.T)
+    return torch.einsum("ib,jb,ic,jc->ij", anchor_head, head, anchor_tail, tail)  # opt_einsum finds the cheap order
 
 
 def contrastive_term(

@@ -11,7 +11,7 @@ from docre.errors import DocreError
 from docre.models.base import MODELS, Model
 from docre.models.bilinear import GroupedBilinear
 from docre.models.encoder import Encoder
-from docre.models.pooling import pool_attention, pool_contexts, pool_entities
+from docre.models.pooling import pool_attention, pool_contexts, pool_entities, pool_weights
 from docre.tensors import Batch, ModelOutput
 
 
@@ -51,6 +51,11 @@ class ATLOP(Model):
         """The embedding of each entity [entities, hidden] and the context of each unordered pair [contexts, hidden]."""
         with torch.autocast(tokens.device.type, enabled=False):
             return pool_entities(tokens, batch), pool_contexts(tokens, pool_attention(attention, batch), batch)
+
+    def context_attention(self, batch: Batch) -> Tensor:
+        """The weights of localized context pooling (eq. 9)."""
+        rows = pool_attention(self.encoder(batch)[1], batch)
+        return pool_weights(rows, batch)
 
     def classify(self, entities: Tensor, contexts: Tensor, batch: Batch) -> ModelOutput:
         """The logits of each pair, from its entities and its context."""

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from torch import nn
+from torch import Tensor, nn
 
 from docre.core.registry import Registry
 from docre.models.encoder import Encoder
@@ -24,6 +24,11 @@ class Model(nn.Module):
     def forward(self, batch: Batch) -> ModelOutput:
         """The logits [pairs, outputs] of a batch, with what losses may want beside them."""
         raise NotImplementedError
+
+    def context_attention(self, batch: Batch) -> Tensor | None:
+        """How much each context of the batch attends to each token of its document, [contexts, longest document], zero
+        beyond the document; None from a model whose pairs attend to nothing."""
+        return None
 
 
 MODELS: Registry[Model] = Registry("model", "docre.models")

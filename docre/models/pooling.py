@@ -57,6 +57,16 @@ def pool_contexts(tokens: Tensor, attention: Tensor, batch: Batch) -> Tensor:
     return torch.cat(contexts)
 
 
+def pool_weights(attention: Tensor, batch: Batch) -> Tensor:
+    """a / (sum a + 1e-5), a = mean over heads of A_first * A_second: the weights that `pool_contexts` gives the tokens.
+
+    attention [entities, heads, length] -> [contexts, length]. Lays out [contexts, heads, length]: for looking into a
+    model, not for training it. Zhou et al. 2021, eq. 9.
+    """
+    products = (attention[batch.context_first] * attention[batch.context_second]).mean(1)
+    return products / (products.sum(1, keepdim=True) + 1e-5)
+
+
 SLICE = {"cpu": 2**20, "cuda": 2**27}  # numbers in [tokens, entities, entities] at once
 
 

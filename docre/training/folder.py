@@ -13,7 +13,15 @@ from docre.errors import DocreError
 from docre.training.state import load_values, newest_state, states
 
 # What may change between two starts: it does not touch what has been computed so far ...
-FREE = {"output", "training.workers", "training.save_every", "training.on_nan", "logging.every", "logging.wandb"}
+FREE = {
+    "output",
+    "training.workers",
+    "training.save_every",
+    "training.on_nan",
+    "logging.every",
+    "logging.trackers",
+    "logging.wandb",
+}
 # ... and what changes no more than the rounding, and which dropout falls where: the answer to running out of memory.
 ROUNDING = {f"{section}.max_{what}_per_batch" for section in ("training", "evaluation") for what in ("pairs", "tokens")}
 RESULTS = ("metrics.json", "result.json", "result.zip", "log.jsonl", "best")

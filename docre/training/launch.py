@@ -26,6 +26,7 @@ from docre.training.folder import ExistingRun, begin, digests, examine, remove_s
 from docre.training.interrupts import Interrupts
 from docre.training.loop import Trainer
 from docre.training.run import TrainingRun
+from docre.training.trackers import tracker_names
 
 T = TypeVar("T")
 
@@ -42,7 +43,12 @@ def train(config: Config, restart: bool = False) -> dict[str, Any]:
         raise DocreError("training.precision: fp16 needs a GPU; a CPU trains in bf16 or fp32")
     on_cpu = not torch.accelerator.is_available()
     AcceleratorState._reset_state()  # an earlier run of this process may have had another precision
-    accelerator = Accelerator(cpu=on_cpu, mixed_precision="no" if precision == "fp32" else precision)
+    accelerator = Accelerator(
+        cpu=on_cpu,
+        mixed_precision="no" if precision == "fp32" else precision,
+        log_with=tracker_names(config.logging) or None,
+        project_dir=config.output,
+    )
     corpus = read_corpus(config)
     facts = train_facts(corpus.train)
     evaluators = {}

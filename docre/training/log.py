@@ -1,4 +1,4 @@
-"""The log of a run: JSON lines on disk, a line for people on the console, and Weights & Biases when asked for."""
+"""The log of a run: JSON lines on disk, a line for people on the console, numbers for experiment trackers."""
 
 import json
 import math
@@ -20,30 +20,21 @@ T = TypeVar("T")
 class RunLog:
     """Writes what happens in a run.
 
-    path:    the JSON-lines file; None for a process that does not log.
-    project: a Weights & Biases project, or None.
-    config:  the run's config, told to Weights & Biases.
-    keep:    bytes of the file that stay: what a run that goes on had written when it was saved.
+    path:  the JSON-lines file; None for a process that does not log.
+    track: what experiment trackers take: values by name, and the optimizer step that they belong to.
+    keep:  bytes of the file that stay: what a run that goes on had written when it was saved.
     """
 
     def __init__(
-        self, path: Path | None, project: str | None = None, config: dict[str, Any] | None = None, keep: int = 0
+        self, path: Path | None, track: Callable[[dict[str, float], int | None], None] | None = None, keep: int = 0
     ) -> None:
         self._start = time.perf_counter()
         self._path = path
+        self._track = track
         self._file = None
         if path is not None:
             self._file = self._try(lambda: path.open("a", encoding="utf-8", buffering=1))
             self._try(lambda: os.truncate(path, min(keep, path.stat().st_size)))
-        self._wandb = None
-        if project is not None and path is not None:
-            try:
-                import wandb
-            except ImportError:
-                raise DocreError(
-                    "logging.wandb is set, but wandb is not installed: pip install 'docre[wandb]'"
-                ) from None
-            self._wandb = wandb.init(project=project, name=path.parent.name, dir=path.parent, config=config)
 
     def write(self, event: str, text: str = "", **values: Any) -> None:
         """One line: what happened and its values; `text`, if given, goes to the console too."""
@@ -55,8 +46,9 @@ class RunLog:
         file = self._file
         self.check()
         self._try(lambda: file.write(line))
-        if self._wandb is not None:
-            self._wandb.log({f"{event}/{name}": value for name, value in values.items()})
+        if self._track is not None:
+            numbers = {f"{event}/{name}": x for name, x in values.items() if isinstance(x, int | float)}
+            self._track(numbers, values.get("step"))
         if text:
             tqdm.write(text)
 
@@ -91,5 +83,3 @@ class RunLog:
         if self._file is not None:
             with suppress(OSError):  # what could not be written has been said
                 self._file.close()
-        if self._wandb is not None:
-            self._wandb.finish()

@@ -21,6 +21,7 @@ from docre.training.log import RunLog
 from docre.training.loop import Trainer
 from docre.training.snapshot import capture, restore
 from docre.training.state import State, load_state, save_state
+from docre.training.trackers import start_trackers
 
 
 class TrainingRun:
@@ -62,7 +63,8 @@ class TrainingRun:
             log_size = self._resume(load_state(state))
         config = predictor.config
         path = output / "log.jsonl" if self.accelerator.is_main_process else None
-        self.log = RunLog(path, config.logging.wandb, config.model_dump(), keep=log_size)
+        start_trackers(self.accelerator, config)
+        self.log = RunLog(path, self.accelerator.log, keep=log_size)
 
     def _resume(self, state: State) -> int:
         """Go on from a state; the size that the log had then."""

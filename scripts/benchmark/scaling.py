@@ -53,8 +53,6 @@ def random_features(rng: random.Random, entities: int, tokens: int, relations: i
         pair_context=pair_context,
         labels=np.array(labels, dtype=np.int64),
         cut_mentions=0,
-        cut_entities=0,
-        whole_length=tokens,
     )
 
 

@@ -108,6 +108,26 @@ def test_words_that_are_cut_off_have_no_attention(runs, corpus):
     assert (found[:, starts >= 11] == 0).all() and np.isfinite(found).all()
 
 
+def test_attention_is_the_models_own_within_the_limits(runs, corpus, monkeypatch):
+    """Not ATLOP's, whatever the model is; a document above the limits is taken in parts, in the precision asked for."""
+    documents = docre.read(corpus / "test.json")[:3]
+    model = docre.load(runs[0], "cpu")
+    small = docre.load(runs[0], "cpu", ["evaluation.max_pairs_per_batch=3"])
+    for whole, parts in zip(context_attention(model, documents), context_attention(small, documents), strict=True):
+        assert parts == pytest.approx(whole, abs=1e-6)
+    rounded = context_attention(docre.load(runs[0], "cpu", ["training.precision=bf16"]), documents)
+    assert not np.array_equal(rounded[0], context_attention(model, documents)[0])
+
+    def to_the_first_token(batch):
+        return torch.eye(1, max(batch.document_lengths)).expand(len(batch.context_first), -1)
+
+    monkeypatch.setattr(model.model, "context_attention", to_the_first_token)
+    for found in context_attention(model, documents):
+        assert not found.any()  # the first token is [CLS], which is of no word
+    monkeypatch.setattr(model.model, "context_attention", lambda batch: None)
+    assert context_attention(model, documents) is None
+
+
 def test_analyze(runs, corpus, tmp_path, capsys):
     arguments = ["--checkpoint", str(runs[0]), "--data", str(corpus / "test.json")]
     arguments += ["--train", str(corpus / "train.json"), "--against", str(runs[1]), "--output", str(tmp_path)]

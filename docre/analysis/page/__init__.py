@@ -9,19 +9,20 @@ The page's data, JSON in <script id="data">:
                  pairs: [[head, tail], ...], context: [index of the pair's row of attention, ...],
                  gold: [[pair, relation, [evidence sentence, ...]], ...],
                  runs: [{pairs: [[[relation, margin, predicted 0/1, gold 0/1], ...], ...],
-                         attention: base64 of uint8 [contexts, words], 255 where the row is largest}, ...]}, ...]
+                         attention: base64 of uint8 [contexts, words], 255 where the row is largest, null
+                                    for a model whose pairs attend to nothing}, ...]}, ...]
 
 Of each pair there are all relations that are gold or predicted by any model, and each model's first three.
 """
 
 import base64
-import html
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from numpy.typing import NDArray
 
 from docre.analysis.table import Bools, MarginTable
@@ -47,43 +48,37 @@ def page(
     svgs:   {caption: <svg> element}.
     data:   as described above.
     """
-    parts = {
-        "title": html.escape(title),
-        "notes": "\n".join(f"<p>{html.escape(note)}</p>" for note in notes),
-        "tables": "\n".join(_table(caption, columns, rows) for caption, (columns, rows) in tables.items()),
-        "plots": "\n".join(
-            f"<figure>{svg}<figcaption>{html.escape(caption)}</figcaption></figure>" for caption, svg in svgs.items()
-        ),
+    environment = Environment(
+        loader=FileSystemLoader(FOLDER),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        keep_trailing_newline=True,
+    )
+    return environment.get_template("page.html").render(
+        title=title,
+        notes=notes,
+        tables=tables,
+        svgs=svgs,
         # no "<" in the data, so that nothing in a document can end the script element
-        "data": json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c"),
-        "style": (FOLDER / "style.css").read_text(encoding="utf-8"),
-        "script": (FOLDER / "viewer.js").read_text(encoding="utf-8"),
-    }
-    whole = (FOLDER / "page.html").read_text(encoding="utf-8")
-    pieces = whole.split("{{")
-    return pieces[0] + "".join(parts[name] + rest for name, rest in (piece.split("}}", 1) for piece in pieces[1:]))
-
-
-def _table(caption: str, columns: Sequence[str], rows: Sequence[Row]) -> str:
-    def cells(texts: Sequence[str], tag: str) -> str:
-        return "".join(f"<{tag}>{html.escape(text)}</{tag}>" for text in texts)
-
-    body = "\n".join(f"<tr>{cells([name, *texts], 'td')}</tr>" for name, texts in rows)
-    heading = f"<tr>{cells(['', *columns], 'th')}</tr>"
-    return f'<div class="scroll"><h3>{html.escape(caption)}</h3>\n<table>{heading}\n{body}</table></div>'
+        data=json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c"),
+        style=(FOLDER / "style.css").read_text(encoding="utf-8"),
+        script=(FOLDER / "viewer.js").read_text(encoding="utf-8"),
+    )
 
 
 def viewer_data(
     documents: Sequence[Document],
     names: Sequence[tuple[str, str]],
     tables: Mapping[str, MarginTable],
-    attention: Mapping[str, Sequence[NDArray[np.floating]]],
+    attention: Mapping[str, Sequence[NDArray[np.floating]] | None],
 ) -> dict[str, Any]:
     """The page's data.
 
     names:     (id, readable name) of each relation.
     tables:    of each model, all of `documents` and of the same pairs.
-    attention: of each model and document, [contexts, words]; the contexts are the unordered pairs in sorted order.
+    attention: of each model and document, [contexts, words]; the contexts are the unordered pairs in sorted order. None
+               for a model whose pairs attend to nothing.
     """
     first = next(iter(tables.values()))
     shown = {name: _worth_showing(tables, name) for name in tables}
@@ -112,7 +107,7 @@ def viewer_data(
                 "runs": [
                     {
                         "pairs": [_entries(table, row, shown[name]) for row in rows.tolist()],
-                        "attention": _pack(attention[name][d]),
+                        "attention": None if (words := attention[name]) is None else _pack(words[d]),
                     }
                     for name, table in tables.items()
                 ],

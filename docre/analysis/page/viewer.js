@@ -116,9 +116,11 @@ function clickEntity(entity) {
   }
 }
 
-// What the pair attends to: a number from 0 to 255 for each word of the document, relative to the largest.
+// What the pair attends to: a number from 0 to 255 for each word of the document, relative to the largest; null for a
+// model whose pairs attend to nothing.
 function attention(run, doc, pair) {
   const packed = doc.runs[run].attention;
+  if (packed === null) return null;
   const words = doc.sentences.reduce((sum, sentence) => sum + sentence.length, 0);
   const bytes = atob(packed);
   const start = doc.context[pair] * words;
