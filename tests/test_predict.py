@@ -290,8 +290,8 @@ def test_commands_take_the_limit(short, tmp_path):
 
 def test_a_command_prints_a_warning_as_one_line():
     code = (
-        "import warnings; from docre import cli; from docre.errors import DocreWarning\n"
-        "cli.run(lambda _: [warnings.warn('odd', category) for category in (DocreWarning, UserWarning)])"
+        "import warnings; from docre.core import cli; from docre.errors import DocreWarning\n"
+        "cli.run(lambda: [warnings.warn('odd', category) for category in (DocreWarning, UserWarning)])"
     )
     child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
     first, second = child.stderr.splitlines()
