@@ -1,4 +1,4 @@
-"""scripts/benchmark runs, compares equal models, and writes what it measured."""
+"""scripts/benchmark: it runs, compares equal models, and writes what it measured."""
 
 import json
 import subprocess
@@ -54,7 +54,7 @@ def test_a_process_ends_quietly_when_the_parent_has_gone(error):
 
 
 def test_floor_counts_every_matrix_product():
-    """Against the definition: those that are summed in place, and fused attention on a CPU, too."""
+    """As defined, including products that are added in place and fused attention on a CPU."""
     pairs, groups, block, outputs = 7, 3, 4, 5
     bilinear = GroupedBilinear(groups * block, block, outputs)
     head, tail = (torch.randn(pairs, groups, block, requires_grad=True) for _ in range(2))

@@ -1,4 +1,4 @@
-"""docre download, against a server on this machine that does everything a server should not."""
+"""docre download from a local server that misbehaves in every way."""
 
 import gzip
 import hashlib
@@ -26,9 +26,9 @@ CONTENT = bytes(range(256)) * 2000  # 512,000 bytes
 
 @dataclass
 class Server:
-    """What a test's server has, how it behaves, and what it was asked.
+    """The files of the test server, how it behaves, and what it was asked.
 
-    breaks: bytes after which it hangs up, for the first requests.
+    breaks: for each of the first requests, the number of bytes after which the server closes the connection.
     """
 
     files: dict = field(default_factory=dict)

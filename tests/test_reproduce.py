@@ -1,4 +1,4 @@
-"""scripts/reproduce: plans that can be run, results that are those of the runs, nothing run twice."""
+"""scripts/reproduce: the plans can be run, the results are those of the runs, and no run is repeated."""
 
 import json
 import os

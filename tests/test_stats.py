@@ -1,4 +1,4 @@
-"""docre stats: counts against published ones and slow ones, lengths against the features, every oddity."""
+"""docre stats: counts equal published and slowly computed ones, lengths equal those of the features; every oddity."""
 
 import json
 from collections import Counter

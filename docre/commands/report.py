@@ -124,7 +124,7 @@ def labeled(arguments: Sequence[str]) -> dict[str, Path]:
 def split_label(argument: str) -> tuple[str, Path]:
     """The label and the path of "label=path", as in ("atl", runs/a); the label is empty if there is none.
 
-    Both may contain "=": the path is the longest part from some "=" on (or the whole argument) that exists.
+    Both may contain "=": the path is the whole argument or the longest part after an "=" that exists.
     """
     parts = argument.split("=")
     for i in range(len(parts)):
@@ -189,21 +189,21 @@ def score_rows(scores: Mapping[str, Scores]) -> list[Row]:
         "F1, frequent relations": lambda s: s.frequent.f1,
         "F1, long tail": lambda s: s.long_tail.f1,
     }
-    return [(what, [percent(get(s)) for s in scores.values()]) for what, get in fields.items()]
+    return [(label, [percent(get(s)) for s in scores.values()]) for label, get in fields.items()]
 
 
 def svgs(runs: Mapping[str, Path], analyses: Mapping[str, Analysis]) -> dict[str, str]:
     """All plots as <svg> elements, by caption."""
     epochs = {name: learning_curve(run) for name, run in runs.items()}
     drawn: dict[str, Any] = {}
-    for key, what, factor in (("loss", "training loss", 1), ("f1", "dev F1, %", 100)):
+    for key, caption, factor in (("loss", "training loss", 1), ("f1", "dev F1, %", 100)):
         lines = {
             name: ([e["epoch"] for e in run_epochs], [factor * e[key] for e in run_epochs])
             for name, run_epochs in epochs.items()
             if run_epochs and all(isinstance(e.get(key), int | float) and np.isfinite(e[key]) for e in run_epochs)
         }
         if lines:
-            drawn[what] = plots.line_plot(lines, "epoch", what)
+            drawn[caption] = plots.line_plot(lines, "epoch", caption)
     return {caption: plots.to_svg(figure, caption) for caption, figure in (drawn | figures(analyses)).items()}
 
 

@@ -31,7 +31,7 @@ def main(arguments: list[str]) -> None:
         type=int,
         default=1024,
         metavar="N",
-        help="with --encoder: count documents that are longer than this (%(default)s)",
+        help="with --encoder: the length limit, beyond which tokens are lost (%(default)s)",
     )
     parser.add_argument(
         "--relations",

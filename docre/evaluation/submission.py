@@ -104,8 +104,8 @@ def _string_field(entry: dict[str, Any], key: str, where: str) -> str:
     return value
 
 
-def _mismatch(what: str, key: str, entry: dict[str, Any]) -> str:
-    return f"expected {what} in {key!r}, got {reprlib.repr(entry[key]) if key in entry else 'nothing'}"
+def _mismatch(expected: str, key: str, entry: dict[str, Any]) -> str:
+    return f"expected {expected} in {key!r}, got {reprlib.repr(entry[key]) if key in entry else 'nothing'}"
 
 
 def _compress(data: bytes) -> bytes:

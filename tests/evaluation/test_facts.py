@@ -1,4 +1,4 @@
-"""Training facts for Ign-F1."""
+"""The training facts that Ign-F1 leaves out."""
 
 import json
 

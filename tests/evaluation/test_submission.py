@@ -1,4 +1,4 @@
-"""Submission files: round trip, equal bytes, and one clear line for whatever is malformed."""
+"""Submission files: round trips, equal bytes, and a clear error of one line for anything malformed."""
 
 import json
 import os
@@ -195,7 +195,7 @@ def test_any_bytes_are_refused(tmp_path, content, name):
 
 @pytest.mark.parametrize("change", [0x01, 0x08, 0x80, 0xFF])
 def test_every_single_broken_byte_of_a_zip(tmp_path, change):
-    """Compressed data, checksums, flags (encryption), offsets: zipfile and zlib fail in many ways."""
+    """Broken data, checksums, flags (encryption) and offsets make zipfile and zlib fail in many ways."""
     path = tmp_path / "result.zip"
     write_submission(path, PREDICTIONS)
     content = path.read_bytes()
