@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Trains every loss of configs/redocred_bert_*.yaml on Re-DocRED-500 with a small encoder, one after another, and prints
-# their dev F1 by epoch. Finished runs are not run again. First: python scripts/redocred500.py FOLDER-OF-RE-DOCRED
+# their dev F1 by epoch. Finished runs are not repeated. Needs: python scripts/redocred500.py FOLDER-OF-RE-DOCRED
 # usage: bash scripts/compare_losses.sh [EPOCHS] [key=value ...]
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs docre, trains ATLOP + ATGL with a small encoder on the synthetic corpus, evaluates it, says where things are.
-# usage: bash scripts/quickstart.sh [key=value ...]       as training.epochs=1
+# Installs docre, trains ATLOP + ATGL with a small encoder on the synthetic corpus, and evaluates the model.
+# usage: bash scripts/quickstart.sh [key=value ...]       for example training.epochs=1
 set -euo pipefail
 cd "$(dirname "$0")/.."
 bash scripts/setup.sh

@@ -1,6 +1,6 @@
-"""Make Re-DocRED-500 out of Re-DocRED's dev and test files: a benchmark small enough for a CPU.
+"""Makes Re-DocRED-500, a benchmark small enough for a CPU, from Re-DocRED's dev and test files.
 
-train = dev_revised.json, dev = the first 250 documents of test_revised.json, test = the last 250.
+train: dev_revised.json; dev: the first 250 documents of test_revised.json; test: the last 250.
 
 usage: python scripts/redocred500.py FOLDER-WITH-dev_revised.json-AND-test_revised.json [data/redocred500]
 """

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs docre with what development needs, then lints, type-checks and tests.
+# Installs docre with the development tools, then lints, type-checks and tests.
 # usage: bash scripts/test.sh [PYTEST-ARGUMENT ...]
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -1,4 +1,4 @@
-"""scripts/benchmark.py runs, compares equal models, and writes what it measured."""
+"""scripts/benchmark: it runs, compares equal models, and writes what it measured."""
 
 import json
 import subprocess
@@ -11,6 +11,8 @@ from torch.nn.functional import scaled_dot_product_attention
 
 from docre.errors import DocreError
 from docre.models.bilinear import GroupedBilinear
+from scripts.benchmark.process import serve
+from scripts.benchmark.stages import counting
 from tests.conftest import ROOT
 
 
@@ -19,7 +21,7 @@ def test_one_batch_of_a_tiny_encoder(tiny_encoder, tmp_path):
     output = tmp_path / "benchmark.json"
     options = ["--encoders", tiny_encoder, "--data", "data/synthetic/train.json", "--batches", "1", "--threads", "1"]
     sweeps = ["--scaling", "--entities", "3", "--tokens", "16", "--sizes", "2"]
-    command = [sys.executable, "scripts/benchmark.py", *options, *sweeps, "--output", output]
+    command = [sys.executable, "-m", "scripts.benchmark", *options, *sweeps, "--output", output]
     done = subprocess.run([str(part) for part in command], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     results = json.loads(output.read_text())
@@ -40,15 +42,8 @@ def test_one_batch_of_a_tiny_encoder(tiny_encoder, tmp_path):
     assert [len(results["scaling"][sweep]) for sweep in ("entities", "tokens", "batch")] == [1, 1, 1]
 
 
-@pytest.fixture
-def scripts(monkeypatch):
-    monkeypatch.syspath_prepend(ROOT / "scripts")
-
-
 @pytest.mark.parametrize("error", [None, DocreError("too few")])
-def test_a_process_ends_quietly_when_the_parent_has_gone(scripts, error):
-    from benchmark_process import serve
-
+def test_a_process_ends_quietly_when_the_parent_has_gone(error):
     def make(settings):
         if error:
             raise error
@@ -58,10 +53,8 @@ def test_a_process_ends_quietly_when_the_parent_has_gone(scripts, error):
     serve(child, make, None)
 
 
-def test_floor_counts_every_matrix_product(scripts):
-    """Against the definition: those that are summed in place, and fused attention on a CPU, too."""
-    from benchmark_stages import counting
-
+def test_floor_counts_every_matrix_product():
+    """As defined, including products that are added in place and fused attention on a CPU."""
     pairs, groups, block, outputs = 7, 3, 4, 5
     bilinear = GroupedBilinear(groups * block, block, outputs)
     head, tail = (torch.randn(pairs, groups, block, requires_grad=True) for _ in range(2))
@@ -82,7 +75,6 @@ def test_floor_counts_every_matrix_product(scripts):
 def test_too_few_documents(tiny_encoder, tmp_path):
     options = ["--encoders", str(tiny_encoder), "--data", "data/synthetic/dev.json", "--batches", "100"]
     output = str(tmp_path / "benchmark.json")
-    done = subprocess.run(
-        [sys.executable, "scripts/benchmark.py", *options, "--output", output], cwd=ROOT, capture_output=True, text=True
-    )
+    command = [sys.executable, "-m", "scripts.benchmark", *options, "--output", output]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 2 and "60 documents, 800 are needed" in done.stderr and "Traceback" not in done.stderr

@@ -1,4 +1,4 @@
-"""The configs of the benchmarks: published settings, files that docre.download brings, schemas that docre carries."""
+"""The configs of the benchmarks: published settings, files that docre download fetches, schemas that docre ships."""
 
 import pytest
 

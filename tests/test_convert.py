@@ -1,4 +1,4 @@
-"""docre convert: every format to DocRED JSON, and back."""
+"""docre convert: from every format to DocRED JSON and back."""
 
 import json
 
@@ -50,7 +50,7 @@ def test_a_mistake_leaves_nothing(tmp_path):
 
 
 def test_what_would_not_read_back_is_not_written(tmp_path):
-    """A reader of one's own may give what the format cannot hold."""
+    """A user's own reader may return documents that the format cannot express."""
     with pytest.raises(DocreError, match="would not read back the same"):
         convert.convert([Document(("t",), [["a"]], [])], tmp_path / "f.json")
     with pytest.raises(DocreError):

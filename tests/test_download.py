@@ -1,4 +1,4 @@
-"""docre download, against a server on this machine that does everything a server should not."""
+"""docre download from a local server that misbehaves in every way."""
 
 import gzip
 import hashlib
@@ -26,9 +26,9 @@ CONTENT = bytes(range(256)) * 2000  # 512,000 bytes
 
 @dataclass
 class Server:
-    """What a test's server has, how it behaves, and what it was asked.
+    """The files of the test server, how it behaves, and what it was asked.
 
-    breaks: bytes after which it hangs up, for the first requests.
+    breaks: for each of the first requests, the number of bytes after which the server closes the connection.
     """
 
     files: dict = field(default_factory=dict)
@@ -177,7 +177,7 @@ def test_a_first_download_is_what_a_second_must_equal(server, tmp_path):
 
 
 def test_not_there_not_reachable_not_willing(server, tmp_path):
-    with pytest.raises(DocreError, match=f"{server.url}/g: HTTP 404 Not ExistingRun"):
+    with pytest.raises(DocreError, match=f"{server.url}/g: HTTP 404 Not Found"):
         fetch(f"{server.url}/g", tmp_path / "f")
     assert len(server.asked) == 1  # asking again would not help
     server.files["/f"], server.status = CONTENT, 503
@@ -221,11 +221,11 @@ def test_unsound_archives(tmp_path, monkeypatch):
     spoilt[33] ^= 255
     for name, content in (("b.zip", bytes(spoilt)), ("c.zip", b"PK"), ("d.zip", bytes(spoilt[:40]))):
         (tmp_path / name).write_bytes(content)
-        with pytest.raises(DocreError, match=f"{name}: not a sound zip archive"):
+        with pytest.raises(DocreError, match=f"{name}: not a valid zip archive"):
             unzip(tmp_path / name, ("a",), tmp_path / "out")
     for name, content in (("e.gz", b"no"), ("f.gz", gzip.compress(b"1" * 99)[:-9])):
         (tmp_path / name).write_bytes(content)
-        with pytest.raises(DocreError, match=f"{name}: not a sound gzip file"):
+        with pytest.raises(DocreError, match=f"{name}: not a valid gzip file"):
             gunzip(tmp_path / name, tmp_path / "out")
     monkeypatch.setattr(unpack, "LARGEST", 1000)
     (tmp_path / "h.gz").write_bytes(gzip.compress(b"1" * 1001))
@@ -296,7 +296,7 @@ def test_an_incomplete_benchmark_is_said(server, source, tmp_path):
 
 @pytest.mark.parametrize("name", ["dwie", "gda"])
 def test_what_docre_cannot_fetch(tmp_path, name, capsys):
-    with pytest.raises(DocreError, match="must be put there by hand, as said above"):
+    with pytest.raises(DocreError, match="must be put there by hand, as described above"):
         main([name, "--output", str(tmp_path)])
     assert "1. Clone https://" in capsys.readouterr().out and names(tmp_path) == []
 

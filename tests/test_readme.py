@@ -1,4 +1,4 @@
-"""The README does what it says: every command in it is run, and its examples in Python, JSON and YAML are used."""
+"""The README is true: every command in it is run, and its examples in Python, JSON and YAML are used."""
 
 import argparse
 import importlib
@@ -32,7 +32,7 @@ INLINE = re.findall(r"`((?:python|bash|docre) [^`]+)`", re.sub(r"^```.*?^```$", 
 
 
 def block(language: str, having: str = "") -> str:
-    """The block in the language that has this in it."""
+    """The code block in this language that contains `having`."""
     (found,) = [text for name, text in BLOCKS if name == language and having in text]
     return found
 
@@ -43,7 +43,7 @@ def lines(text: str) -> list[str]:
     return [command for command in commands if command]
 
 
-# What is not run as it stands, and why. Of each the arguments are parsed, or the syntax checked, and its files exist.
+# Commands that are not run, and why. Their arguments are parsed, or their syntax is checked, and their files exist.
 NOT_RUN = {
     "bash scripts/quickstart.sh": "installs; the training that it starts is run below, with other settings",
     "bash scripts/test.sh": "installs, and is what runs this",
@@ -53,14 +53,14 @@ NOT_RUN = {
     "tests/test_processes.py starts some",
     "torchrun --nproc_per_node 2 -m docre.train --config configs/redocred_bert_atgl.yaml": "the same",
     "docre download redocred": "downloads; tests/test_download.py serves itself",
-    "python scripts/reproduce.py scripts/plans/cpu.yaml": "takes hours; tests/test_reproduce.py runs a small plan",
-    "python scripts/reproduce.py scripts/plans/gpu.yaml": "takes a GPU for days",
-    "python scripts/benchmark.py --scaling": "takes an hour; tests/test_benchmark_script.py runs parts",
-    "python scripts/benchmark_losses.py": "takes minutes",
+    "python -m scripts.reproduce scripts/plans/cpu.yaml": "takes hours; tests/test_reproduce.py runs a small plan",
+    "python -m scripts.reproduce scripts/plans/gpu.yaml": "takes a GPU for days",
+    "python -m scripts.benchmark --scaling": "takes an hour; tests/test_benchmark_script.py runs parts",
+    "python -m scripts.benchmark.losses": "takes minutes",
 }
-# What is put behind a command so that it takes seconds. Hub names are folders of tiny encoders where it is run.
+# Arguments added to a command so that it takes seconds. Hub names are folders with tiny encoders there.
 SMALL = "encoder.name=bert-base-cased model.name=atlop model.head_size=32 model.block_size=8 training.epochs=1".split()
-BEHIND = {
+EXTRA_ARGUMENTS = {
     "docre train": SMALL,
     "docre sweep": SMALL,
     "docre synthetic": ["--train", "3", "--dev", "2", "--test", "2", "--output", "made"],
@@ -70,8 +70,7 @@ SCRIPTS = [lines(text) for name, text in BLOCKS if name == "bash"] + [lines(text
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory) -> Path:
-    """A folder after the quickstart, with all the files that the README's commands name: tiny ones, in the names of the
-    large."""
+    """A folder as after the quickstart, with tiny versions of all the files that the README's commands name."""
     folder = tmp_path_factory.mktemp("readme")
     for name in ("configs", "scripts"):
         (folder / name).symlink_to(ROOT / name)
@@ -113,23 +112,25 @@ def place(tmp_path_factory) -> Path:
 
 
 def command_of(words: list[str]) -> tuple[str, Callable[[list[str]], None], list[str]]:
-    """A command's or script's name, its main function and its arguments."""
+    """The name of a command or script, its main function, and its arguments."""
     words = shlex.split(shlex.join(words).replace("-m docre.", "docre "))
     if "docre" in words:
         at = words.index("docre") + 1
         return f"docre {words[at]}", importlib.import_module(f"docre.commands.{words[at]}").main, words[at + 1 :]
-    return words[1], runpy.run_path(str(ROOT / words[1]))["main"], words[2:]
+    assert words[:2] == ["python", "-m"]
+    path = ROOT / words[2].replace(".", "/")
+    return words[2], runpy.run_path(str(path / "__main__.py" if path.is_dir() else f"{path}.py"))["main"], words[3:]
 
 
 @pytest.mark.parametrize("script", [s for s in SCRIPTS if set(s) - set(NOT_RUN)], ids=lambda script: script[0])
 def test_commands(script, place, monkeypatch, capsys):
-    """The lines of a block, one after another, as they stand."""
+    """Run the lines of a block one after another."""
     monkeypatch.chdir(place)
     for command in script:
         if command in NOT_RUN or ("docre report" in command and not available()):
             continue
-        if "my_losses" in command:  # in a process of its own, as what it registers would stay in this one
-            python = [sys.executable, "-m", *shlex.split(command), *BEHIND["docre train"]]
+        if "my_losses" in command:  # in a process of its own, as the loss would stay registered in this one
+            python = [sys.executable, "-m", *shlex.split(command), *EXTRA_ARGUMENTS["docre train"]]
             environment = os.environ | {"PYTHONPATH": str(ROOT)}
             result = subprocess.run(python, env=environment, capture_output=True, text=True, timeout=300)
             assert result.returncode == 0, result.stderr
@@ -140,7 +141,7 @@ def test_commands(script, place, monkeypatch, capsys):
             with pytest.raises(SystemExit, match=r"^0$"):
                 main(arguments)
             continue
-        main([*arguments, *BEHIND.get(name, [])])
+        main([*arguments, *EXTRA_ARGUMENTS.get(name, [])])
         assert capsys.readouterr().out or name == "docre synthetic"
         for option in ("--output", "--json"):
             if option in arguments:
@@ -148,7 +149,7 @@ def test_commands(script, place, monkeypatch, capsys):
 
 
 class Parsed(Exception):
-    """The arguments were right."""
+    """Raised when the arguments were parsed without an error."""
 
 
 @pytest.mark.parametrize("command", NOT_RUN)
@@ -174,7 +175,7 @@ def test_commands_that_are_not_run(command, monkeypatch):
 
 
 def test_examples_in_python(place, monkeypatch, capsys):
-    """All but those of the loss, which the next test has."""
+    """All examples except those of the loss, which the next test covers."""
     monkeypatch.chdir(place)
     for language, text in BLOCKS:
         if language == "python" and "LOSSES.register" not in text and "@pair_loss" not in text:

@@ -1,4 +1,4 @@
-"""scripts/reproduce.py: plans that can be run, results that are those of the runs, nothing run twice."""
+"""scripts/reproduce: the plans can be run, the results are those of the runs, and no run is repeated."""
 
 import json
 import os
@@ -12,13 +12,11 @@ from docre.config.loading import load_config, read_yaml
 from docre.data.readers.docred import write_docred
 from docre.documents import LabelStatistics
 from docre.losses import LOSSES, loss_class
+from scripts.reproduce import __main__ as reproduce
+from scripts.reproduce.table import readme
 from tests.conftest import ROOT
 from tests.test_train import write_config
 from tests.tiny import random_documents
-
-sys.path.insert(0, str(ROOT / "scripts"))
-import reproduce
-from reproduce_table import readme
 
 PLANS = sorted((ROOT / "scripts" / "plans").glob("*.yaml"))
 
@@ -53,8 +51,8 @@ def test_a_plan_is_run_once(tiny_encoder, tmp_path):
         "datasets": {"Made up": {"config": str(config), "set": [], "losses": {"atgl α 60": ["loss.alpha=60"]}}},
     }
     (tmp_path / "p.yaml").write_text(yaml.safe_dump(plan))
-    command = [sys.executable, str(ROOT / "scripts" / "reproduce.py"), "p.yaml"]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "scripts.reproduce", "p.yaml"]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
 
     def run() -> str:
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=environment)

@@ -1,4 +1,4 @@
-"""docre stats: counts against published ones and slow ones, lengths against the features, every oddity."""
+"""docre stats: counts equal published and slowly computed ones, lengths equal those of the features; every oddity."""
 
 import json
 from collections import Counter
@@ -128,7 +128,7 @@ def test_the_table(tmp_path, capsys, tiny_encoder):
         "tokens 2 2.0 a document",
         "triples 2 2.0 a document, 1 distinct",
         "positive 1 NA share 50.00%",
-        "encoder's tokens of a document: mean 8.0, median 8, max 8",
+        "tokens of the encoder per document: mean 8.0, median 8, max 8",
         "documents over 512 tokens: 0, over 1,024: 0",
         "1 P17 country",
         "1 duplicate label, as in document 't': label 1 (0, 1, P17)",

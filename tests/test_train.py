@@ -202,7 +202,7 @@ def test_how_a_checkpoint_predicts_may_be_changed(run, corpus, tmp_path, capsys)
     assert not (tmp_path / "none.json").exists()
     with pytest.raises(SystemExit) as ended:
         evaluate.main(["--predictions", str(made), "--gold", str(corpus / "test.json"), "evaluation.top_k=1"])
-    assert ended.value.code == 2 and "key=value goes with --checkpoint" in capsys.readouterr().err
+    assert ended.value.code == 2 and "key=value needs --checkpoint" in capsys.readouterr().err
 
 
 def test_same_seed_same_run(run, corpus, tiny_encoder, tmp_path):

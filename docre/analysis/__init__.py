@@ -1,4 +1,4 @@
-"""What a loss does, seen on the margins of all candidate pairs: thresholds, errors, calibration. No torch needed."""
+"""Analysis of a model by the margins of all candidate pairs: thresholds, errors, calibration. Does not import torch."""
 
 from docre.analysis.calibration import Calibration, calibrate, load_calibration
 from docre.analysis.curves import PrecisionRecall, Reliability, precision_recall, reliability

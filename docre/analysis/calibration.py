@@ -11,18 +11,18 @@ from docre.analysis.table import Bools, Floats, MarginTable, keep_best
 from docre.core.files import read_json, write_json
 from docre.errors import DocreError
 
-ROUNDS = 20  # of the search for the best F1 by relation; it settles after a few
-SHRINKAGE = 20.0  # gold triples of a relation at which its own shift and the common one weigh the same
+ROUNDS = 20  # most iterations of the search for the best shift per relation; it converges after a few
+SHRINKAGE = 20.0  # number of gold triples at which the shift of a relation and the common shift have equal weight
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """What is added to the margin of each relation before the decision: predicted where d_r + shift_r > 0.
+    """A shift that is added to the margins before the decision: relation r is predicted where d_r + shift_r > 0.
 
-    relations: the model's, in order.
-    shift:     one number for each.
-    purpose:   what it was chosen for, in words.
-    weights:   the SHA-256 of the weights that it was chosen for; None where that is not known.
+    relations: the model's relations, in order.
+    shift:     one number for each relation.
+    purpose:   what the shift was chosen for, in words.
+    weights:   the SHA-256 of the model weights that it was chosen for; None if unknown.
     """
 
     relations: tuple[str, ...]
@@ -31,24 +31,24 @@ class Calibration:
     weights: str | None = None
 
     def save(self, path: str | Path) -> None:
-        """Write as JSON."""
+        """Write the calibration to a JSON file."""
         write_json(path, asdict(self))
 
     def check_relations(self, relations: tuple[str, ...], source: str) -> None:
-        """Raises DocreError, beginning with `source`, unless it is for these relations."""
+        """Raises DocreError, beginning with `source`, unless the calibration is for these relations."""
         if relations != self.relations:
             raise DocreError(f"{source}: made for a model with other relations ({len(self.relations)} of them)")
 
     def check_weights(self, weights: str | None, source: str) -> None:
-        """Raises DocreError, beginning with `source`, unless it is for these weights: what suits the margins of one
-        model can silence another."""
+        """Raises DocreError, beginning with `source`, unless the calibration is for these weights: the shift that suits
+        one model can keep another from predicting anything."""
         if self.weights is None or weights != self.weights:
             made = "other weights" if self.weights else "weights that it does not name"
             raise DocreError(f"{source}: made for {made}: run docre calibrate for this checkpoint, or add --force")
 
 
 def load_calibration(path: str | Path) -> Calibration:
-    """The calibration that `save` wrote. Raises DocreError for anything else."""
+    """Read a calibration that `save` wrote. Raises DocreError for any other content."""
     value: Any = read_json(path)
     expected = f"{path}: expected a calibration, as docre calibrate writes it"
     if not isinstance(value, dict) or set(value) - {"weights"} != {"relations", "shift", "purpose"}:
@@ -58,7 +58,7 @@ def load_calibration(path: str | Path) -> Calibration:
     if not fits or not all(type(number) in (int, float) and np.isfinite(number) for number in shift):
         raise DocreError(f"{expected}: one finite number in 'shift' for each of 'relations'")
     if not isinstance(weights, str | None):
-        raise DocreError(f"{expected}: a text in 'weights'")
+        raise DocreError(f"{expected}: a string in 'weights'")
     return Calibration(tuple(relations), tuple(map(float, shift)), str(value["purpose"]), weights)
 
 
@@ -70,18 +70,20 @@ def calibrate(
     shrinkage: float = SHRINKAGE,
     top_k: int = -1,
 ) -> Calibration:
-    """The shift that gives the best F1 on the table, or, with the most recall, at least `precision`, or, with the
-    most precision that a single cut allows, at least `recall` (fractions).
+    """Choose the shift that gives the best F1 on the table.
 
-    One shift b is common to all relations. `per_relation` adds one for each, shrunk towards the common one:
+    With `precision` (a fraction), choose the shift with the highest recall whose precision is at least that. With
+    `recall`, choose the smallest shift whose recall is at least that, so that precision is as high as it can be.
+
+    By default all relations share one shift b. `per_relation` gives each relation its own, shrunk towards b:
 
         shift_r = b + n_r / (n_r + shrinkage) (b_r - b)
 
-    with n_r gold triples and b_r the best shift of the relation by itself (see `relation_shifts`); then the common part
-    is chosen once more. Of each pair the `top_k` highest scores can be predicted at most, as in the decision (losses
-    whose groups of relations have a limit of their own each are treated as if the limit were common).
+    where n_r is the number of gold triples of the relation and b_r its own best shift (see `relation_shifts`); then a
+    common shift is chosen once more on top. For each pair at most the `top_k` relations with the highest scores can be
+    predicted, as in the decision. (A loss with one limit per group of relations is treated as if it had one limit.)
 
-    Raises DocreError where the precision or the recall cannot be reached, or nothing is labeled.
+    Raises DocreError if the precision or the recall cannot be reached, or if nothing is labeled.
     """
     if not table.gold:
         raise DocreError("no relation is labeled, so nothing can be calibrated")
@@ -103,28 +105,29 @@ def calibrate(
 
 
 def relation_shifts(table: MarginTable, allowed: Bools, start: float) -> Floats:
-    """b_r: the shifts that together give the best micro F1, [R]; `start` for relations without a gold triple.
+    """b_r, [R]: the shifts that together give the best micro F1; `start` for relations without a gold triple.
 
-    2 C / (P + G) is the largest F for which some shifts have sum_r (2 C_r - F P_r) >= F G, and this sum is largest
-    where each of its terms is. So each relation takes the cut with the largest 2 C_r - F P_r, F becomes the F1 of these
-    cuts, and so on until it stays (Dinkelbach 1967).
+    With C_r correct ones among the P_r predictions of relation r, and G gold triples in all, the best
+    F1 = 2 C / (P + G) is the largest F for which some shifts reach sum_r (2 C_r - F P_r) >= F G. The terms of the sum
+    are independent, so each relation takes the cut with the largest 2 C_r - F P_r. Then F becomes the F1 of these cuts,
+    and the step is repeated until F no longer changes (Dinkelbach 1967).
     """
-    options: list[Cuts | None] = []
+    cuts_by_relation: list[Cuts | None] = []
     fixed = 0  # predictions of relations without a gold triple
     for r in range(len(table.relations)):
         rows = allowed[:, r]
         labels, margins = table.labels[rows, r], table.margins[rows, r]
-        options.append(cuts(margins, labels) if labels.any() else None)
+        cuts_by_relation.append(cuts(margins, labels) if labels.any() else None)
         fixed += 0 if labels.any() else int((margins + start > 0).sum())
-    score, shift = 0.0, np.full(len(options), float(start))
+    score, shift = 0.0, np.full(len(cuts_by_relation), float(start))
     for _ in range(ROUNDS):
         correct, predicted = 0, fixed
-        for r, option in enumerate(options):
-            if option is not None:
-                place = int(np.argmax(2 * option.correct - score * option.taken))
-                correct += int(option.correct[place])
-                predicted += int(option.taken[place])
-                shift[r] = option.shift[place]
+        for r, candidates in enumerate(cuts_by_relation):
+            if candidates is not None:
+                best_cut = int(np.argmax(2 * candidates.correct - score * candidates.taken))
+                correct += int(candidates.correct[best_cut])
+                predicted += int(candidates.taken[best_cut])
+                shift[r] = candidates.shift[best_cut]
         reached = 2 * correct / (predicted + table.gold)
         if abs(reached - score) < 1e-12:
             break
@@ -133,24 +136,24 @@ def relation_shifts(table: MarginTable, allowed: Bools, start: float) -> Floats:
 
 
 def _common_shift(
-    table: MarginTable, allowed: Bools, given: Floats | float, precision: float | None, recall: float | None
+    table: MarginTable, allowed: Bools, base: Floats | float, precision: float | None, recall: float | None
 ) -> float:
-    """The number to add to all margins, beyond `given`."""
-    option = cuts((table.margins + given)[allowed], table.labels[allowed])
-    taken, correct = option.taken, option.correct
+    """The best common shift of all margins, after `base` (a number or [R]) was added to them."""
+    candidates = cuts((table.margins + base)[allowed], table.labels[allowed])
+    taken, correct = candidates.taken, candidates.correct
     if precision is not None:
         (reached,) = np.nonzero(correct / np.maximum(1, taken) >= precision)
         reached = reached[taken[reached] > 0]
         if not len(reached):
             best = float((correct[1:] / np.maximum(1, taken[1:])).max(initial=0))
             raise DocreError(f"a precision of {precision:g} cannot be reached: the highest is {best:.4f}")
-        place = reached[-1]
+        best_cut = reached[-1]
     elif recall is not None:
         (reached,) = np.nonzero(correct / table.gold >= recall)
         if not len(reached):
             best = float(correct[-1] / table.gold)
             raise DocreError(f"a recall of {recall:g} cannot be reached: the highest is {best:.4f}")
-        place = reached[0]
+        best_cut = reached[0]
     else:
-        place = int(np.argmax(2 * correct / (taken + table.gold)))
-    return float(option.shift[place])
+        best_cut = int(np.argmax(2 * correct / (taken + table.gold)))
+    return float(candidates.shift[best_cut])

@@ -1,4 +1,4 @@
-"""Precision-recall curves over the margin, and how well margins serve as probabilities."""
+"""Precision-recall curves over the margin, and how reliable sigmoid(margin) is as a probability."""
 
 from dataclasses import dataclass
 
@@ -6,18 +6,18 @@ import numpy as np
 
 from docre.analysis.table import Floats, MarginTable
 
-POINTS = 300  # of a curve, at most
+POINTS = 300  # most points of a curve
 
 
 @dataclass(frozen=True)
 class PrecisionRecall:
-    """Precision against recall as one shift of all margins moves.
+    """Precision against recall when one shift is added to all margins and triples with positive margins are predicted.
 
-    precision, recall: the curve, from few predictions to many, at most 300 points. top_k is not applied.
-    shift:     what is added to all margins at each of these points, so that what is positive is predicted.
-    average_precision: sum_k (R_k - R_{k-1}) P_k over all distinct margins, the area under the whole curve.
-    operating_precision, operating_recall: where the model decides by itself (top_k included); precision is None where
-               it predicts nothing.
+    precision, recall: at most 300 points of the curve, from few predictions to many. top_k is not applied.
+    shift:     the shift at each of these points.
+    average_precision: sum_k (R_k - R_{k-1}) P_k over all distinct margins: the area under the whole curve.
+    operating_precision, operating_recall: the point of the model's own decisions (top_k applied); the precision is None
+               if it predicts nothing.
     """
 
     precision: tuple[float, ...]
@@ -30,13 +30,13 @@ class PrecisionRecall:
 
 @dataclass(frozen=True)
 class Reliability:
-    """sigmoid(margin) as the probability that the relation holds, over all pairs and relations, in 10 bins.
+    """sigmoid(margin) as the probability that a relation holds, over all pairs and relations, in 10 bins.
 
-    count, probability, share: of each bin that is not empty: its triples, their mean probability, and the share of
-           them that holds.
-    error: the expected calibration error, sum_bins count / all |probability - share| (Guo et al. 2017), over all.
-    predicted_error: the same over the triples with a positive margin only; None where there is none. It is the more
-           telling one: nearly all triples are easy negatives.
+    count, probability, share: for each bin that is not empty, the number of candidate triples, their mean probability,
+           and the share of them that holds.
+    error: the expected calibration error (Guo et al. 2017): sum over bins of count / all |probability - share|.
+    predicted_error: the same over triples with a positive margin only; None if there is none. It says more than
+           `error`, since nearly all candidate triples are easy negatives.
     """
 
     count: tuple[int, ...]
@@ -48,10 +48,11 @@ class Reliability:
 
 @dataclass(frozen=True)
 class Cuts:
-    """All ways to cut a list of margins, highest first, in two; a cut never parts equal margins.
+    """Every way to split a list of margins in two by a threshold. Equal margins are never split.
 
-    taken, correct: [cuts] how many are above the cut, and how many of these hold.
-    shift:          [cuts] what to add so that exactly these are positive: the cut lies half way between neighbors.
+    taken, correct: [cuts] the number of margins above the threshold, and how many of these belong to gold triples.
+    shift:          [cuts] what to add to the margins so that exactly those are positive. The threshold is half way
+                    between the neighboring margins.
     """
 
     taken: np.ndarray
@@ -60,7 +61,7 @@ class Cuts:
 
 
 def cuts(margins: Floats, labels: np.ndarray) -> Cuts:
-    """The cuts of margins [n] with labels [n], from none taken to all."""
+    """All cuts of margins [n] with labels [n], from none taken to all taken."""
     order = np.argsort(-margins, kind="stable")
     values = margins[order].astype(np.float64)
     if not len(values):
@@ -74,47 +75,47 @@ def cuts(margins: Floats, labels: np.ndarray) -> Cuts:
 
 
 def precision_recall(table: MarginTable) -> PrecisionRecall:
-    """The curve over all pairs and relations. Recall counts all gold triples."""
-    found = cuts(table.margins.ravel(), table.labels.ravel())
+    """The curve over all candidate pairs and relations. Recall is relative to all gold triples."""
+    split = cuts(table.margins.ravel(), table.labels.ravel())
     gold = max(1, table.gold)
-    taken, correct, shift = found.taken[1:], found.correct[1:], found.shift[1:]
+    taken, correct, shift = split.taken[1:], split.correct[1:], split.shift[1:]
     precision, recall = correct / np.maximum(1, taken), correct / gold
     area = float((np.diff(recall, prepend=0.0) * precision).sum())
-    # evenly over recall, where the curve has its shape; the last point is where all is found
-    wanted = np.searchsorted(recall, np.linspace(0, recall[-1] if len(recall) else 0, POINTS))
-    some = np.unique(wanted[wanted < len(recall)])
-    right, predicted = int((table.predicted & table.labels).sum()), int(table.predicted.sum())
+    # points evenly spaced in recall, up to the highest recall of the curve
+    points = np.searchsorted(recall, np.linspace(0, recall[-1] if len(recall) else 0, POINTS))
+    points = np.unique(points[points < len(recall)])
+    true_positives, predicted = int((table.predicted & table.labels).sum()), int(table.predicted.sum())
     return PrecisionRecall(
-        precision=tuple(precision[some].tolist()),
-        recall=tuple(recall[some].tolist()),
-        shift=tuple(shift[some].tolist()),
+        precision=tuple(precision[points].tolist()),
+        recall=tuple(recall[points].tolist()),
+        shift=tuple(shift[points].tolist()),
         average_precision=area,
-        operating_precision=right / predicted if predicted else None,
-        operating_recall=right / gold,
+        operating_precision=true_positives / predicted if predicted else None,
+        operating_recall=true_positives / gold,
     )
 
 
 def reliability(table: MarginTable, bins: int = 10) -> Reliability:
-    """How well sigmoid(margin) serves as a probability."""
+    """How reliable sigmoid(margin) is as the probability that a relation holds."""
     with np.errstate(over="ignore"):
         probability = 1 / (1 + np.exp(-table.margins.ravel().astype(np.float64)))
     labels = table.labels.ravel()
-    place = np.minimum((probability * bins).astype(int), bins - 1)
-    counts = np.bincount(place, minlength=bins)
-    mean = np.bincount(place, probability, minlength=bins)
-    share = np.bincount(place, labels, minlength=bins)
-    some = counts > 0
-    gap = np.abs(mean - share)
-    above = table.margins.ravel() > 0
+    bin_of = np.minimum((probability * bins).astype(int), bins - 1)
+    counts = np.bincount(bin_of, minlength=bins)
+    sums = np.bincount(bin_of, probability, minlength=bins)
+    positives = np.bincount(bin_of, labels, minlength=bins)
+    nonempty = counts > 0
+    gap = np.abs(sums - positives)
+    is_predicted = table.margins.ravel() > 0
     predicted_error = None
-    if above.any():
-        weights = np.where(above, 1.0, 0.0)
-        off = np.bincount(place, weights * (probability - labels), minlength=bins)
-        predicted_error = float(np.abs(off).sum() / above.sum())
+    if is_predicted.any():
+        weights = np.where(is_predicted, 1.0, 0.0)
+        differences = np.bincount(bin_of, weights * (probability - labels), minlength=bins)
+        predicted_error = float(np.abs(differences).sum() / is_predicted.sum())
     return Reliability(
-        count=tuple(counts[some].tolist()),
-        probability=tuple((mean[some] / counts[some]).tolist()),
-        share=tuple((share[some] / counts[some]).tolist()),
+        count=tuple(counts[nonempty].tolist()),
+        probability=tuple((sums[nonempty] / counts[nonempty]).tolist()),
+        share=tuple((positives[nonempty] / counts[nonempty]).tolist()),
         error=float(gap.sum() / max(1, len(labels))),
         predicted_error=predicted_error,
     )

@@ -1,4 +1,4 @@
-"""Which errors remain, of which relations, and which change from one model to another."""
+"""The errors of a model, in all and by relation, and how they differ from those of another model."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -13,14 +13,15 @@ TypedRelation = tuple[str, str, str]  # (head type, relation, tail type)
 
 @dataclass(frozen=True)
 class ErrorCounts:
-    """Errors as in Table 4 of the ATGL paper, in triples.
+    """Numbers of triples by kind of error, as in Table 4 of the ATGL paper.
 
-    tp, fp, fn: right, wrong and missed predictions; tp + fn are all gold triples.
-    fn_na:      missed, with nothing predicted for the pair.
-    fn_rel:     missed, with some other relation predicted for the pair.
-    fn_na_ratio, fn_rel_ratio: these as shares of fn; None where fn is 0.
-    fp_na:      wrong, for a pair that has no relation at all (FP@NA).
-    fp_typed:   wrong, but with head and tail types that the relation has in the training set; None without one.
+    tp, fp, fn: true positives, false positives and false negatives; tp + fn is the number of gold triples.
+    fn_na:      false negatives of pairs for which nothing is predicted.
+    fn_rel:     false negatives of pairs for which other relations are predicted.
+    fn_na_ratio, fn_rel_ratio: these as shares of fn; None if fn is 0.
+    fp_na:      false positives of pairs that have no relation at all (FP@NA).
+    fp_typed:   false positives whose head and tail types occur with the relation in the training set; None without a
+                training set.
     """
 
     tp: int
@@ -36,10 +37,10 @@ class ErrorCounts:
 
 @dataclass(frozen=True)
 class RelationErrors:
-    """The errors of one relation, and how many more they are than another model's (Table 5 of the ATGL paper).
+    """The errors of one relation, and their difference from those of another model (Table 5 of the ATGL paper).
 
     gold, tp, fp, fn, fp_na, fp_typed: as in ErrorCounts.
-    fp_change, fp_na_change, fp_typed_change: this model's count less the other's; None without another model.
+    fp_change, fp_na_change, fp_typed_change: this model's count minus the other model's; None without another model.
     """
 
     relation: str
@@ -56,9 +57,11 @@ class RelationErrors:
 
 @dataclass(frozen=True)
 class Case:
-    """A triple on which two models differ (Table 7 of the ATGL paper), with both margins and the sentences.
+    """A triple on which two models differ (Table 7 of the ATGL paper).
 
-    sentences: those that mention the head or the tail.
+    head, tail:   names of the entities.
+    margin, other_margin: the margins of this model and of the other one.
+    sentences:    the sentences that mention the head or the tail.
     """
 
     title: str
@@ -71,7 +74,7 @@ class Case:
 
 
 def seen_types(documents: Collection[Document]) -> set[TypedRelation]:
-    """The (head type, relation, tail type) of all labels."""
+    """The (head type, relation, tail type) of every label."""
     return {
         (document.entities[t.head].type, t.relation, document.entities[t.tail].type)
         for document in documents
@@ -80,23 +83,23 @@ def seen_types(documents: Collection[Document]) -> set[TypedRelation]:
 
 
 def type_consistent(table: MarginTable, documents: Sequence[Document], seen: Collection[TypedRelation]) -> Bools:
-    """[pairs, R] True where the pair's types were seen with the relation. `documents` are those of the table."""
-    kinds: dict[tuple[str, str], int] = {}
-    places = zip(table.document.tolist(), table.head.tolist(), table.tail.tolist(), strict=True)
+    """[pairs, R] True where the types of the pair are in `seen` with the relation. `documents`: those of the table."""
+    kinds: dict[tuple[str, str], int] = {}  # numbers of the distinct (head type, tail type)
+    pairs = zip(table.document.tolist(), table.head.tolist(), table.tail.tolist(), strict=True)
     kind = [
         kinds.setdefault((documents[d].entities[h].type, documents[d].entities[t].type), len(kinds))
-        for d, h, t in places
+        for d, h, t in pairs
     ]
     known = np.array([[(h, r, t) in seen for r in table.relations] for h, t in kinds], dtype=bool)
     return known.reshape(len(kinds), len(table.relations))[np.array(kind, dtype=np.intp)]
 
 
 def count_errors(table: MarginTable, consistent: Bools | None = None) -> ErrorCounts:
-    """The errors of all relations together. `consistent` as `type_consistent` gives it."""
+    """The errors of all relations together. consistent: what `type_consistent` returns, for fp_typed."""
     wrong, missed = table.predicted & ~table.labels, table.labels & ~table.predicted
-    silent = ~table.predicted.any(axis=1)
+    nothing_predicted = ~table.predicted.any(axis=1)
     fn = int(missed.sum()) + table.left_out
-    fn_na = int(missed[silent].sum()) + table.left_out
+    fn_na = int(missed[nothing_predicted].sum()) + table.left_out
     return ErrorCounts(
         tp=int((table.predicted & table.labels).sum()),
         fp=int(wrong.sum()),
@@ -113,13 +116,16 @@ def count_errors(table: MarginTable, consistent: Bools | None = None) -> ErrorCo
 def relation_errors(
     table: MarginTable, consistent: Bools | None = None, other: MarginTable | None = None
 ) -> list[RelationErrors]:
-    """The errors of each relation that occurs in labels or predictions; those with the largest change in FP first, or
-    without another model those with most errors. Labels of no candidate pair belong to no relation here."""
+    """The errors of each relation that occurs in the labels or the predictions.
+
+    Sorted by the largest change in false positives, or without another model by the number of errors. Gold triples that
+    no candidate pair has are not counted here. Raises DocreError if the two tables are not of the same pairs.
+    """
     if other is not None:
         table.check_same_pairs(other)
     counts = _by_relation(table, consistent)
     others = None if other is None else _by_relation(other, consistent)
-    found = []
+    rows = []
     for r, relation in enumerate(table.relations):
         own = {name: int(column[r]) for name, column in counts.items()}
         changes = {}
@@ -127,8 +133,8 @@ def relation_errors(
             changes = {f"{name}_change": own[name] - int(others[name][r]) for name in own if name.startswith("fp")}
         if own["gold"] or own["fp"] or any(changes.values()):
             own.setdefault("fp_typed", None)  # type: ignore[arg-type]
-            found.append(RelationErrors(relation, **own, **changes))
-    return sorted(found, key=lambda row: (-abs(row.fp_change or 0), -(row.fp + row.fn), row.relation))
+            rows.append(RelationErrors(relation, **own, **changes))
+    return sorted(rows, key=lambda row: (-abs(row.fp_change or 0), -(row.fp + row.fn), row.relation))
 
 
 def _by_relation(table: MarginTable, consistent: Bools | None) -> dict[str, np.ndarray]:
@@ -146,10 +152,11 @@ def _by_relation(table: MarginTable, consistent: Bools | None) -> dict[str, np.n
 def cases(
     table: MarginTable, other: MarginTable, documents: Sequence[Document], limit: int = 20
 ) -> dict[str, tuple[int, list[Case]]]:
-    """What changes from the other model to this one: how many, and the `limit` ones whose margin changes most.
+    """What changes from the other model to this one: by kind the number, and the `limit` largest changes of margin.
 
-    "FN→TP": gold, found by this model only. "TP→FN": gold, found by the other only. "FP@NA": predicted by this model
-    only, for a pair without any relation.
+    "FN→TP": gold triples that only this model predicts. "TP→FN": gold triples that only the other model predicts.
+    "FP@NA": triples that only this model predicts, of pairs without any relation. Raises DocreError if the two tables
+    are not of the same pairs.
     """
     table.check_same_pairs(other)
     masks = {
@@ -157,14 +164,14 @@ def cases(
         "TP→FN": table.labels & ~table.predicted & other.predicted,
         "FP@NA": table.predicted & ~other.predicted & ~table.related[:, None],
     }
-    found = {}
+    changed = {}
     for kind, mask in masks.items():
         pair, relation = mask.nonzero()
         change = np.abs(table.margins[pair, relation] - other.margins[pair, relation])
-        first = np.argsort(-change, kind="stable")[:limit]
-        chosen = zip(pair[first].tolist(), relation[first].tolist(), strict=True)
-        found[kind] = (len(pair), [_case(table, other, documents, p, r) for p, r in chosen])
-    return found
+        largest = np.argsort(-change, kind="stable")[:limit]
+        chosen = zip(pair[largest].tolist(), relation[largest].tolist(), strict=True)
+        changed[kind] = (len(pair), [_case(table, other, documents, p, r) for p, r in chosen])
+    return changed
 
 
 def _case(table: MarginTable, other: MarginTable, documents: Sequence[Document], pair: int, relation: int) -> Case:

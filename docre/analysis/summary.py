@@ -1,4 +1,4 @@
-"""All figures of models on one set of documents, their plots and tables."""
+"""The whole analysis of models on one set of documents, as numbers, plots and a table."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from docre.analysis.table import Bools, MarginTable
 
 @dataclass(frozen=True)
 class Analysis:
-    """All figures of one model on one set of documents."""
+    """The analysis of one model on one set of documents."""
 
     offsets: Offsets
     ordering: OrderingViolations
@@ -23,7 +23,7 @@ class Analysis:
 
 
 def analyze(table: MarginTable, consistent: Bools | None = None) -> Analysis:
-    """All figures. `consistent` as docre.analysis.type_consistent gives it."""
+    """Analyze the margins of a model. consistent: what docre.analysis.type_consistent returns, for FP by type."""
     return Analysis(
         offsets(table),
         ordering_violations(table),
@@ -33,8 +33,8 @@ def analyze(table: MarginTable, consistent: Bools | None = None) -> Analysis:
     )
 
 
-def silent(analyses: Mapping[str, Analysis]) -> list[str]:
-    """What has to be said of models that predict nothing: their figures look like those of a model that does."""
+def no_prediction_notes(analyses: Mapping[str, Analysis]) -> list[str]:
+    """A note for each model that predicts nothing, as the other numbers do not show it."""
     return [
         f"{name} predicts nothing for these documents, which is why its scores are 0"
         for name, a in analyses.items()
@@ -43,7 +43,7 @@ def silent(analyses: Mapping[str, Analysis]) -> list[str]:
 
 
 def figures(analyses: Mapping[str, Analysis]) -> dict[str, Any]:
-    """The plots of some models, by name."""
+    """matplotlib figures that compare the models, by title."""
     return {
         "relative offset": plots.offset_plot({name: a.offsets for name, a in analyses.items()}),
         "precision and recall": plots.precision_recall_plot({n: a.precision_recall for n, a in analyses.items()}),
@@ -52,7 +52,7 @@ def figures(analyses: Mapping[str, Analysis]) -> dict[str, Any]:
 
 
 def summary_rows(analyses: Mapping[str, Analysis]) -> list[tuple[str, list[str]]]:
-    """The figures that fit in a table: (what, one text for each model)."""
+    """The rows of a table: (label, one formatted value for each model)."""
 
     def share(value: float | None) -> str:
         return "-" if value is None else f"{100 * value:.2f}%"
@@ -90,9 +90,9 @@ def summary_rows(analyses: Mapping[str, Analysis]) -> list[tuple[str, list[str]]
 
 
 def summary_table(analyses: Mapping[str, Analysis]) -> str:
-    """The figures of some models side by side."""
+    """A text table with one column for each model."""
     rows = summary_rows(analyses)
-    width = max(12, *(len(text) + 2 for text in (*analyses, *(text for _, texts in rows for text in texts))))
+    width = max(12, *(len(text) + 2 for text in (*analyses, *(text for _, values in rows for text in values))))
     lines = [f"{'':<28}" + "".join(f"{name:>{width}}" for name in analyses)]
-    lines += [f"{what:<28}" + "".join(f"{text:>{width}}" for text in texts) for what, texts in rows]
+    lines += [f"{label:<28}" + "".join(f"{value:>{width}}" for value in values) for label, values in rows]
     return "\n".join(lines)

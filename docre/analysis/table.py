@@ -1,4 +1,4 @@
-"""The table that all analysis reads: what a model says of every candidate pair, as numpy arrays."""
+"""The table that every analysis starts from: labels, scores and margins of all candidate pairs, as numpy arrays."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -16,19 +16,20 @@ Ints = NDArray[np.integer]
 
 @dataclass(frozen=True)
 class MarginTable:
-    """Every candidate pair of some labeled documents, with its labels and what a model says of it.
+    """Every candidate pair of labeled documents, with its labels and the scores that one model gives it.
 
-    Margins are scores less the threshold that each relation is compared with, whatever the loss; they are what makes
-    one analysis serve all losses.
+    A margin is the score of a relation minus the threshold that its loss compares it with, so the same analysis works
+    for every loss.
 
-    titles:    the documents, in order.
+    titles:    the titles of the documents, in order.
     relations: the R relations, in the order of the columns.
-    document, head, tail: [pairs] the document of each pair (index into `titles`) and its entities.
+    document, head, tail: [pairs] the document of each pair (index into `titles`), and its entities (indices into the
+               entities of the document).
     labels:    [pairs, R] True where the relation holds.
-    predicted: [pairs, R] True where the model predicts it (top_k included).
+    predicted: [pairs, R] True where the model predicts the relation (top_k applied).
     scores:    [pairs, R] s_r, the logits of the relations.
-    margins:   [pairs, R] d_r = s_r - threshold; positive where the relation is predicted, before top_k.
-    left_out:  labels that are of no candidate pair (head == tail, say): gold, but never found.
+    margins:   [pairs, R] d_r = s_r - threshold; positive where the relation is predicted, before top_k is applied.
+    left_out:  the number of gold triples whose pair is no candidate (as with head == tail), which are always missed.
     """
 
     titles: tuple[str, ...]
@@ -44,16 +45,16 @@ class MarginTable:
 
     @property
     def gold(self) -> int:
-        """All distinct gold triples."""
+        """The number of distinct gold triples."""
         return int(self.labels.sum()) + self.left_out
 
     @property
     def related(self) -> Bools:
-        """[pairs] True where some relation holds; the others are the NA pairs."""
+        """[pairs] True where at least one relation holds; the other pairs are NA pairs."""
         return np.asarray(self.labels.any(axis=1))
 
     def check_same_pairs(self, other: "MarginTable") -> None:
-        """Raises DocreError unless both tables are of the same pairs, relations and labels."""
+        """Raises DocreError unless both tables have the same pairs, relations and labels."""
         same = (
             self.relations == other.relations
             and self.titles == other.titles
@@ -75,16 +76,16 @@ class MarginTable:
             )
 
     def shifted(self, shift: Floats | Sequence[float] | float, top_k: int = -1) -> "MarginTable":
-        """The table after a calibration: `shift` ([R], or one for all) added to the margins. Of each pair at most
-        `top_k` relations are predicted, those with the highest scores (no limit where top_k < 1)."""
+        """The table with `shift` ([R], or one number for all relations) added to the margins and new predictions: for
+        each pair at most the `top_k` relations with the highest scores (no limit if top_k < 1)."""
         margins = self.margins + np.asarray(shift, dtype=self.margins.dtype)
         chosen = margins > 0
         return replace(self, margins=margins, predicted=keep_best(chosen, self.scores, top_k))
 
 
 def keep_best(chosen: Bools, scores: Floats, top_k: int) -> Bools:
-    """Of each pair's `chosen` relations at most `top_k`, those with the highest scores: [pairs, R] -> bool [pairs, R].
-    No limit where top_k < 1."""
+    """`chosen` with at most `top_k` relations left for each pair, those with the highest scores; all are [pairs, R].
+    No limit if top_k < 1."""
     if not 0 < top_k < chosen.shape[1]:
         return chosen
     masked = np.where(chosen, scores, -np.inf)

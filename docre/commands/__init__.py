@@ -1,5 +1,5 @@
-"""The commands of `docre`, one a file; none imports another.
+"""The commands of `docre`, one per file. No command imports another.
 
-At its top a command imports only what its help needs, so that `--help` answers at once; the rest, torch above all, when
-it runs.
+At the top of a file a command imports only what its --help needs, so that the help appears at once. What else it needs,
+above all torch, it imports when it runs.
 """

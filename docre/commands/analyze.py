@@ -1,4 +1,4 @@
-"""docre analyze: where a model's thresholds sit, which errors remain, how its margins are calibrated."""
+"""docre analyze: show where a model's thresholds lie, which errors it makes, how well its margins are calibrated."""
 
 import argparse
 from collections.abc import Mapping, Sequence
@@ -7,28 +7,40 @@ from pathlib import Path
 from typing import Any
 
 from docre.analysis import RelationErrors, cases, plots, relation_errors, seen_types, type_consistent
-from docre.analysis.summary import Analysis, analyze, figures, silent, summary_table
+from docre.analysis.summary import Analysis, analyze, figures, no_prediction_notes, summary_table
 from docre.config.options import add_checkpoint_options
 from docre.core.files import write_json
 from docre.data.readers import READERS, read
 
 SHOWN = 15  # relations in the printed table
+CASES_SHOWN = 3  # printed cases of each kind
 
 
 def main(arguments: list[str]) -> None:
-    """Analyze a checkpoint on labeled documents, alone or against another; print tables, write JSON and plots."""
+    """Analyze a checkpoint, or two, on labeled documents; print tables, write analysis.json and plots."""
     parser = argparse.ArgumentParser(
         prog="docre analyze",
-        description="Show where a model's thresholds sit, which errors remain and how its margins are calibrated, and "
-        "with --against what changes from another model to it. Prints tables; writes analysis.json and plots.",
+        description="Show where a model's thresholds lie, which errors it makes, how well its margins are calibrated, "
+        "and with --against also what differs from another model. Prints tables; writes analysis.json and plots.",
     )
-    parser.add_argument("--checkpoint", required=True, type=Path, metavar="DIR", help="a checkpoint, or a run's folder")
+    parser.add_argument(
+        "--checkpoint", required=True, type=Path, metavar="DIR", help="a checkpoint, or the folder of a run"
+    )
     parser.add_argument("--data", required=True, type=Path, metavar="FILE", help="documents with labels")
     parser.add_argument("--train", type=Path, metavar="FILE", help="the training set, for type-consistent errors")
-    parser.add_argument("--against", type=Path, metavar="DIR", help="another checkpoint: what changes from it to this")
-    parser.add_argument("--cases", type=int, default=20, metavar="N", help="cases of each kind (%(default)s)")
-    parser.add_argument("--output", type=Path, metavar="DIR", help="default: analysis/<name of the data>, in DIR above")
-    parser.add_argument("--reader", metavar="NAME", help=f"format of the data: {', '.join(READERS)}")
+    parser.add_argument("--against", type=Path, metavar="DIR", help="another checkpoint to compare with")
+    parser.add_argument(
+        "--cases", type=int, default=20, metavar="N", help="triples to write for each kind of difference (%(default)s)"
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="DIR",
+        help="where to write (default: analysis/<name of the data> in the folder of the checkpoint)",
+    )
+    parser.add_argument(
+        "--reader", metavar="NAME", help=f"format of the documents: {', '.join(READERS)} (default: the checkpoint's)"
+    )
     add_checkpoint_options(parser)
     options = parser.parse_args(arguments)
 
@@ -52,25 +64,26 @@ def main(arguments: list[str]) -> None:
     content["relations"] = [asdict(row) for row in relations]
     if others:
         content["cases"] = {
-            kind: {"count": count, "shown": [asdict(case) for case in some]}
-            for kind, (count, some) in cases(first, others[0], documents, options.cases).items()
+            kind: {"count": count, "shown": [asdict(case) for case in shown]}
+            for kind, (count, shown) in cases(first, others[0], documents, options.cases).items()
         }
     output = options.output or options.checkpoint / "analysis" / options.data.stem
     write_json(output / "analysis.json", content)
-    print("\n".join([summary_table(analyses), *(f"note: {note}" for note in silent(analyses))]))
+    print("\n".join([summary_table(analyses), *(f"note: {note}" for note in no_prediction_notes(analyses))]))
     print(f"\n{relations_table(relations, predictor.schema.names)}")
-    for kind, found in content.get("cases", {}).items():
-        print(f"\n{kind}: {found['count']:,}")
-        for case in found["shown"][:3]:
+    for kind, changed in content.get("cases", {}).items():
+        print(f"\n{kind}: {changed['count']:,}")
+        for case in changed["shown"][:CASES_SHOWN]:
             margins = f"{case['other_margin']:+.2f} → {case['margin']:+.2f}"
             print(f"  {margins}  {case['title']}: {case['head']} | {case['relation']} | {case['tail']}")
     print(
-        f"\nwritten to {output}/: analysis.json" + (", plots" if draw(analyses, output) else " (no plots: matplotlib)")
+        f"\nwritten to {output}/: analysis.json"
+        + (", plots" if write_plots(analyses, output) else " (no plots: matplotlib is not installed)")
     )
 
 
-def draw(analyses: Mapping[str, Analysis], output: Path) -> bool:
-    """Write the plots as PNG; False where matplotlib is missing."""
+def write_plots(analyses: Mapping[str, Analysis], output: Path) -> bool:
+    """Write the plots as PNG files. Returns False if matplotlib is not installed."""
     if not plots.available():
         return False
     for name, figure in figures(analyses).items():
@@ -79,7 +92,7 @@ def draw(analyses: Mapping[str, Analysis], output: Path) -> bool:
 
 
 def relations_table(relations: Sequence[RelationErrors], names: Mapping[str, str]) -> str:
-    """The errors of the first relations, with the changes where there is another model."""
+    """The errors of the first relations as a text table, with the differences from another model if there is one."""
     head = f"{'relation':<40}{'gold':>7}{'TP':>7}{'FP':>7}{'FN':>7}{'FP@NA':>7}{'typed':>7}"
     against = any(row.fp_change is not None for row in relations)
     lines = [head + (f"{'ΔFP':>8}{'ΔFP@NA':>8}{'Δtyped':>8}" if against else "")]

@@ -1,4 +1,4 @@
-"""docre calibrate --checkpoint DIR --data DEV --output FILE: shift a model's margins to suit a purpose."""
+"""docre calibrate --checkpoint DIR --data DEV --output FILE: choose a shift of a model's margins."""
 
 import argparse
 from dataclasses import replace
@@ -12,25 +12,27 @@ from docre.errors import DocreError
 
 
 def main(arguments: list[str]) -> None:
-    """Choose a shift of a checkpoint's margins on dev documents, and save it."""
+    """Choose a shift of a checkpoint's margins on dev documents and save it; print the scores before and after."""
     parser = argparse.ArgumentParser(
         prog="docre calibrate",
-        description="Choose on dev what to add to the margins, for the best F1 or for a wanted precision or recall. "
-        "docre evaluate and docre predict take the file as --calibration.",
+        description="Choose on dev documents a shift that is added to the margins, for the best F1 or for a "
+        "given precision or recall. docre evaluate and docre predict take the file that it writes as --calibration.",
     )
     parser.add_argument("--checkpoint", required=True, metavar="DIR", help="a checkpoint, or the folder of a run")
-    parser.add_argument("--data", required=True, metavar="DEV", help="documents with labels, not those of the test")
-    parser.add_argument("--output", required=True, type=Path, metavar="FILE", help="the calibration, JSON")
+    parser.add_argument("--data", required=True, metavar="DEV", help="documents with labels, but not the test set")
+    parser.add_argument("--output", required=True, type=Path, metavar="FILE", help="the JSON file to write")
     purpose = parser.add_mutually_exclusive_group()
-    purpose.add_argument("--precision", type=float, metavar="P", help="reach this precision (0 to 1), not the best F1")
-    purpose.add_argument("--recall", type=float, metavar="R", help="reach this recall (0 to 1), not the best F1")
-    parser.add_argument("--per-relation", action="store_true", help="a shift for each relation, not one for all")
+    purpose.add_argument(
+        "--precision", type=float, metavar="P", help="reach this precision (0 to 1) instead of the best F1"
+    )
+    purpose.add_argument("--recall", type=float, metavar="R", help="reach this recall (0 to 1) instead of the best F1")
+    parser.add_argument("--per-relation", action="store_true", help="a shift for each relation instead of one for all")
     parser.add_argument(
         "--shrinkage",
         type=float,
         default=SHRINKAGE,
         metavar="N",
-        help="gold triples at which a relation's own shift and the common one weigh the same (%(default)s)",
+        help="gold triples at which a relation's own shift and the common one have equal weight (%(default)s)",
     )
     parser.add_argument("--reader", metavar="NAME", help="the format of the documents (default: the training data's)")
     add_checkpoint_options(parser)
@@ -48,15 +50,15 @@ def main(arguments: list[str]) -> None:
     predictor = load(options.checkpoint, changes=options.changes, plugins=options.plugins)
     table = margin_table(predictor, read(options.data, options.reader or predictor.config.data.reader), progress=True)
     top_k = predictor.config.evaluation.top_k
-    found = calibrate(table, options.precision, options.recall, options.per_relation, options.shrinkage, top_k)
-    replace(found, weights=predictor.weights_digest).save(options.output)
-    print(f"{options.output}: {found.purpose}; on {options.data}:")
+    calibration = calibrate(table, options.precision, options.recall, options.per_relation, options.shrinkage, top_k)
+    replace(calibration, weights=predictor.weights_digest).save(options.output)
+    print(f"{options.output}: {calibration.purpose}; on {options.data}:")
     print(f"{'':<12}{'P':>8}{'R':>8}{'F1':>8}")
-    for name, some in (("before", table), ("after", table.shifted(found.shift, top_k))):
-        print(f"{name:<12}" + "".join(f"{100 * value:>8.2f}" for value in rates(some)))
+    for name, decided in (("before", table), ("after", table.shifted(calibration.shift, top_k))):
+        print(f"{name:<12}" + "".join(f"{100 * value:>8.2f}" for value in rates(decided)))
 
 
 def rates(table: MarginTable) -> tuple[float, float, float]:
-    """Micro precision (0 without predictions), recall and F1, as fractions."""
+    """Micro precision (0 without predictions), recall and F1 of the predictions, as fractions."""
     correct, predicted = int((table.predicted & table.labels).sum()), int(table.predicted.sum())
     return correct / max(1, predicted), correct / table.gold, 2 * correct / (predicted + table.gold)

@@ -1,4 +1,4 @@
-"""docre convert --reader NAME --input FILE --output FILE.json: any format to DocRED JSON."""
+"""docre convert --reader NAME --input FILE --output FILE.json: convert documents of any format to DocRED JSON."""
 
 import argparse
 import json
@@ -33,9 +33,9 @@ def main(arguments: list[str]) -> None:
 
 
 def convert(documents: Sequence[Document], path: Path) -> None:
-    """Write documents as DocRED JSON, after a check that they read back from it as they are.
+    """Write documents as DocRED JSON, after checking that reading them back gives the same documents.
 
-    Raises DocreError where they do not, or where `path` cannot be written; `path` is untouched then.
+    Raises DocreError if it does not, or if `path` cannot be written; `path` is left as it was then.
     """
     for document in documents:
         item = to_json(document)

@@ -1,4 +1,4 @@
-"""docre download NAME: a benchmark from its official source into data/NAME/."""
+"""docre download NAME: download a benchmark from where its authors publish it into data/NAME/."""
 
 import argparse
 from pathlib import Path
@@ -11,51 +11,59 @@ from docre.errors import DocreError
 
 
 def main(arguments: list[str]) -> None:
-    """Fetch a benchmark into a folder of its own, and check it."""
+    """Download a benchmark into a folder of its own and check it, or print the steps by hand."""
     parser = argparse.ArgumentParser(
         prog="docre download",
-        description="Fetch a benchmark from where its authors publish it, check it, and say what is to do by hand.\n"
-        "An interrupted download goes on where it was.",
+        description="Download a benchmark from where its authors publish it and check it, or print the steps by hand.\n"
+        "An interrupted download is resumed.",
         epilog="\n".join(f"{name:<10}{source.title}" for name, source in SOURCES.items()),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("name", choices=list(SOURCES), help="the benchmark")
-    parser.add_argument("--output", type=Path, default=Path("data"), metavar="DIR", help="(%(default)s)")
+    parser.add_argument(
+        "--output",
+        type=Path,
+        default=Path("data"),
+        metavar="DIR",
+        help="the folder that gets a folder NAME (%(default)s)",
+    )
     options = parser.parse_args(arguments)
     download(SOURCES[options.name], options.output / options.name)
 
 
 def download(source: Source, folder: Path) -> None:
-    """Fetch a benchmark into a folder; prints its license, what to cite, and what is there in the end.
+    """Download a benchmark into a folder; print its license, its citation, and its files with numbers of documents.
 
-    Raises DocreError, after printing the steps by hand, where a source cannot be reached, or files are missing that
-    docre cannot fetch.
+    Raises DocreError, after printing the steps by hand, if the server cannot be reached or if files are missing that
+    docre cannot download. Also raises it if a file has another number of documents than published.
     """
-    print(f"{source.title}\nlicence: {source.license}\nplease cite: {source.citation}", flush=True)
+    print(f"{source.title}\nlicense: {source.license}\nplease cite: {source.citation}", flush=True)
     try:
-        get(source, folder)
+        fetch_missing(source, folder)
         missing = missing_documents(source, folder)
         if missing:
-            raise DocreError(f"{folder}: not complete: {', '.join(missing)} must be put there by hand, as said above")
+            raise DocreError(
+                f"{folder}: not complete: {', '.join(missing)} must be put there by hand, as described above"
+            )
     except DocreError:
         print(f"\nby hand:\n{source.manual.format(folder=folder)}\n", flush=True)
         raise
     for name, expected in source.documents.items():
-        found = len(read(folder / name, source.reader))
-        if found != expected:
-            raise DocreError(f"{folder / name}: expected {expected:,} documents, got {found:,}")
-        print(f"{folder / name}: {found:,} documents")
+        actual = len(read(folder / name, source.reader))
+        if actual != expected:
+            raise DocreError(f"{folder / name}: expected {expected:,} documents, got {actual:,}")
+        print(f"{folder / name}: {actual:,} documents")
     if source.note:
         print(f"note: {source.note}")
 
 
-def get(source: Source, folder: Path) -> None:
-    """Fetch and unpack what is missing of a source, and check what is there."""
+def fetch_missing(source: Source, folder: Path) -> None:
+    """Download and unpack the files that are missing, and check the checksums of those that exist."""
     missing = missing_documents(source, folder)
     for file in source.downloads:
         path = folder / file.name
         if not missing and not path.is_file():
-            continue  # what was unpacked from it is all there
+            continue  # every file that it would be unpacked to exists
         new = fetch(file.url, path, file.sha256)
         print(f"{path}: {'fetched from ' + file.url if new else 'is there already'}", flush=True)
         if file.members and (new or missing):
@@ -65,5 +73,5 @@ def get(source: Source, folder: Path) -> None:
 
 
 def missing_documents(source: Source, folder: Path) -> list[str]:
-    """The files of documents that are not there yet."""
+    """The data files that do not exist yet."""
     return [name for name in source.documents if not (folder / name).is_file()]

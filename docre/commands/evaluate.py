@@ -1,4 +1,4 @@
-"""docre evaluate: scores of a predictions file, or of a checkpoint's predictions, against gold labels."""
+"""docre evaluate: score a checkpoint, or a file of predictions, against gold labels."""
 
 import argparse
 from collections.abc import Sequence
@@ -31,12 +31,11 @@ from docre.evaluation import (
 if TYPE_CHECKING:
     from docre.inference.predictor import Predictor
 
-SAMPLES = 1000  # of the paired test, where --bootstrap does not say
+SAMPLES = 1000  # of the paired bootstrap test, unless --bootstrap gives a number
 
 
 def main(arguments: list[str]) -> None:
-    """Score predictions, or a checkpoint's, against gold labels; print tables, and write --json. Raises DocreError for
-    wrong input."""
+    """Score predictions against gold labels; print tables, and write --json."""
     options = parse(arguments)
     import_plugins(options.plugins, "--plugins")
     predictor = load_model(options) if options.checkpoint else None
@@ -45,7 +44,7 @@ def main(arguments: list[str]) -> None:
     gold_file = options.data if predictor else options.gold
     gold = read(gold_file, reader)
     evaluator = Evaluator(gold, train, str(gold_file))
-    other = None if options.against is None else read_other(options.against, evaluator, gold_file)
+    other = None if options.against is None else read_submission_for(options.against, evaluator, gold_file)
     if predictor:
         predictions = list(chain.from_iterable(predictor.predict(gold, progress=True)))
         notes = oddities.unknown_relations(gold, predictor.schema.index)
@@ -54,8 +53,8 @@ def main(arguments: list[str]) -> None:
     print_scores(evaluator, predictions, other, options.bootstrap, options.json, options.per_relation, notes)
 
 
-def read_other(path: Path, evaluator: Evaluator, gold_file: Path) -> list[Prediction]:
-    """The predictions of another submission. Raises DocreError where they are for other documents altogether."""
+def read_submission_for(path: Path, evaluator: Evaluator, gold_file: Path) -> list[Prediction]:
+    """The predictions of --against. Raises DocreError if none of them is for a document of the gold data."""
     predictions = read_submission(path)
     if predictions and not any(prediction.title in evaluator.gold.rows for prediction in predictions):
         raise DocreError(
@@ -66,7 +65,7 @@ def read_other(path: Path, evaluator: Evaluator, gold_file: Path) -> list[Predic
 
 
 def load_model(options: argparse.Namespace) -> "Predictor":
-    """The model of the checkpoint, calibrated if asked for."""
+    """The model of --checkpoint, with --calibration applied if it is given."""
     from docre.inference.calibration import apply_calibration
     from docre.inference.checkpoint import load
 
@@ -77,43 +76,46 @@ def load_model(options: argparse.Namespace) -> "Predictor":
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
-    """The command line."""
+    """Parse the command line; exits with code 2 if it is wrong."""
     parser = argparse.ArgumentParser(
         prog="docre evaluate",
-        description="Score predictions (--predictions, --gold) or a model (--checkpoint, --data).",
+        description="Score a file of predictions (--predictions, --gold) or a model (--checkpoint, --data).",
     )
     source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("--predictions", type=Path, metavar="FILE", help="result.json, or a .zip with it inside")
+    source.add_argument("--predictions", type=Path, metavar="FILE", help="result.json, or a .zip file that contains it")
     source.add_argument("--checkpoint", type=Path, metavar="DIR", help="a checkpoint, or the folder of a run")
     parser.add_argument("--gold", type=Path, metavar="FILE", help="with --predictions: documents with labels")
     parser.add_argument("--data", type=Path, metavar="FILE", help="with --checkpoint: documents with labels")
     add_calibration(parser)
     parser.add_argument(
-        "--train", type=Path, metavar="FILE", help="the training set, or its facts as a .fact file, for Ign-F1"
+        "--train", type=Path, metavar="FILE", help="the training set (or a .fact file with its facts), for Ign-F1"
     )
     parser.add_argument(
         "--reader",
         metavar="NAME",
-        help=f"format of the data: {', '.join(READERS)} (default: docred, or the checkpoint's)",
+        help=f"format of the documents: {', '.join(READERS)} (default: docred, or the checkpoint's)",
     )
-    parser.add_argument("--json", type=Path, metavar="OUT", help="write all scores there, as fractions")
+    parser.add_argument("--json", type=Path, metavar="OUT", help="write all scores to this file, as fractions")
     parser.add_argument(
-        "--against", type=Path, metavar="FILE", help="another predictions file: a paired bootstrap test against it"
+        "--against",
+        type=Path,
+        metavar="FILE",
+        help="another file of predictions, compared with a paired bootstrap test",
     )
     parser.add_argument(
-        "--bootstrap", type=int, metavar="N", help="95%% confidence intervals from N samples of the documents"
+        "--bootstrap", type=int, metavar="N", help="add 95%% confidence intervals from N samples of the documents"
     )
-    parser.add_argument("--per-relation", action="store_true", help="print the scores of each relation too")
+    parser.add_argument("--per-relation", action="store_true", help="also print the scores of each relation")
     add_checkpoint_options(parser)
     options = parser.parse_args(arguments)
     if options.checkpoint and (options.gold or not options.data):
-        parser.error("--checkpoint goes with --data")
+        parser.error("--checkpoint needs --data, and no --gold")
     if options.predictions and (options.data or not options.gold):
-        parser.error("--predictions goes with --gold")
+        parser.error("--predictions needs --gold, and no --data")
     if options.predictions and options.calibration:
-        parser.error("--calibration goes with --checkpoint")
+        parser.error("--calibration needs --checkpoint")
     if options.predictions and options.changes:
-        parser.error("key=value goes with --checkpoint")
+        parser.error("key=value needs --checkpoint")
     return options
 
 
@@ -133,13 +135,13 @@ def print_scores(
     per_relation: bool = False,
     notes: Sequence[str] = (),
 ) -> None:
-    """Score the predictions, write the scores to the file `json` where there is one, then print them as tables.
+    """Score the predictions, write the scores to the file `json` if it is given, and print them as tables.
 
-    other:     predictions to compare with, by a paired bootstrap test.
-    bootstrap: the number of samples for confidence intervals, none without; of the test 1,000 without.
-    notes:     what was odd beside the notes of the scores themselves.
+    other:     predictions to compare with by a paired bootstrap test.
+    bootstrap: the number of samples. If it is None there are no confidence intervals, and the test takes 1,000.
+    notes:     notes to print in addition to those of the scores.
 
-    Raises DocreError before anything is printed.
+    Errors are raised before anything is printed.
     """
     scores = evaluator(predictions)
     scores = replace(scores, notes=(*scores.notes, *notes))

@@ -5,7 +5,9 @@ import argparse
 
 def main(arguments: list[str]) -> None:
     """Print every registered loss with its parameters and reference."""
-    parser = argparse.ArgumentParser(prog="docre losses", description="List the losses.")
+    parser = argparse.ArgumentParser(
+        prog="docre losses", description="List the losses with their parameters and references."
+    )
     parser.parse_args(arguments)
 
     from docre.core.registry import describe

@@ -1,4 +1,4 @@
-"""docre predict --checkpoint DIR --input DOCS --output result.json: triples of documents, labeled or not."""
+"""docre predict --checkpoint DIR --input FILE --output result.json: predict the triples of documents."""
 
 import argparse
 import json
@@ -15,18 +15,18 @@ from docre.evaluation import write_submission
 
 
 def main(arguments: list[str]) -> None:
-    """Predict the triples of a file of documents and write them."""
+    """Predict the triples of a file of documents, which need no labels, and write them to a file."""
     parser = argparse.ArgumentParser(
         prog="docre predict", description="Predict the triples of documents and write them to a file."
     )
     parser.add_argument("--checkpoint", required=True, metavar="DIR", help="a checkpoint, or the folder of a run")
-    parser.add_argument("--input", required=True, metavar="DOCS", help="the documents")
+    parser.add_argument("--input", required=True, metavar="FILE", help="the documents")
     parser.add_argument(
         "--output",
         required=True,
         metavar="FILE",
-        help="result.json, or result.zip for a leaderboard; result.jsonl has names, types, scores and margins too, one "
-        "JSON object a line",
+        help="result.json, or result.zip for a leaderboard; or result.jsonl: a JSON object per line, which also has "
+        "names, types, score and margin",
     )
     add_calibration(parser)
     parser.add_argument("--reader", metavar="NAME", help="the format of the documents (default: the training data's)")
@@ -43,20 +43,20 @@ def main(arguments: list[str]) -> None:
     as_lines = Path(options.output).suffix.lower() == ".jsonl"
     if not as_lines:
         check_titles(documents, options.input)
-    found = predictor.predict(documents, progress=True)
+    predictions = predictor.predict(documents, progress=True)
     if as_lines:
-        write_lines(options.output, found)
+        write_lines(options.output, predictions)
     else:
-        write_submission(options.output, chain.from_iterable(found))
-    print(f"{options.output}: {sum(map(len, found))} triples of {len(documents)} documents")
+        write_submission(options.output, chain.from_iterable(predictions))
+    print(f"{options.output}: {sum(map(len, predictions))} triples of {len(documents)} documents")
 
 
-def write_lines(path: str | Path, found: Sequence[Sequence[Prediction]]) -> None:
-    """Write the predictions of each document as JSON lines: all that a Prediction has, and the position of its document
-    in the input, which tells two of one title apart."""
+def write_lines(path: str | Path, predictions: Sequence[Sequence[Prediction]]) -> None:
+    """Write the predictions of each document as JSON lines: the fields of Prediction, and the index of the document in
+    the input, which distinguishes documents with the same title."""
     lines = (
         json.dumps({"title": p.title, "document": i} | asdict(p), ensure_ascii=False)
-        for i, some in enumerate(found)
-        for p in some
+        for i, triples in enumerate(predictions)
+        for p in triples
     )
     write_text(path, "".join(f"{line}\n" for line in lines))

@@ -1,4 +1,4 @@
-"""docre report RUN ...: learning curves, scores, plots and a document viewer in one HTML file."""
+"""docre report RUN ...: write learning curves, scores, plots and a document viewer into one HTML file."""
 
 import argparse
 import os
@@ -11,7 +11,7 @@ import numpy as np
 
 from docre.analysis import MarginTable, plots, seen_types, type_consistent
 from docre.analysis.page import Row, page, viewer_data
-from docre.analysis.summary import Analysis, analyze, figures, silent, summary_rows
+from docre.analysis.summary import Analysis, analyze, figures, no_prediction_notes, summary_rows
 from docre.config.options import add_plugins
 from docre.config.schema import Config
 from docre.core.files import read_json, write_text
@@ -21,24 +21,26 @@ from docre.evaluation import Evaluator, Scores, train_facts
 
 
 def main(arguments: list[str]) -> None:
-    """Write the HTML page of some runs."""
+    """Write an HTML page about one or more runs."""
     parser = argparse.ArgumentParser(
-        prog="docre report", description="Make one self-contained HTML file of one or more finished runs."
+        prog="docre report", description="Write one self-contained HTML file about one or more finished runs."
     )
     parser.add_argument(
-        "runs", nargs="+", metavar="[LABEL=]RUN", help="folders of runs, or checkpoints, each with a name for the page"
+        "runs", nargs="+", metavar="[LABEL=]RUN", help="folders of runs, or checkpoints; the page shows LABEL"
     )
     parser.add_argument(
         "--data",
         metavar="FILE",
-        help="documents with labels (default: the test set that the first run was evaluated on, else its dev set)",
+        help="documents with labels (default: the test set of the first run, or its dev set if that has no labels)",
     )
-    parser.add_argument("--train", metavar="FILE", help="the training set (default: the first run's, where it is)")
+    parser.add_argument("--train", metavar="FILE", help="the training set (default: that of the first run)")
     add_plugins(parser)
     parser.add_argument(
-        "--documents", type=int, default=20, metavar="N", help="how many documents the viewer shows (%(default)s)"
+        "--documents", type=int, default=20, metavar="N", help="number of documents in the viewer (%(default)s)"
     )
-    parser.add_argument("--output", type=Path, default=Path("report.html"), metavar="FILE", help="(%(default)s)")
+    parser.add_argument(
+        "--output", type=Path, default=Path("report.html"), metavar="FILE", help="the file to write (%(default)s)"
+    )
     options = parser.parse_args(arguments)
     if options.documents < 1:
         raise DocreError(f"--documents: expected at least 1, got {options.documents}")
@@ -54,21 +56,27 @@ def report(
     shown: int = 20,
     plugins: Sequence[str] = (),
 ) -> str:
-    """The page. Scores and plots are of all documents of `data`, the viewer has the first `shown` of them.
+    """The HTML page about runs.
 
-    runs: the folders by the names that the page gives them.
+    runs:    folders of runs or checkpoints, by the names that the page gives them.
+    data:    documents with labels, for scores and plots; by default the first run's test or dev set.
+    train:   the training set, for Ign-F1 and errors by type; by default the first run's.
+    shown:   the number of documents in the viewer.
+    plugins: Python modules to import before the checkpoints are loaded.
+
+    Raises DocreError if there are no such documents, or the models do not have the same candidate pairs and relations.
     """
-    plots.require()
+    plots.require_matplotlib()
     from docre.inference.checkpoint import load
     from docre.inference.probe import context_attention, margin_table
 
     names = list(runs)
     predictors = {name: load(run, plugins=plugins) for name, run in runs.items()}
     first = next(iter(predictors.values()))
-    known = used_data(runs[names[0]], first.config)
-    used = data or labeled_data(known, first.config.data.reader)
-    documents = read(used, first.config.data.reader)
-    train = train or known.get("train")
+    run_data = used_data(runs[names[0]], first.config)
+    data = data or labeled_data(run_data, first.config.data.reader)
+    documents = read(data, first.config.data.reader)
+    train = train or run_data.get("train")
     training = read(train, first.config.data.reader) if train else []
     tables: dict[str, MarginTable] = {}
     for name, predictor in predictors.items():
@@ -76,28 +84,31 @@ def report(
         tables[name].check_same_pairs(tables[names[0]])
     consistent = type_consistent(tables[names[0]], documents, seen_types(training)) if training else None
     analyses = {name: analyze(table, consistent) for name, table in tables.items()}
-    evaluator = Evaluator(documents, train_facts(training) if training else None, str(used))
+    evaluator = Evaluator(documents, train_facts(training) if training else None, str(data))
     scores = {name: evaluator(list(table.predictions())) for name, table in tables.items()}
-    some = documents[:shown]
-    attention = {name: context_attention(predictor, some) for name, predictor in predictors.items()}
+    viewed = documents[:shown]
+    attention = {name: context_attention(predictor, viewed) for name, predictor in predictors.items()}
     relations = [(relation, first.schema.name(relation)) for relation in first.schema.relations]
-    viewed = {name: head_of(table, len(some)) for name, table in tables.items()}
+    viewed_tables = {name: first_documents(table, len(viewed)) for name, table in tables.items()}
     about: dict[str, tuple[list[str], Sequence[Row]]] = {
-        f"Scores on {used}, %": (names, score_rows(scores)),
+        f"Scores on {data}, %": (names, score_rows(scores)),
         "Thresholds and errors": (names, summary_rows(analyses)),
     }
     return page(
         "docre: " + ", ".join(names),
-        [f"{used}: {len(documents)} documents, {len(some)} of them in the viewer below.", *silent(analyses)],
+        [
+            f"{data}: {len(documents)} documents, {len(viewed)} of them in the viewer below.",
+            *no_prediction_notes(analyses),
+        ],
         about,
         svgs(runs, analyses),
-        viewer_data(some, relations, viewed, attention),
+        viewer_data(viewed, relations, viewed_tables, attention),
     )
 
 
 def labeled(arguments: Sequence[str]) -> dict[str, Path]:
-    """The runs of the command line by label: what stands before "=", or else the folder's name as short as the runs can
-    be told apart. A path that exists is a path, whatever is in it. Raises DocreError for two runs or labels alike."""
+    """The paths of the runs [LABEL=]RUN by label. Without a label, a run is called by its path relative to the folder
+    that all runs have in common. Raises DocreError if a run is given twice or two runs have the same label."""
     labels, paths = zip(*map(split_label, arguments), strict=True)
     folders = [str(path.resolve()) for path in paths]
     if len(set(folders)) < len(folders):
@@ -111,7 +122,10 @@ def labeled(arguments: Sequence[str]) -> dict[str, Path]:
 
 
 def split_label(argument: str) -> tuple[str, Path]:
-    """("atl", runs/a) of "atl=runs/a"; the label is empty where there is none. Both may have a "=" of their own."""
+    """The label and the path of "label=path", as in ("atl", runs/a); the label is empty if there is none.
+
+    Both may contain "=": the path is the whole argument or the longest part after an "=" that exists.
+    """
     parts = argument.split("=")
     for i in range(len(parts)):
         path = "=".join(parts[i:])
@@ -121,10 +135,10 @@ def split_label(argument: str) -> tuple[str, Path]:
 
 
 def used_data(run: Path, config: Config) -> dict[str, str]:
-    """The data files that a finished run was made of, by split, as far as they are still what they were.
+    """The paths of the data files that a finished run used, by split; only those that have not changed since.
 
-    A config that comes with somebody's checkpoint can name any file of this machine; what is in it only its own run
-    knows, whose metrics.json has the digests.
+    The config of somebody else's checkpoint could name any file on this machine. So a file is only used if its digest
+    is the one that metrics.json recorded during the run.
     """
     from docre.training.folder import digests
 
@@ -139,24 +153,27 @@ def used_data(run: Path, config: Config) -> dict[str, str]:
     return {split: str(paths[split]) for split, key in keys.items() if key in now and now[key] == recorded.get(key)}
 
 
-def labeled_data(known: Mapping[str, str], reader: str) -> str:
-    """The test set among a run's data files, or its dev set where that has no labels."""
+def labeled_data(paths: Mapping[str, str], reader: str) -> str:
+    """The test set among the data files of a run, or its dev set if the test set has no labels. Raises DocreError if
+    neither has labels."""
     for split in ("test", "dev"):
-        path = known.get(split)
+        path = paths.get(split)
         if path and all(document.triples is not None for document in read(path, reader)):
             return path
-    raise DocreError("the run has no test or dev set with labels, or not as they were: give documents with --data")
+    raise DocreError(
+        "the run has no test or dev set with labels, or the files have changed since: give documents with --data"
+    )
 
 
-def head_of(table: MarginTable, documents: int) -> MarginTable:
-    """The table of the first so many documents."""
+def first_documents(table: MarginTable, documents: int) -> MarginTable:
+    """The part of the table that is about the first `documents` documents."""
     rows = table.document < documents
     columns = ("document", "head", "tail", "labels", "predicted", "scores", "margins")
     return replace(table, titles=table.titles[:documents], **{name: getattr(table, name)[rows] for name in columns})
 
 
 def score_rows(scores: Mapping[str, Scores]) -> list[Row]:
-    """The scores of all models, in percent."""
+    """The rows of the score table, in percent: (label, one value for each model)."""
 
     def percent(value: float | None) -> str:
         return "-" if value is None else f"{100 * value:.2f}"
@@ -172,26 +189,26 @@ def score_rows(scores: Mapping[str, Scores]) -> list[Row]:
         "F1, frequent relations": lambda s: s.frequent.f1,
         "F1, long tail": lambda s: s.long_tail.f1,
     }
-    return [(what, [percent(get(s)) for s in scores.values()]) for what, get in fields.items()]
+    return [(label, [percent(get(s)) for s in scores.values()]) for label, get in fields.items()]
 
 
 def svgs(runs: Mapping[str, Path], analyses: Mapping[str, Analysis]) -> dict[str, str]:
-    """All plots, by caption."""
+    """All plots as <svg> elements, by caption."""
     epochs = {name: learning_curve(run) for name, run in runs.items()}
     drawn: dict[str, Any] = {}
-    for key, what, factor in (("loss", "training loss", 1), ("f1", "dev F1, %", 100)):
+    for key, caption, factor in (("loss", "training loss", 1), ("f1", "dev F1, %", 100)):
         lines = {
-            name: ([e["epoch"] for e in found], [factor * e[key] for e in found])
-            for name, found in epochs.items()
-            if found and all(isinstance(e.get(key), int | float) and np.isfinite(e[key]) for e in found)
+            name: ([e["epoch"] for e in run_epochs], [factor * e[key] for e in run_epochs])
+            for name, run_epochs in epochs.items()
+            if run_epochs and all(isinstance(e.get(key), int | float) and np.isfinite(e[key]) for e in run_epochs)
         }
         if lines:
-            drawn[what] = plots.line_plot(lines, "epoch", what)
+            drawn[caption] = plots.line_plot(lines, "epoch", caption)
     return {caption: plots.to_svg(figure, caption) for caption, figure in (drawn | figures(analyses)).items()}
 
 
 def learning_curve(run: Path) -> list[dict[str, Any]]:
-    """The epochs of a run's metrics.json; none for a checkpoint's folder."""
+    """The epochs recorded in the metrics.json of a run; empty for a checkpoint without one."""
     path = run / "metrics.json"
     if not path.is_file():
         return []

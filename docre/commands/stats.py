@@ -1,4 +1,4 @@
-"""docre stats FILE: what is in a corpus, and everything odd about it."""
+"""docre stats FILE: count what is in a file of documents, and list everything odd about it."""
 
 import argparse
 from collections.abc import Iterable
@@ -15,25 +15,31 @@ from docre.errors import DocreError
 
 
 def main(arguments: list[str]) -> None:
-    """Count what is in a file of documents; print tables, write them as JSON if asked for."""
+    """Count what is in a file of documents; print tables, and write --json."""
     parser = argparse.ArgumentParser(
-        prog="docre stats", description="Count what is in a file of documents, and list everything odd."
+        prog="docre stats", description="Count what is in a file of documents, and list everything odd about it."
     )
     parser.add_argument("file", type=Path, metavar="FILE", help="the documents")
     parser.add_argument("--reader", default="docred", metavar="NAME", help=f"their format: {', '.join(READERS)}")
     parser.add_argument(
-        "--encoder", metavar="NAME", help="count tokens for it: a hub name, a folder or package:NAME/sub/folder"
+        "--encoder",
+        metavar="NAME",
+        help="also count the tokens of this encoder: a hub name, a folder or package:NAME/sub/folder",
     )
     parser.add_argument(
-        "--max-tokens", type=int, default=1024, metavar="N", help="the length limit (%(default)s), with --encoder"
+        "--max-tokens",
+        type=int,
+        default=1024,
+        metavar="N",
+        help="with --encoder: the length limit, beyond which tokens are lost (%(default)s)",
     )
     parser.add_argument(
         "--relations",
         metavar="NAME",
-        help=f"a label schema with the relations' names: a file, or {', '.join(shipped_schemas())}; by default the one "
-        "of these that has all relations of the file",
+        help=f"a label schema with the names of the relations: a file, or {', '.join(shipped_schemas())} (default: the "
+        "first of these that has all relations of the documents)",
     )
-    parser.add_argument("--json", type=Path, metavar="OUT", help="write all counts there")
+    parser.add_argument("--json", type=Path, metavar="OUT", help="write all counts to this file")
     add_plugins(parser)
     options = parser.parse_args(arguments)
     import_plugins(options.plugins, "--plugins")
@@ -46,15 +52,15 @@ def main(arguments: list[str]) -> None:
         from docre.models import load_tokenizer
 
         tokenizer = load_tokenizer(options.encoder)
-    found = statistics(documents, tokenizer, options.max_tokens)
-    schema = load_schema(options.relations) if options.relations else schema_with(found.relations)
+    counts = statistics(documents, tokenizer, options.max_tokens)
+    schema = load_schema(options.relations) if options.relations else schema_with(counts.relations)
     if options.json:
-        write_json(options.json, asdict(found))
-    print(table(found, schema))
+        write_json(options.json, asdict(counts))
+    print(table(counts, schema))
 
 
 def schema_with(relations: Iterable[str]) -> LabelSchema | None:
-    """The shipped schema that has all these relations, where there is one."""
+    """The first schema shipped with docre that has all these relations; None if there is none."""
     for name in shipped_schemas():
         schema = load_schema(name)
         if set(relations) <= schema.index.keys():
@@ -62,44 +68,44 @@ def schema_with(relations: Iterable[str]) -> LabelSchema | None:
     return None
 
 
-def table(found: Statistics, schema: LabelSchema | None) -> str:
-    """All counts as text."""
-    of_documents = found.documents or 1
+def table(counts: Statistics, schema: LabelSchema | None) -> str:
+    """All counts as a text table, with the names of the relations if there is a schema."""
+    of_documents = counts.documents or 1
     rows = [
         (
             "documents",
-            f"{found.documents:,}",
-            "" if found.labeled == found.documents else f"{found.labeled:,} labeled",
+            f"{counts.documents:,}",
+            "" if counts.labeled == counts.documents else f"{counts.labeled:,} labeled",
         ),
         *(
             (name, f"{count:,}", f"{count / of_documents:.1f} a document")
             for name, count in (
-                ("entities", found.entities),
-                ("mentions", found.mentions),
-                ("sentences", found.sentences),
-                ("tokens", found.tokens),
-                ("pairs", found.pairs),
+                ("entities", counts.entities),
+                ("mentions", counts.mentions),
+                ("sentences", counts.sentences),
+                ("tokens", counts.tokens),
+                ("pairs", counts.pairs),
             )
         ),
     ]
-    if found.labeled:
-        distinct = "" if found.triples == found.distinct_triples else f", {found.distinct_triples:,} distinct"
-        rows.append(("triples", f"{found.triples:,}", f"{found.triples / found.labeled:.1f} a document{distinct}"))
-    if found.na_share is not None:
-        rows.append(("positive", f"{found.positive_pairs:,}", f"NA share {100 * found.na_share:.2f}%"))
+    if counts.labeled:
+        distinct = "" if counts.triples == counts.distinct_triples else f", {counts.distinct_triples:,} distinct"
+        rows.append(("triples", f"{counts.triples:,}", f"{counts.triples / counts.labeled:.1f} a document{distinct}"))
+    if counts.na_share is not None:
+        rows.append(("positive", f"{counts.positive_pairs:,}", f"NA share {100 * counts.na_share:.2f}%"))
     lines = [f"{name:<10} {count:>12}  {note}".rstrip() for name, count, note in rows]
-    if found.lengths:
-        sizes = found.lengths
+    if counts.lengths:
+        sizes = counts.lengths
         lines += [
             "",
-            f"encoder's tokens of a document: mean {sizes.mean:.1f}, median {sizes.median:.0f}, max {sizes.max:,}",
+            f"tokens of the encoder per document: mean {sizes.mean:.1f}, median {sizes.median:.0f}, max {sizes.max:,}",
             f"documents over 512 tokens: {sizes.over_512:,}, over {sizes.limit:,}: {sizes.over_limit:,}",
         ]
-    if found.relations:
-        lines += ["", f"{len(found.relations)} relations, by triples"]
-        for relation, count in found.relations.items():
+    if counts.relations:
+        lines += ["", f"{len(counts.relations)} relations, by triples"]
+        for relation, count in counts.relations.items():
             name = schema.name(relation) if schema else relation
             lines.append(f"{count:>8,}  {relation}" + (f"  {name}" if name != relation else ""))
-    lines += ["", "nothing odd" if not found.oddities else "odd"]
-    lines += [f"{odd.count:>8,}  {odd.kind}, as in {odd.example}" for odd in found.oddities]
+    lines += ["", "nothing odd" if not counts.oddities else "odd"]
+    lines += [f"{odd.count:>8,}  {odd.kind}, as in {odd.example}" for odd in counts.oddities]
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""docre sweep --config FILE loss.alpha=3,6 seed=66,67: train a grid of configs one after another."""
+"""docre sweep --config FILE loss.alpha=3,6 seed=66,67: train every combination of values of config keys."""
 
 import argparse
 import itertools
@@ -15,24 +15,25 @@ from docre.config.schema import Component, Config
 from docre.core.files import read_json, write_json
 from docre.errors import DocreError
 
+# Each measure, and where it is in metrics.json.
 MEASURES = {"dev F1": ("best", "f1"), "test F1": ("test", "f1"), "test Ign-F1": ("test", "ign_f1")}
 SEED = "seed"
 
 
 def main(arguments: list[str]) -> None:
-    """Train every combination of the values given that is not trained yet, and sum up the runs."""
+    """Train every combination of the given values that is not trained yet, and summarize the runs."""
     parser = argparse.ArgumentParser(
         prog="docre sweep",
-        description="Train every combination of the values given, one run after another, into folders of the config's "
-        "`output`. Runs that are finished there with the same config are not run again.",
+        description="Train every combination of the given values, one run after another, each in a folder of its own "
+        "in the config's `output`. Runs that have finished there with the same config are not repeated.",
     )
     parser.add_argument("--config", required=True, metavar="FILE", help="the YAML file, as for docre train")
     parser.add_argument(
         "values",
         nargs="+",
         metavar="key=a,b",
-        help="values of a key, as in loss.alpha=3,6 or seed=66,67; loss.alpha=auto takes three by the number of "
-        "relations",
+        help="the values of a key, as in loss.alpha=3,6 or seed=66,67; loss.alpha=auto tries three values that "
+        "depend on the number of relations",
     )
     options = parser.parse_args(arguments)
     sweep(options.config, options.values)
@@ -40,15 +41,19 @@ def main(arguments: list[str]) -> None:
 
 @dataclass(frozen=True)
 class Run:
-    """One run of a grid: the values that it has of the keys that vary, as text, and its whole config."""
+    """One run of the grid: its values of the keys that vary, as strings, and its complete config."""
 
     values: Mapping[str, str]
     config: Config
 
 
 def sweep(path: str | Path, values: Sequence[str]) -> list[dict[str, Any]]:
-    """Train what is not trained yet, then write sweep.json and sweep.png into the config's `output` and print a table;
-    the rows of the table. All configs are checked before the first run."""
+    """Train the runs that are not finished; print a table, and write sweep.json and sweep.png into `output`.
+
+    path:   the YAML file of the config.
+    values: "key=value,value" for each key that varies.
+    Returns the rows of the table (see `summarize`). All configs are checked before the first run starts.
+    """
     from docre.training.launch import train
 
     output, runs = plan(path, values)
@@ -58,7 +63,7 @@ def sweep(path: str | Path, values: Sequence[str]) -> list[dict[str, Any]]:
         done = is_finished(run.config)
         print(f"run {number}/{len(runs)}: {name}" + (" is finished already" if done else ""), flush=True)
         metrics = read_json(Path(run.config.output) / "metrics.json") if done else train(run.config)
-        results.append((run, {what: pick(metrics, *where) for what, where in MEASURES.items()}))
+        results.append((run, {measure: pick(metrics, *keys) for measure, keys in MEASURES.items()}))
     rows = summarize(results)
     write_json(output / "sweep.json", rows)
     print(f"\n{table(rows)}\n\nwritten to {output}/: sweep.json", end="")
@@ -70,7 +75,10 @@ def sweep(path: str | Path, values: Sequence[str]) -> list[dict[str, Any]]:
 
 
 def plan(path: str | Path, values: Sequence[str]) -> tuple[Path, list[Run]]:
-    """The folder of the sweep, and its runs: every combination of the values, in the order given."""
+    """The folder of the sweep and its runs: every combination of the values, in the given order.
+
+    Raises DocreError for a config that is wrong, and for a key or a combination that is given twice.
+    """
     keys = dict(parse(text) for text in values)
     if len(keys) < len(values):
         raise DocreError("a key is given twice")
@@ -92,59 +100,58 @@ def plan(path: str | Path, values: Sequence[str]) -> tuple[Path, list[Run]]:
 
 
 def parse(text: str) -> tuple[str, list[str]]:
-    """ "loss.alpha=3,6" as the key and its values; commas inside brackets part nothing."""
+    """The key and the values of "loss.alpha=3,6". Commas inside brackets do not separate values."""
     key, _, options = text.partition("=")
-    found, depth = [""], 0
+    values, depth = [""], 0
     for letter in options:
         depth += (letter in "[{") - (letter in "]}")
         if letter == "," and not depth:
-            found.append("")
+            values.append("")
         else:
-            found[-1] += letter
-    if not key or depth or not all(found):
+            values[-1] += letter
+    if not key or depth or not all(values):
         raise DocreError(f"expected key=value,value (as loss.alpha=3,6), got {text!r}")
     if key == "output":
-        raise DocreError("output: the folder of the sweep comes from the config; each run has one inside it")
-    return key, found
+        raise DocreError("output: cannot vary: each run gets a folder inside the `output` of the config")
+    return key, values
 
 
 def alpha_guideline(relations: int) -> tuple[float, float, float]:
-    """{α0 / 2, α0, 2 α0}: the three values of ATGL's α to try on dev, for a number of relations R, with
+    """Three values of ATGL's α to try on dev: α0 / 2, α0 and 2 α0, rounded to two decimals. For R relations
 
         α0 = 6 R^(1/7)
 
     The ATGL paper starts from an α0 of "around 7 for smaller label spaces, 16–20 for larger ones", about 7.5 for binary
     tasks, and then tries {α0 / 2, α0, 2 α0} on dev. It gives no formula. This one is docre's own and deviates from
     those starting points: a slow power of R for which all published values lie between α0 / 2 and 2 α0 (Re-DocRED,
-    R = 96: α 16.5, α0 11.5; DocGNRE, 96: 20, 11.5; DWIE, 65: 6, 10.9; CDR, 2 classes: 7.5, 6.6). Rounded to two digits
-    after the point.
+    R = 96: α 16.5, α0 11.5; DocGNRE, 96: 20, 11.5; DWIE, 65: 6, 10.9; CDR, 2 classes: 7.5, 6.6).
     """
     start = 6 * relations ** (1 / 7)
     return round(start / 2, 2), round(start, 2), round(2 * start, 2)
 
 
 def is_finished(config: Config) -> bool:
-    """Whether the config's folder holds a finished run of just this config. Loss parameters that the run took from the
-    training data may be there beside those given."""
+    """Whether the config's `output` folder has a finished run of exactly this config. Loss parameters that the run took
+    from the training data are ignored."""
     folder = Path(config.output)
     if not (folder / "metrics.json").is_file() or not (folder / "config.yaml").is_file():
         return False
     try:
         saved = read_config(folder / "config.yaml")
-    except DocreError:  # of another version of docre
+    except DocreError:  # written by another version of docre
         return False
     given = {key: value for key, value in saved.loss.parameters.items() if key in config.loss.parameters}
     return saved.model_copy(update={"loss": Component(name=saved.loss.name, **given)}) == config
 
 
 def pick(metrics: dict[str, Any], part: str, key: str) -> float | None:
-    """A number of metrics.json; None where the run has no such part."""
+    """The number at metrics[part][key] of a metrics.json; None if the run has no such part."""
     return (metrics.get(part) or {}).get(key)
 
 
 def summarize(results: Sequence[tuple[Run, Mapping[str, float | None]]]) -> list[dict[str, Any]]:
-    """One row for each combination of values but the seed's, with mean and sample standard deviation (None for a single
-    run) of each measure over the runs, as fractions."""
+    """One row for each combination of values, seeds apart: for each measure the mean and the sample standard deviation
+    (None for a single run) over its runs, as fractions, or None if no run has the measure."""
     groups: dict[tuple[tuple[str, str], ...], list[Mapping[str, float | None]]] = {}
     for run, measured in results:
         key = tuple((name, value) for name, value in run.values.items() if name != SEED)
@@ -152,22 +159,24 @@ def summarize(results: Sequence[tuple[Run, Mapping[str, float | None]]]) -> list
     rows = []
     for key, group in groups.items():
         row: dict[str, Any] = {"values": dict(key), "runs": len(group)}
-        for what in MEASURES:
-            found = [value for measured in group if (value := measured[what]) is not None]
-            spread = stdev(found) if len(found) > 1 else None
-            row[what] = {"mean": mean(found), "std": spread, "values": found} if found else None
+        for measure in MEASURES:
+            scores = [score for measured in group if (score := measured[measure]) is not None]
+            std = stdev(scores) if len(scores) > 1 else None
+            row[measure] = {"mean": mean(scores), "std": std, "values": scores} if scores else None
         rows.append(row)
     return rows
 
 
 def table(rows: Sequence[dict[str, Any]]) -> str:
-    """The rows as text, in percent; the best dev F1 is marked."""
+    """The rows as a text table, in percent, with a mark at the best dev F1."""
     names = [" ".join(f"{key}={value}" for key, value in row["values"].items()) or "all" for row in rows]
     width = max(len(name) for name in names) + 2
-    lines = [f"{'':<{width}}{'runs':>5}" + "".join(f"{what:>18}" for what in MEASURES)]
+    lines = [f"{'':<{width}}{'runs':>5}" + "".join(f"{measure:>18}" for measure in MEASURES)]
     best = max((row["dev F1"]["mean"] for row in rows if row["dev F1"]), default=None)
     for name, row in zip(names, rows, strict=True):
-        line = f"{name:<{width}}{row['runs']:>5}" + "".join(f"{_mean_and_std(row[what]):>18}" for what in MEASURES)
+        line = f"{name:<{width}}{row['runs']:>5}" + "".join(
+            f"{_mean_and_std(row[measure]):>18}" for measure in MEASURES
+        )
         lines.append(line + ("  best dev F1" if row["dev F1"] and row["dev F1"]["mean"] == best else ""))
     return "\n".join(lines)
 
@@ -179,22 +188,24 @@ def _mean_and_std(value: dict[str, Any] | None) -> str:
 
 
 def plot(rows: Sequence[dict[str, Any]]) -> Any:
-    """Each measure over the values, with the standard deviation as error bars: along the first key whose values are all
-    numbers, where it is the only key, else by name."""
+    """A matplotlib figure of each measure over the values, with standard deviations as error bars.
+
+    If there is a single key and its values are numbers, the x axis is numeric; otherwise it has one label per row.
+    """
     keys = list(rows[0]["values"])
     numbers = [_number(row["values"][keys[0]]) for row in rows] if len(keys) == 1 else [None]
     numeric = all(number is not None for number in numbers)
-    places = numbers if numeric else ["\n".join(f"{k}={v}" for k, v in row["values"].items()) or "all" for row in rows]
-    lines = {what: list(_points(rows, places, what)) for what in MEASURES}
-    shown = {what: sorted(points) if numeric else points for what, points in lines.items() if points}
+    xs = numbers if numeric else ["\n".join(f"{k}={v}" for k, v in row["values"].items()) or "all" for row in rows]
+    lines = {measure: list(_points(rows, xs, measure)) for measure in MEASURES}
+    shown = {measure: sorted(points) if numeric else points for measure, points in lines.items() if points}
     return plots.error_bar_plot(shown, keys[0] if numeric else "", "% (mean, bars: standard deviation)")
 
 
-def _points(rows: Sequence[dict[str, Any]], places: Sequence[Any], what: str) -> Iterator[tuple[Any, float, Any]]:
-    for place, row in zip(places, rows, strict=True):
-        if row[what] is not None:
-            spread = row[what]["std"]
-            yield place, 100 * row[what]["mean"], None if spread is None else 100 * spread
+def _points(rows: Sequence[dict[str, Any]], xs: Sequence[Any], measure: str) -> Iterator[tuple[Any, float, Any]]:
+    for x, row in zip(xs, rows, strict=True):
+        if row[measure] is not None:
+            std = row[measure]["std"]
+            yield x, 100 * row[measure]["mean"], None if std is None else 100 * std
 
 
 def _number(text: str) -> float | None:

@@ -1,4 +1,4 @@
-"""docre synthetic: write the synthetic corpus."""
+"""docre synthetic: generate a synthetic corpus."""
 
 import argparse
 from dataclasses import asdict
@@ -12,7 +12,7 @@ from docre.synthetic.rules import RELATIONS
 
 
 def main(arguments: list[str]) -> None:
-    """Write train.json, dev.json, test.json and rel_info.json. Raises DocreError for an empty split."""
+    """Write train.json, dev.json, test.json and rel_info.json."""
     options = parser().parse_args(arguments)
     for split in ("train", "dev", "test"):
         if getattr(options, split) < 1:
@@ -24,13 +24,19 @@ def main(arguments: list[str]) -> None:
 
 
 def parser() -> argparse.ArgumentParser:
-    """The command line."""
+    """The parser of the command line."""
     result = argparse.ArgumentParser(
         prog="docre synthetic",
-        description="Write a small synthetic corpus in DocRED JSON, the same for the same options.",
+        description="Generate a small synthetic corpus as DocRED JSON. The same options give the same corpus.",
     )
-    result.add_argument("--output", type=Path, default=Path("data/synthetic"), metavar="DIR", help="(%(default)s)")
-    result.add_argument("--seed", type=int, default=66, help="another seed, another corpus (%(default)s)")
+    result.add_argument(
+        "--output",
+        type=Path,
+        default=Path("data/synthetic"),
+        metavar="DIR",
+        help="the folder to write to (%(default)s)",
+    )
+    result.add_argument("--seed", type=int, default=66, help="another seed gives another corpus (%(default)s)")
     for split, count in asdict(Counts()).items():
         result.add_argument(
             f"--{split}", type=int, default=count, metavar="N", help="number of documents (%(default)s)"

@@ -1,4 +1,4 @@
-"""docre train --config FILE [key=value ...]: train, keep the best checkpoint, evaluate it."""
+"""docre train --config FILE [key=value ...]: train a model, keep the best checkpoint, and evaluate it."""
 
 import argparse
 
@@ -6,17 +6,19 @@ from docre.config.loading import describe_keys, load_config
 
 
 def main(arguments: list[str]) -> None:
-    """Train as a config says."""
+    """Train a model as a config says, or resume a run that was interrupted."""
     keys = "\n".join(f"  {key} (default: {default})\n      {text}" for key, default, text in describe_keys())
     parser = argparse.ArgumentParser(
         prog="docre train",
-        description="Train as a YAML file says, keep the best checkpoint by dev F1, run it on the test set. A run that "
-        "was interrupted goes on from its last saved state when it is started again.",
+        description="Train a model as a YAML file says, keep the checkpoint with the best dev F1, evaluate it on the "
+        "test set. An interrupted run resumes from its last saved state when the command is given again.",
         epilog=f"keys of the config, each of which can be given as key=value:\n{keys}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--config", required=True, metavar="FILE", help="the YAML file, as in configs/")
-    parser.add_argument("--restart", action="store_true", help="begin anew, and remove what the folder of the run has")
+    parser.add_argument(
+        "--restart", action="store_true", help="start over, and delete what the folder of the run contains"
+    )
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="change a key, as in loss.alpha=6")
     options = parser.parse_args(arguments)
     config = load_config(options.config, options.overrides)

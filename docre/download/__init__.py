@@ -1,1 +1,1 @@
-"""Getting the benchmarks from where their authors publish them: `docre download NAME`."""
+"""Downloads benchmarks from where their authors publish them, for `docre download NAME`."""

@@ -1,4 +1,4 @@
-"""One file over HTTP: resumed where it was interrupted, checked when it is whole."""
+"""Downloads one file over HTTP: an interrupted download is resumed, and the finished file is checked."""
 
 import hashlib
 import http.client
@@ -13,25 +13,26 @@ from docre.core.files import read_text, write_text
 from docre.core.progress import progress_bar
 from docre.errors import DocreError
 
-CHUNK = 1 << 16
-LARGEST = 2 << 30  # bytes: more than any of these files, far less than a disk
+CHUNK = 1 << 16  # bytes that are read at once
+LARGEST = 2 << 30  # bytes of a file; the benchmarks are far smaller
 ATTEMPTS = 4
-PAUSE = 2.0  # seconds between two of them
-TIMEOUT = 60.0  # seconds without a byte
+PAUSE = 2.0  # seconds between two attempts
+TIMEOUT = 60.0  # seconds without data
 
 
 def fetch(url: str, path: Path, sha256: str | None = None) -> bool:
-    """Download `url` to `path`; False where it is there already.
+    """Download `url` to `path`. Returns False if the file exists already.
 
-    What has arrived is kept in `<path>.part`, and the next call goes on from there, if the server can send the rest of
-    the same version of the file; else it starts again. Within a call an interrupted transfer is tried ATTEMPTS times.
-    The finished file is checked against `sha256`, or, where that is None, against
-    `<path>.sha256`, which an earlier download of the same file left behind; a first download writes it.
+    What has arrived is kept in `<path>.part`, and the next call continues from there if the server can send the rest of
+    the same version of the file; otherwise it starts again. Within one call ATTEMPTS attempts are made.
 
-    Raises DocreError where the source cannot be reached or does not have the file, where the transfer keeps breaking
-    off, and for a wrong checksum.
+    The finished file is checked against `sha256`. If that is None, it is checked against `<path>.sha256`, which an
+    earlier download of the same file has written.
+
+    Raises DocreError if the server cannot be reached or does not have the file, if the transfer keeps breaking off, and
+    if the checksum is wrong.
     """
-    expected = sha256 or recorded(path)
+    expected = sha256 or recorded_checksum(path)
     if path.is_file():
         if expected not in (None, digest(path)):
             raise DocreError(f"{path}: not the file that was expected (SHA-256 {expected}): move it away to fetch it")
@@ -46,45 +47,46 @@ def fetch(url: str, path: Path, sha256: str | None = None) -> bool:
             receive(url, part, path.name)
             break
         except (OSError, http.client.HTTPException) as error:
-            if permanent(error) or attempt == ATTEMPTS:
-                raise DocreError(f"{url}: {reason(error)}{progress(part)}") from None
+            if is_permanent(error) or attempt == ATTEMPTS:
+                raise DocreError(f"{url}: {explain(error)}{resume_hint(part)}") from None
             time.sleep(PAUSE)
-    found = digest(part)
-    if expected not in (None, found):
+    actual = digest(part)
+    if expected not in (None, actual):
         discard(part)
-        raise DocreError(f"{url}: wrong checksum: expected SHA-256 {expected}, got {found}; nothing kept")
-    write_text(record(path), f"{found}  {path.name}\n")
+        raise DocreError(f"{url}: wrong checksum: expected SHA-256 {expected}, got {actual}; nothing kept")
+    write_text(checksum_file(path), f"{actual}  {path.name}\n")
     part.replace(path)
     discard(part)
     return True
 
 
 def receive(url: str, part: Path, name: str) -> None:
-    """Get the rest of `url` into `part`. Raises OSError or HTTPException where that breaks off."""
-    mark = version_file(part)
-    done = part.stat().st_size if part.is_file() and mark.is_file() else 0
+    """Download the rest of `url` into `part`, with a progress bar called `name`. Raises OSError or HTTPException if
+    the transfer breaks off."""
+    version = version_file(part)
+    done = part.stat().st_size if part.is_file() and version.is_file() else 0
     headers = {"User-Agent": "docre"}
     if done:
-        headers |= {"Range": f"bytes={done}-", "If-Range": read_text(mark)}
+        headers |= {"Range": f"bytes={done}-", "If-Range": read_text(version)}
     request = urllib.request.Request(url, headers=headers)
     try:
         response = urllib.request.build_opener().open(request, timeout=TIMEOUT)
     except urllib.error.HTTPError as error:
         if error.code == 416 and done:
             discard(part)
-            raise http.client.HTTPException("what was there is no beginning of this file") from None
+            raise http.client.HTTPException("the partial file is not the beginning of this file") from None
         raise
     with response:
         start = first_byte(response)
         if start not in (0, done):
-            raise http.client.HTTPException(f"the server sent the bytes from {start}, not from {done}")
+            raise http.client.HTTPException(f"the server sent bytes from {start} on, expected {done}")
         length = response.headers.get("Content-Length", "")
         total = start + int(length) if length.isdecimal() else None
         if not start:
             discard(part)
-            version = strong_version(response)
-            if version:
-                write_text(mark, version)
+            current = strong_version(response)
+            if current:
+                write_text(version, current)
         with progress_bar(total, name, "B", initial=start, unit_scale=True) as bar:
             append(response, part, bar)
     if total is not None and part.stat().st_size != total:
@@ -92,7 +94,7 @@ def receive(url: str, part: Path, name: str) -> None:
 
 
 def append(response: Any, part: Path, bar: Any) -> None:
-    """Add all that the response has to `part`. Raises DocreError where it cannot be written, or is too much."""
+    """Append the body of the response to `part`. Raises DocreError if that fails, or the file exceeds LARGEST bytes."""
     try:
         file = part.open("ab")
     except OSError as error:
@@ -109,41 +111,45 @@ def append(response: Any, part: Path, bar: Any) -> None:
 
 
 def first_byte(response: Any) -> int:
-    """Where in the file the response begins: 0 unless it is partial (206) and says so."""
+    """The offset in the file at which the response begins: 0 unless the response is partial (206).
+
+    Raises HTTPException if a partial response does not say where it begins.
+    """
     if response.status != 206:
         return 0
     begin = response.headers.get("Content-Range", "").removeprefix("bytes ").partition("-")[0]
     if not begin.isdecimal():
-        raise http.client.HTTPException("the server sent a part of the file and did not say which")
+        raise http.client.HTTPException("the server sent a part of the file without saying which")
     return int(begin)
 
 
 def strong_version(response: Any) -> str | None:
-    """What tells this version of a file from any other, for If-Range: its ETag, unless weak, or its date."""
+    """What identifies this version of the file, for the header If-Range: the ETag unless it is weak, else the date;
+    None if the response has neither."""
     tag = response.headers.get("ETag", "")
     return tag if tag.startswith('"') else response.headers.get("Last-Modified")
 
 
 def version_file(part: Path) -> Path:
-    """Where the version of a part is kept; without it a part cannot be resumed."""
+    """The file that records which version a partial file belongs to. Without it a download cannot be resumed."""
     return part.with_name(part.name + ".version")
 
 
 def discard(part: Path) -> None:
-    """Take a part and its version away."""
+    """Delete a partial file and the record of its version."""
     part.unlink(missing_ok=True)
     version_file(part).unlink(missing_ok=True)
 
 
-def permanent(error: Exception) -> bool:
-    """Whether trying again at once cannot help: there is no connection, or the server refused."""
+def is_permanent(error: Exception) -> bool:
+    """Whether another attempt cannot help: there is no connection, or the server refused the request."""
     if isinstance(error, urllib.error.HTTPError):
         return error.code < 500 and error.code not in (408, 429)
     return isinstance(error, urllib.error.URLError)
 
 
-def reason(error: Exception) -> str:
-    """What went wrong, in words."""
+def explain(error: Exception) -> str:
+    """What went wrong, for the error message."""
     if isinstance(error, urllib.error.HTTPError):
         return f"HTTP {error.code} {error.reason}"
     if isinstance(error, urllib.error.URLError):
@@ -151,32 +157,32 @@ def reason(error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
-def progress(part: Path) -> str:
-    """That running the command again goes on from here, where it does."""
+def resume_hint(part: Path) -> str:
+    """The end of the error message: that the download can be resumed, if it can."""
     if part.is_file() and version_file(part).is_file():
         return f" ({part.stat().st_size:,} bytes are kept: run the command again to go on from there)"
     return ""
 
 
-def record(path: Path) -> Path:
-    """Where the checksum of a downloaded file is written down, as `sha256sum` writes it."""
+def checksum_file(path: Path) -> Path:
+    """The file that records the checksum of a downloaded file, in the format of `sha256sum`."""
     return path.with_name(path.name + ".sha256")
 
 
-def recorded(path: Path) -> str | None:
-    """The checksum that an earlier download wrote down, if there was one."""
-    if not record(path).is_file():
+def recorded_checksum(path: Path) -> str | None:
+    """The checksum that an earlier download recorded_checksum; None if there was none."""
+    if not checksum_file(path).is_file():
         return None
-    found = re.match(r"([0-9a-f]{64})\b", read_text(record(path)))
-    if found is None:
-        raise DocreError(f"{record(path)}: expected a SHA-256 checksum")
-    return found[1]
+    match = re.match(r"([0-9a-f]{64})\b", read_text(checksum_file(path)))
+    if match is None:
+        raise DocreError(f"{checksum_file(path)}: expected a SHA-256 checksum")
+    return match[1]
 
 
 def digest(path: Path) -> str:
-    """The file's SHA-256, as hexadecimal digits."""
-    found = hashlib.sha256()
+    """The SHA-256 of a file, as hexadecimal digits."""
+    sha256 = hashlib.sha256()
     with path.open("rb") as file:
         while chunk := file.read(1 << 20):
-            found.update(chunk)
-    return found.hexdigest()
+            sha256.update(chunk)
+    return sha256.hexdigest()

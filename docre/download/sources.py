@@ -1,4 +1,4 @@
-"""Where each benchmark is published: files, checksums, license, what to cite, and what must be done by hand."""
+"""The benchmarks: where each is published, its files and checksums, license, citation, and the steps by hand."""
 
 from dataclasses import dataclass
 
@@ -9,11 +9,11 @@ DOCRED = "https://huggingface.co/datasets/thunlp/docred/resolve/7985b4e0371e6c61
 
 @dataclass(frozen=True)
 class Download:
-    """A file that docre fetches.
+    """A file that docre downloads.
 
-    url:     where from; its last part is what it is called in data/<benchmark>/.
-    sha256:  of the file, where it is known for certain.
-    members: what is unpacked from it, if it is a zip archive. A .gz file is unpacked whole.
+    url:     its address; the last part is the name of the file in data/<benchmark>/.
+    sha256:  its checksum, if it is known for certain.
+    members: the files to unpack from it, if it is a zip archive. A .gz file is always unpacked.
     """
 
     url: str
@@ -22,7 +22,7 @@ class Download:
 
     @property
     def name(self) -> str:
-        """What the file is called."""
+        """The name of the file."""
         return self.url.rpartition("/")[2]
 
 
@@ -30,10 +30,13 @@ class Download:
 class Source:
     """A benchmark.
 
-    documents: the files that the configs name, with the number of documents in them.
-    reader:    their format.
-    manual:    how to get what docre cannot fetch, or all of it where the source cannot be reached.
-    note:      what else to know.
+    title:     what it is, in one line.
+    license, citation: as its authors state them.
+    downloads: the files that docre downloads.
+    documents: the data files that the configs name, with the number of documents in each.
+    manual:    the steps by hand to get what docre cannot download, or everything if the server cannot be reached.
+    reader:    the name of the reader for the data files.
+    note:      anything else to know; printed at the end.
     """
 
     title: str

@@ -1,4 +1,4 @@
-"""Scores of predictions, bootstrap, and submission files. No torch needed."""
+"""Scores of predictions, bootstrap confidence intervals and tests, and submission files. Does not import torch."""
 
 from docre.evaluation.bootstrap import Difference, Interval, compare, intervals, no_difference
 from docre.evaluation.evaluator import Evaluator, evaluate

@@ -1,8 +1,9 @@
-"""How sure a score is: bootstrap over documents (Efron & Tibshirani 1993; Koehn 2004 for paired tests of systems).
+"""Confidence intervals of scores, and a test of two submissions: bootstrap over documents.
 
-A sample draws D documents of the D labeled ones, with replacement, and is scored as the whole is. All scores come from
-sums of counts over documents, so that all samples are one matrix product: [samples, D] draws times [D, counts].
-Predictions for unknown titles belong to no document and stay in every sample.
+(Efron & Tibshirani 1993; Koehn 2004 for the paired test.) A sample draws D documents from the D labeled ones, with
+replacement, and is scored like the whole set. Every score follows from counts that are summed over documents, so all
+samples are computed by one matrix product: [samples, D] draws times [D, counts]. Predictions for unknown titles belong
+to no document and are counted in every sample.
 """
 
 from collections.abc import Iterator
@@ -15,12 +16,12 @@ from docre.errors import DocreError
 from docre.evaluation.scores import SLICES, Scores, measures
 
 MOST_SAMPLES = 100_000
-CHUNK = 2**22  # draws that are held at once
+CHUNK = 2**22  # draws held in memory at once
 
 
 @dataclass(frozen=True)
 class Interval:
-    """The middle 95% of the samples' scores (percentile interval)."""
+    """A 95% percentile interval: the 2.5th and the 97.5th percentile of the scores of the samples."""
 
     low: float
     high: float
@@ -31,8 +32,8 @@ class Difference:
     """How much higher the first of two submissions scores than the second.
 
     value, low, high: the difference, and its 95% interval over the samples.
-    p_value: two-sided: 2 (1 + c) / (n + 1), at most 1, where c is the number of the n samples in which the difference
-             is ≤ 0, or is ≥ 0, whichever is less. Small where the sign hardly depends on the choice of documents.
+    p_value: two-sided, min(1, 2 (1 + c) / (n + 1)): of the n samples, c have a difference ≤ 0 or a difference ≥ 0,
+             whichever are smaller_tail. It is small where the sign hardly depends on which documents were drawn.
     """
 
     value: float
@@ -44,25 +45,28 @@ class Difference:
 def intervals(scores: Scores, samples: int = 1000, seed: int = 0) -> dict[str, Interval]:
     """95% intervals of p, r, f1, ign_f1 and of the F1 of each slice ("intra_f1", "long_tail_f1", …).
 
-    A score that is undefined has none; samples in which it is undefined, without gold triples of the slice, are left
-    out. Raises DocreError for fewer than 1 or more than 100,000 samples.
+    An undefined score gets no interval. Samples in which a score is undefined, because they have no gold triple of its
+    slice, are left out. Raises DocreError for smaller_tail than 1 or more than 100,000 samples.
     """
-    sampled = _values(resample(scores.counts, samples, seed), scores)
+    sampled = _scores_by_name(resample(scores.counts, samples, seed), scores)
     finite = {name: values[np.isfinite(values)] for name, values in sampled.items()}
-    return {name: Interval(*_middle(values)) for name, values in finite.items() if len(values)}
+    return {name: Interval(*_percentile_interval(values)) for name, values in finite.items() if len(values)}
 
 
 def compare(scores: Scores, other: Scores, samples: int = 1000, seed: int = 0) -> dict[str, Difference]:
-    """The paired bootstrap test between two submissions for the same gold data: both are scored on the same draws.
+    """The paired bootstrap test of two submissions for the same gold data: both are scored on the same samples.
 
-    Gives the difference, `scores` minus `other`, of every score that both have, named as by `intervals`. Raises
-    DocreError for a number of samples as `intervals` does, and for scores of different gold data.
+    Returns the difference `scores` - `other` of every score that is defined for both, by the names that `intervals`
+    uses. Raises DocreError for a wrong number of samples, as `intervals` does, and for scores on different gold data.
     """
     if scores.counts.shape != other.counts.shape or (scores.counts[..., 0] != other.counts[..., 0]).any():
         raise DocreError("two submissions can only be compared on the same gold data")
     sums = resample(np.stack([scores.counts, other.counts], axis=1), samples, seed)
-    sampled, sampled_other = _values(sums[:, 0], scores), _values(sums[:, 1], other)
-    whole, whole_other = _values(scores.counts.sum(axis=0), scores), _values(other.counts.sum(axis=0), other)
+    sampled, sampled_other = _scores_by_name(sums[:, 0], scores), _scores_by_name(sums[:, 1], other)
+    whole, whole_other = (
+        _scores_by_name(scores.counts.sum(axis=0), scores),
+        _scores_by_name(other.counts.sum(axis=0), other),
+    )
     differences = {}
     for name in sampled:
         if name in sampled_other:
@@ -70,12 +74,12 @@ def compare(scores: Scores, other: Scores, samples: int = 1000, seed: int = 0) -
             values = values[np.isfinite(values)]
             if len(values):
                 value = float(whole[name] - whole_other[name])
-                differences[name] = Difference(value, *_middle(values), _p_value(values))
+                differences[name] = Difference(value, *_percentile_interval(values), _p_value(values))
     return differences
 
 
 def no_difference(scores: Scores, other: Scores) -> str | None:
-    """Why there is nothing to test between two submissions, for people; None where there is."""
+    """A sentence that says why two submissions cannot differ; None if they can."""
     if not (scores.all.predicted or other.all.predicted):
         return "neither submission has a prediction to score, so there is no difference to test"
     if np.array_equal(scores.counts, other.counts):
@@ -84,7 +88,7 @@ def no_difference(scores: Scores, other: Scores) -> str | None:
 
 
 def resample(counts: NDArray[np.float64], samples: int, seed: int) -> NDArray[np.float64]:
-    """The sums [samples, …] over the drawn documents of counts [D + 1, …], whose last row is in every sample."""
+    """Counts [D + 1, …] summed over the documents of each sample: [samples, …]. The last row is in every sample."""
     if not 1 <= samples <= MOST_SAMPLES:
         raise DocreError(f"bootstrap: expected 1 to {MOST_SAMPLES} samples, got {samples}")
     flat = counts.reshape(len(counts), -1)
@@ -93,7 +97,7 @@ def resample(counts: NDArray[np.float64], samples: int, seed: int) -> NDArray[np
 
 
 def draws(documents: int, samples: int, seed: int) -> Iterator[NDArray[np.float64]]:
-    """How often each sample holds each document, in chunks [some samples, documents]."""
+    """How often each sample contains each document: float arrays [samples of the chunk, documents], chunk by chunk."""
     generator = np.random.default_rng(seed)
     step = max(1, CHUNK // documents)
     for start in range(0, samples, step):
@@ -102,8 +106,8 @@ def draws(documents: int, samples: int, seed: int) -> Iterator[NDArray[np.float6
         yield np.bincount(drawn.ravel(), minlength=size * documents).reshape(size, documents).astype(np.float64)
 
 
-def _values(sums: NDArray[np.float64], scores: Scores) -> dict[str, NDArray[np.float64]]:
-    """The scores of summed counts [..., len(SLICES), 4], each [...], by name: those that `scores` has."""
+def _scores_by_name(sums: NDArray[np.float64], scores: Scores) -> dict[str, NDArray[np.float64]]:
+    """The scores [...] from summed counts [..., len(SLICES), 4], by name; only those that are defined in `scores`."""
     values = {name: value for name, value in measures(sums[..., 0, :]).items() if name != "ign_p"}
     for i, name in enumerate(SLICES[1:], start=1):
         values[f"{name}_f1"] = measures(sums[..., i, :])["f1"]
@@ -116,11 +120,11 @@ def _values(sums: NDArray[np.float64], scores: Scores) -> dict[str, NDArray[np.f
     return values
 
 
-def _middle(values: NDArray[np.float64]) -> tuple[float, float]:
+def _percentile_interval(values: NDArray[np.float64]) -> tuple[float, float]:
     low, high = np.percentile(values, [2.5, 97.5])
     return float(low), float(high)
 
 
 def _p_value(differences: NDArray[np.float64]) -> float:
-    fewer = min((differences <= 0).sum(), (differences >= 0).sum())
-    return min(1.0, 2 * (1 + int(fewer)) / (len(differences) + 1))
+    smaller_tail = min((differences <= 0).sum(), (differences >= 0).sum())
+    return min(1.0, 2 * (1 + int(smaller_tail)) / (len(differences) + 1))

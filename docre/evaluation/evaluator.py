@@ -1,4 +1,4 @@
-"""The evaluator: from predictions and gold documents to scores."""
+"""The evaluator: computes scores from predictions and gold documents."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -9,21 +9,21 @@ from numpy.typing import NDArray
 from docre.documents import Document, Prediction
 from docre.evaluation.facts import TrainFacts
 from docre.evaluation.gold import INTER, INTRA, GoldIndex
-from docre.evaluation.match import WRONG, Match, match
+from docre.evaluation.match import NO_MATCH, Match, match
 from docre.evaluation.scores import PRF, SLICES, Scores, measures
 
-FREQUENT = 10  # so many relations are "frequent", the rest the long tail
-SUSPICIOUS = 20  # from so many correct predictions on, all or none of them in the training set gets a note
+FREQUENT = 10  # the number of relations that count as frequent; the others are the long tail
+SUSPICIOUS = 20  # correct predictions from which on a note is given if all or none of them are training facts
 
 
 class Evaluator:
-    """Scores any number of submissions for the same gold data.
+    """Scores any number of submissions against the same gold data: `Evaluator(gold)(predictions)`.
 
-    gold:   the documents; their labels are looked at once, here.
-    train:  the training facts for Ign-F1; None for none.
-    source: what the gold data is called in errors (its path).
+    gold:   the documents with their labels, which are indexed once, here.
+    train:  the training facts that Ign-F1 leaves out; without them there is no Ign-F1.
+    source: what error messages call the gold data (its path).
 
-    Raises DocreError where no honest score exists: see GoldIndex.
+    Raises DocreError where no meaningful score exists: see GoldIndex.
     """
 
     metric = "f1"  # the field of Scores by which checkpoints are compared
@@ -40,7 +40,7 @@ class Evaluator:
         self.relations = self.gold_counts.keys() | (set() if train is None else train.relation_counts.keys())
 
     def __call__(self, predictions: Sequence[Prediction]) -> Scores:
-        """The scores of these predictions. Takes one pass; nothing that can be in a prediction raises."""
+        """The scores of these predictions, in one pass over them. No prediction, however odd, raises an error."""
         matched = match(predictions, self.gold, self.relations)
         counts = self._counts(matched)
         totals = counts.sum(axis=0)
@@ -71,15 +71,15 @@ class Evaluator:
         )
 
     def _counts(self, matched: Match) -> NDArray[np.float64]:
-        """`Scores.counts`."""
-        gold, correct = self.gold, matched.gold != WRONG
+        """The array `Scores.counts`: [D + 1, len(SLICES), 4]."""
+        gold, correct = self.gold, matched.gold != NO_MATCH
         in_train = np.zeros(len(correct), dtype=bool)
         in_train[correct] = gold.in_train[matched.gold[correct]]
         frequent_gold, frequent = self._is_frequent(self.gold_relation), self._is_frequent(matched.relation)
         masks = {
             "all": (np.ones(len(gold.row), dtype=bool), np.ones(len(correct), dtype=bool)),
-            "intra": (gold.intra, matched.place == INTRA),
-            "inter": (~gold.intra, matched.place == INTER),
+            "intra": (gold.intra, matched.scope == INTRA),
+            "inter": (~gold.intra, matched.scope == INTER),
             "frequent": (frequent_gold, frequent),
             "long_tail": (~frequent_gold, ~frequent),
         }
@@ -88,8 +88,8 @@ class Evaluator:
         for i, name in enumerate(SLICES[:-1]):
             in_gold, predicted = masks[name]
             counts[:, i, 0] = np.bincount(gold.row[in_gold], minlength=rows)
-            for j, some in enumerate((predicted, predicted & correct, predicted & in_train), start=1):
-                counts[:, i, j] = np.bincount(matched.row[some], minlength=rows)
+            for j, mask in enumerate((predicted, predicted & correct, predicted & in_train), start=1):
+                counts[:, i, j] = np.bincount(matched.row[mask], minlength=rows)
         counts[:-1, -1, 0] = gold.evidence_total
         counts[:, -1, 1] = np.bincount(matched.row, matched.evidence, minlength=rows)
         counts[:, -1, 2] = np.bincount(matched.row, matched.correct_evidence, minlength=rows)
@@ -101,7 +101,7 @@ class Evaluator:
 
     def _per_relation(self, matched: Match) -> dict[str, PRF]:
         predicted = Counter(matched.relation)
-        correct = Counter(self.gold_relation[triple] for triple in matched.gold.tolist() if triple != WRONG)
+        correct = Counter(self.gold_relation[triple] for triple in matched.gold.tolist() if triple != NO_MATCH)
         gold = self.gold_counts
         relations = sorted(gold.keys() | predicted.keys(), key=lambda relation: (-gold[relation], relation))
         return {relation: PRF(gold[relation], predicted[relation], correct[relation]) for relation in relations}
@@ -121,7 +121,7 @@ class Evaluator:
 
 
 def evaluate(predictions: Sequence[Prediction], gold: Sequence[Document], train: TrainFacts | None = None) -> Scores:
-    """The scores of one submission: `Evaluator(gold, train)(predictions)`."""
+    """The scores of one submission, as `Evaluator(gold, train)(predictions)` gives them."""
     return Evaluator(gold, train)(predictions)
 
 

@@ -1,4 +1,4 @@
-"""The facts that a training set states, which Ign-F1 leaves out."""
+"""The facts that a training set states. Ign-F1 leaves predictions of them out."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,25 +15,26 @@ Fact = tuple[str, str, str]  # (head name, tail name, relation)
 
 @dataclass(frozen=True)
 class TrainFacts:
-    """What a training set states, by name.
+    """The facts of a training set, by the names of the entities.
 
     facts:           every (head name, tail name, relation).
-    relation_counts: how often each relation occurs: distinct triples of documents, or facts of a `.fact` file.
+    relation_counts: how often each relation occurs, counting the distinct triples of documents or the facts of a
+                     `.fact` file.
     """
 
     facts: frozenset[Fact]
     relation_counts: Mapping[str, int]
 
     def state(self, heads: Iterable[str], tails: Sequence[str], relation: str) -> bool:
-        """Whether any of the names `heads` has the relation to any of the names `tails`."""
+        """Whether the training set states the relation between any name in `heads` and any name in `tails`."""
         return any((head, tail, relation) in self.facts for head in heads for tail in tails)
 
 
 def train_facts(documents: Iterable[Document], source: str = "training data") -> TrainFacts:
-    """The facts of labeled documents, human or distant: a triple states a fact for every pair of a mention name of
-    its head and one of its tail. Documents without labels add nothing.
+    """The facts of labeled documents, whether annotated by people or by distant supervision.
 
-    Raises DocreError, beginning with `source`, where there are documents and none of them is labeled.
+    A triple states one fact for every mention name of its head combined with every mention name of its tail. Documents
+    without labels state none. Raises DocreError, beginning with `source`, if there are documents but none has labels.
     """
     facts: set[Fact] = set()
     counts: Counter[str] = Counter()
@@ -56,14 +57,14 @@ def train_facts(documents: Iterable[Document], source: str = "training data") ->
 def read_fact_file(path: str | Path) -> TrainFacts:
     """The facts of a `.fact` file: a JSON list of [head name, tail name, relation], as the official scorer caches them.
 
-    Raises DocreError that names the file and the entry for anything else.
+    Raises DocreError, which names the file and the entry, if the content is anything else.
     """
     content = read_json(path)
     if not isinstance(content, list):
         raise DocreError(f"{path}: expected a JSON list of [head name, tail name, relation]{hint(path, FACTS)}")
     for i, fact in enumerate(content):
         if not isinstance(fact, list) or len(fact) != 3 or not all(isinstance(part, str) for part in fact):
-            expected = "expected three texts [head name, tail name, relation]"
+            expected = "expected three strings [head name, tail name, relation]"
             raise DocreError(f"{path}: entry {i}: {expected}{hint(path, FACTS)}")
     facts = frozenset((head, tail, relation) for head, tail, relation in content)
     return TrainFacts(facts, Counter(relation for _, _, relation in facts))

@@ -1,4 +1,4 @@
-"""The gold data, arranged once so that any number of submissions can be matched with it in one pass each."""
+"""An index of the gold data, built once, with which each submission is matched in one pass."""
 
 from collections.abc import Sequence
 
@@ -9,24 +9,26 @@ from docre.errors import DocreError
 from docre.evaluation.facts import TrainFacts
 
 UNLABELED = -1  # the row of a document that has no labels
-INTER, INTRA = 0, 1
+INTER, INTRA = 0, 1  # inter- or intra-sentence: whether head and tail are mentioned in one sentence
 
 
 class GoldIndex:
-    """The distinct gold triples of the labeled documents, which are numbered as rows 0 … D-1.
+    """The T distinct gold triples of the D labeled documents, which are numbered as rows 0 … D-1.
 
-    rows:           the row of each title; UNLABELED where the document has no labels.
-    sentences:      per row and entity, the sentences that have a mention of it.
-    lengths:        per row, the number of sentences.
-    triples:        the number of each (row, head, tail, relation), 0 … T-1.
-    evidence:       [T] the evidence of each triple; of a label given twice, that of the last, as the official scorer.
-    evidence_total: [D] the evidence sentences of all labels, duplicates counted, as the official scorer does.
-    row, intra, in_train: [T] arrays: the triple's row; whether its entities share a sentence; whether it is a
-                    training fact.
-    notes:          what is odd about the data.
+    rows:           row by title; UNLABELED for a document without labels.
+    size:           D.
+    sentences:      [D] for each entity of the document, the set of sentences that mention it.
+    lengths:        [D] the number of sentences of the document.
+    triples:        number (0 … T-1) by (row, head, tail, relation).
+    evidence:       [T] the evidence sentences of each triple. Of a label that is given twice the last one counts, as in
+                    the official scorer.
+    evidence_total: [D] the number of evidence sentences of all labels, duplicate labels included, as in the official
+                    scorer.
+    row, intra, in_train: [T] arrays: the triple's row; whether it is intra-sentence; whether it is a training fact.
+    notes:          what is odd about the data, as sentences.
 
-    Raises DocreError, beginning with `source`, where no honest score exists: no documents, no labels, no triple at all,
-    or a title that two documents share (predictions name documents by title).
+    Raises DocreError, beginning with `source`, where no meaningful score exists: there are no documents, no labels or
+    no triples, or two documents share a title (predictions refer to documents by title).
     """
 
     def __init__(self, documents: Sequence[Document], train: TrainFacts | None, source: str) -> None:
@@ -60,7 +62,7 @@ class GoldIndex:
                 evidence[number] = frozenset(triple.evidence)
                 self.evidence_total[row] += len(triple.evidence)
         if not labels:
-            raise DocreError(f"{source}: no relation is labeled in any document, so recall and F1 do not exist")
+            raise DocreError(f"{source}: no relation is labeled in any document, so recall and F1 are undefined")
 
         self.evidence = list(evidence.values())
         self.row = np.array([row for row, _, _, _ in self.triples])
@@ -81,10 +83,10 @@ class GoldIndex:
             self.notes.append(f"{counted(loops, 'gold label')} with head == tail: counted like any other")
 
     def share_sentence(self, row: int, head: int, tail: int) -> bool:
-        """Whether both entities are mentioned in some sentence of the document."""
+        """Whether some sentence of the document mentions both entities."""
         return not self.sentences[row][head].isdisjoint(self.sentences[row][tail])
 
 
 def counted(number: int, noun: str) -> str:
-    """ "1 label", "2 labels"."""
+    """The number with its noun: "1 label", "2 labels"."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

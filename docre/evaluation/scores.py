@@ -1,13 +1,13 @@
-"""Scores of predicted triples, equal to the official DocRED scorer's where that has them.
+"""The scores of predicted triples. Those that the official DocRED scorer computes too are equal to its values.
 
-With G distinct gold triples, P distinct predictions, C of them correct and T of these training facts:
+With G distinct gold triples and P distinct predictions, of which C are correct, and T of the C are training facts:
 
     precision = C / P    recall = C / G    F1 = 2 C / (P + G)
     Ign-precision = (C - T) / (P - T + 1e-5)    Ign-F1 = the harmonic mean of Ign-precision and recall
 
-(Yao et al. 2019, "DocRED", and its evaluation.py.) The recall of Ign-F1 is that of F1, and the 1e-5 is the official
-scorer's. A predicted fact is a training fact if any mention name of its head has the relation to any mention name of
-its tail in the training set.
+(Yao et al. 2019, "DocRED", and its evaluation.py.) Ign-F1 uses the recall of F1; the 1e-5 is the official scorer's. A
+correct prediction is a training fact if the training set states its relation between any mention name of its head and
+any mention name of its tail.
 """
 
 from collections.abc import Mapping
@@ -22,9 +22,9 @@ SLICES = ("all", "intra", "inter", "frequent", "long_tail", "evidence")
 
 @dataclass(frozen=True)
 class PRF:
-    """Precision, recall and F1, as fractions, with the counts they come from.
+    """Precision, recall and F1 as fractions, with the counts that they are computed from.
 
-    p is None where nothing is predicted; r and f1 are None where there is nothing to find.
+    p is None if nothing is predicted; r and f1 are None if there is no gold triple.
     """
 
     gold: int
@@ -52,22 +52,23 @@ class PRF:
 class Scores:
     """The scores of one submission, as fractions.
 
-    p, r, f1:     micro precision, recall and F1; p is 0 where nothing is predicted (a note says so).
+    p, r, f1:     micro precision, recall and F1; p is 0 if nothing is predicted (a note says so).
     ign_p, ign_f1: precision and F1 without the training facts; None without a training set.
     macro_f1:     the mean F1 of the relations that occur in the gold data.
     all:          p, r and f1 with their counts.
-    correct_in_train: how many correct predictions are training facts; None without a training set.
-    intra, inter: pairs whose entities are, or are not, mentioned in one sentence. Predictions about documents or
-                  entities that do not exist are in neither.
-    frequent, long_tail: the ten most frequent relations, and the others.
-    frequent_relations: these ten, of the training set, or of the gold data where there is none.
-    evidence:     evidence sentences of all predictions, found among those of all gold triples; None where none is
-                  predicted or labeled.
-    per_relation: each relation of the gold data or the predictions, the most frequent in the gold data first.
-    notes:        what was odd in the gold data and the submission, counted.
-    counts:       [D + 1, len(SLICES), 4] per labeled document and slice: gold, predicted, correct, correct training
-                  facts. The last row is for predictions of unknown titles. All scores but the macro F1 come from its
-                  sum over documents (see docre.evaluation.bootstrap).
+    correct_in_train: the number of correct predictions that are training facts; None without a training set.
+    intra, inter: the scores of intra-sentence pairs (some sentence mentions both entities) and of inter-sentence pairs.
+                  Predictions about documents or entities that do not exist are in neither.
+    frequent, long_tail: the scores of the ten most frequent relations, and of all others.
+    frequent_relations: those ten, counted in the training set, or in the gold data if there is no training set.
+    evidence:     predicted evidence sentences against those of all gold triples; None if none is predicted or labeled.
+    per_relation: the scores of each relation of the gold data or the predictions, the most frequent in the gold data
+                  first.
+    notes:        what is odd about the gold data and the submission, as sentences with counts.
+    counts:       [D + 1, len(SLICES), 4] for each of the D labeled documents and each slice the numbers of gold
+                  triples, predictions, correct predictions and correct training facts. The last row has the predictions
+                  for unknown titles. All scores but the macro F1 follow from the sum over documents, which is what
+                  docre.evaluation.bootstrap samples.
     """
 
     p: float
@@ -89,7 +90,7 @@ class Scores:
     counts: NDArray[np.float64] = field(repr=False, compare=False)
 
     def to_json(self) -> dict[str, Any]:
-        """All of it but `counts`, for a JSON file."""
+        """Everything but `counts`, as it is written to JSON files."""
         slices = {name: getattr(self, name).to_json() for name in ("intra", "inter", "frequent", "long_tail")}
         return {
             "p": self.p,
@@ -113,7 +114,7 @@ class Scores:
 def measures(counts: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
     """p, r, f1, ign_p and ign_f1 (each [...]) from `counts` [..., 4]: gold, predicted, correct, correct training facts.
 
-    NaN where a score is undefined: all of them without gold, p without predictions too.
+    Undefined scores are NaN: without gold triples all but ign_p, without predictions p.
     """
     gold, predicted, correct, in_train = np.moveaxis(counts, -1, 0)
     with np.errstate(divide="ignore", invalid="ignore"):

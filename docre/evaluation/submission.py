@@ -1,7 +1,7 @@
-"""Submission files: `result.json` as the DocRED leaderboard takes it, and `result.zip` with it inside.
+"""Submission files: `result.json` as the DocRED leaderboard takes it, and `result.zip`, which contains it.
 
 The file is a JSON list of {title, h_idx, t_idx, r, evidence?}: a document's title, the indices of the head and the tail
-entity in its `vertexSet`, the relation's id, and the indices of the sentences that state it.
+entity in its `vertexSet`, the relation's id, and the indices of the evidence sentences.
 """
 
 import io
@@ -19,30 +19,33 @@ from docre.errors import DocreError
 from docre.formats import PREDICTIONS, hint
 
 MEMBER = "result.json"
-LARGEST_MEMBER = 64 * 2**20  # bytes, unpacked: DocRED's whole test set takes 2 MB; hostile JSON takes 30 times its size
-EARLIEST_TIME = (1980, 1, 1, 0, 0, 0)  # the zip format has nothing earlier; a fixed time makes equal files equal bytes
+LARGEST_MEMBER = 64 * 2**20  # bytes, unpacked: DocRED's test set takes 2 MB; JSON can grow 30-fold when it is parsed
+EARLIEST_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest that zip has; a fixed time makes equal files equal bytes
 
 
 def write_submission(path: str | Path, predictions: Iterable[Prediction]) -> None:
-    """Write the predictions in their order, whole or not at all: a zip with `result.json` in it where the name ends
-    in .zip, else JSON. Equal predictions give equal bytes. Raises DocreError where the file cannot be written."""
-    content = ",\n".join(json.dumps(_entry(prediction)) for prediction in predictions)
+    """Write the predictions, in their order, to a JSON file, or to a zip with `result.json` if the path ends in .zip.
+
+    The file is written completely or not at all; equal predictions give equal bytes. Raises DocreError if it cannot be
+    written.
+    """
+    content = ",\n".join(json.dumps(_to_entry(prediction)) for prediction in predictions)
     data = f"[\n{content}\n]\n".encode()
     if _is_zip(path):
-        data = _zipped(data)
+        data = _compress(data)
     write_atomically(path, lambda temporary: temporary.write_bytes(data))
 
 
 def read_submission(path: str | Path) -> list[Prediction]:
-    """The predictions of a .json file, or of the `result.json` in a .zip file (read in memory, never unpacked).
+    """The predictions of a .json file, or of the `result.json` in a .zip file (decompressed in memory, not to disk).
 
-    Keys other than those of the format are ignored. Raises DocreError that names the file, the entry and the field
-    where something is missing, of the wrong type, or unreadable; and for a `result.json` larger than 64 MiB.
+    Keys that the format does not have are ignored. Raises DocreError, which names the file, the entry and the field, if
+    something is missing, has the wrong type or cannot be read, or if `result.json` is larger than 64 MiB.
     """
     if _is_zip(path):
-        return _predictions(_member(path), f"{path}: {MEMBER}")
+        return _parse_predictions(_read_member(path), f"{path}: {MEMBER}")
     try:
-        return _predictions(read_bytes(path), str(path))
+        return _parse_predictions(read_bytes(path), str(path))
     except DocreError as error:
         raise DocreError(f"{error}{hint(path, PREDICTIONS)}") from None
 
@@ -51,7 +54,7 @@ def _is_zip(path: str | Path) -> bool:
     return Path(path).suffix.lower() == ".zip"
 
 
-def _entry(prediction: Prediction) -> dict[str, Any]:
+def _to_entry(prediction: Prediction) -> dict[str, Any]:
     entry: dict[str, Any] = {
         "title": prediction.title,
         "h_idx": prediction.head,
@@ -63,14 +66,14 @@ def _entry(prediction: Prediction) -> dict[str, Any]:
     return entry
 
 
-def _predictions(data: bytes, where: str) -> list[Prediction]:
+def _parse_predictions(data: bytes, where: str) -> list[Prediction]:
     content = parse_json(data, where)
     if not isinstance(content, list):
         raise DocreError(f"{where}: expected a JSON list of {{title, h_idx, t_idx, r}}, got {reprlib.repr(content)}")
-    return [_prediction(entry, f"{where}: entry {i}") for i, entry in enumerate(content)]
+    return [_parse_prediction(entry, f"{where}: entry {i}") for i, entry in enumerate(content)]
 
 
-def _prediction(entry: Any, where: str) -> Prediction:
+def _parse_prediction(entry: Any, where: str) -> Prediction:
     if not isinstance(entry, dict):
         raise DocreError(f"{where}: expected an object {{title, h_idx, t_idx, r}}, got {reprlib.repr(entry)}")
     evidence = entry.get("evidence")
@@ -79,45 +82,45 @@ def _prediction(entry: Any, where: str) -> Prediction:
     if not isinstance(evidence, list) or not all(type(sentence) is int for sentence in evidence):
         raise DocreError(f"{where}: expected a list of integers in 'evidence', got {reprlib.repr(evidence)}")
     return Prediction(
-        _text(entry, "title", where),
-        _integer(entry, "h_idx", where),
-        _integer(entry, "t_idx", where),
-        _text(entry, "r", where),
+        _string_field(entry, "title", where),
+        _integer_field(entry, "h_idx", where),
+        _integer_field(entry, "t_idx", where),
+        _string_field(entry, "r", where),
         evidence=tuple(evidence),
     )
 
 
-def _integer(entry: dict[str, Any], key: str, where: str) -> int:
+def _integer_field(entry: dict[str, Any], key: str, where: str) -> int:
     value = entry.get(key)
     if type(value) is not int:
-        raise DocreError(f"{where}: {_expected('an integer', key, entry)}")
+        raise DocreError(f"{where}: {_mismatch('an integer', key, entry)}")
     return value
 
 
-def _text(entry: dict[str, Any], key: str, where: str) -> str:
+def _string_field(entry: dict[str, Any], key: str, where: str) -> str:
     value = entry.get(key)
     if not isinstance(value, str):
-        raise DocreError(f"{where}: {_expected('a text', key, entry)}")
+        raise DocreError(f"{where}: {_mismatch('a string', key, entry)}")
     return value
 
 
-def _expected(what: str, key: str, entry: dict[str, Any]) -> str:
-    return f"expected {what} in {key!r}, got {reprlib.repr(entry[key]) if key in entry else 'nothing'}"
+def _mismatch(expected: str, key: str, entry: dict[str, Any]) -> str:
+    return f"expected {expected} in {key!r}, got {reprlib.repr(entry[key]) if key in entry else 'nothing'}"
 
 
-def _zipped(data: bytes) -> bytes:
+def _compress(data: bytes) -> bytes:
     buffer = io.BytesIO()
     member = zipfile.ZipInfo(MEMBER, EARLIEST_TIME)
     member.compress_type = zipfile.ZIP_DEFLATED
-    member.create_system = 3  # Unix, wherever it is made
+    member.create_system = 3  # Unix, on every system
     member.external_attr = 0o644 << 16
     with zipfile.ZipFile(buffer, "w") as archive:
         archive.writestr(member, data)
     return buffer.getvalue()
 
 
-def _member(path: str | Path) -> bytes:
-    """The unpacked `result.json` of a zip file, at most LARGEST_MEMBER bytes of it."""
+def _read_member(path: str | Path) -> bytes:
+    """The content of `result.json` in a zip file. Raises DocreError if it is larger than LARGEST_MEMBER bytes."""
     try:
         with zipfile.ZipFile(io.BytesIO(read_bytes(path))) as archive:
             if MEMBER not in archive.namelist():

@@ -1,4 +1,4 @@
-"""Scores as a small table to read, in percent."""
+"""Scores as text tables, in percent."""
 
 from collections.abc import Mapping
 
@@ -14,22 +14,22 @@ NAMES = {
 
 
 def scores_table(scores: Scores, intervals: Mapping[str, Interval] | None = None) -> str:
-    """P, R and F1 of everything, without training facts, and per slice, with counts; "-" where one is undefined.
+    """P, R and F1 of all triples, without training facts ("Ign"), and of each slice, with counts; "-" if undefined.
 
-    intervals: as docre.evaluation.bootstrap.intervals gives them; shown behind the F1.
+    intervals: the confidence intervals from docre.evaluation.bootstrap.intervals, shown at the end of the lines.
     """
     intervals = intervals or {}
     lines = [f"{'':<20}{'P':>7}{'R':>8}{'F1':>8}{'gold':>9}{'predicted':>11}{'correct':>9}"]
-    lines.append(_line("all", scores.all, intervals.get("f1"), p=scores.p))
+    lines.append(_score_line("all", scores.all, intervals.get("f1"), p=scores.p))
     if scores.ign_f1 is not None:
         ign = (
             f"{'Ign (without train)':<20}{_percent(scores.ign_p):>7}{_percent(scores.r):>8}{_percent(scores.ign_f1):>8}"
         )
         lines.append(ign + f"{'':29}" + _interval(intervals.get("ign_f1")))
     for name, title in NAMES.items():
-        lines.append(_line(title, getattr(scores, name), intervals.get(f"{name}_f1")))
+        lines.append(_score_line(title, getattr(scores, name), intervals.get(f"{name}_f1")))
     if scores.evidence is not None:
-        lines.append(_line("evidence", scores.evidence, intervals.get("evidence_f1")))
+        lines.append(_score_line("evidence", scores.evidence, intervals.get("evidence_f1")))
     lines.append(f"{'macro F1':<20}{_percent(scores.macro_f1):>23}")
     return "\n".join(line.rstrip() for line in lines)
 
@@ -37,11 +37,11 @@ def scores_table(scores: Scores, intervals: Mapping[str, Interval] | None = None
 def relations_table(scores: Scores) -> str:
     """P, R and F1 of each relation, the most frequent in the gold data first."""
     lines = [f"{'relation':<20}{'P':>7}{'R':>8}{'F1':>8}{'gold':>9}{'predicted':>11}{'correct':>9}"]
-    return "\n".join(lines + [_line(relation, prf) for relation, prf in scores.per_relation.items()])
+    return "\n".join(lines + [_score_line(relation, prf) for relation, prf in scores.per_relation.items()])
 
 
 def differences_table(differences: Mapping[str, Difference]) -> str:
-    """The differences of two submissions, in points, with intervals and p-values."""
+    """The differences between two submissions in percentage points, with 95% intervals and p-values."""
     lines = [f"{'difference':<20}{'points':>7}{'95% interval':>20}{'p':>9}"]
     for name, difference in differences.items():
         interval = f"[{100 * difference.low:+.2f}, {100 * difference.high:+.2f}]"
@@ -49,7 +49,7 @@ def differences_table(differences: Mapping[str, Difference]) -> str:
     return "\n".join(lines)
 
 
-def _line(name: str, prf: PRF, interval: Interval | None = None, p: float | None = None) -> str:
+def _score_line(name: str, prf: PRF, interval: Interval | None = None, p: float | None = None) -> str:
     p = prf.p if p is None else p
     rates = f"{name:<20}{_percent(p):>7}{_percent(prf.r):>8}{_percent(prf.f1):>8}"
     return f"{rates}{prf.gold:>9}{prf.predicted:>11}{prf.correct:>9}{_interval(interval)}"

@@ -1,4 +1,4 @@
-"""Random choices that are the same on every Python."""
+"""Random choices that are the same in every version of Python."""
 
 import random
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ T = TypeVar("T")
 
 
 class Dice:
-    """Choices made from random.Random.random() alone, the one method whose sequence Python promises to keep."""
+    """A random generator built on random.Random.random() alone, whose sequence Python promises never to change."""
 
     def __init__(self, seed: str) -> None:
         self._random = random.Random(seed).random
@@ -22,13 +22,13 @@ class Dice:
         return low + int(self._random() * (high - low + 1))
 
     def pick(self, items: Sequence[T]) -> T:
-        """One item."""
+        """One item, all equally likely."""
         return items[int(self._random() * len(items))]
 
     def pick_weighted(self, items: Sequence[T], weights: Sequence[float]) -> T:
-        """One item, with probability in proportion to its weight (of which the last must be positive)."""
+        """One item, with a probability proportional to its weight. The last weight must be positive."""
         total = 0.0
-        for weight in weights:  # not sum(): Python 3.12 rounds it in another way
+        for weight in weights:  # not sum(), which rounds differently since Python 3.12
             total += weight
         point = self._random() * total
         for item, weight in zip(items, weights, strict=True):

@@ -1,4 +1,4 @@
-"""The statements of facts."""
+"""The statements that state facts, in all their phrasings (see docre.synthetic.statements for the notation)."""
 
 from docre.synthetic.statements import KIN, fact
 

@@ -1,4 +1,4 @@
-"""The three splits: which stories they tell."""
+"""Generates the documents of the three splits."""
 
 import json
 from collections.abc import Sequence
@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from docre.documents import Document
-from docre.synthetic.clauses import Source
+from docre.synthetic.clauses import ClauseGenerator
 from docre.synthetic.dice import Dice
 from docre.synthetic.knobs import Knobs
-from docre.synthetic.tell import Telling
-from docre.synthetic.world import Inventor, draw_map
+from docre.synthetic.world import StoryGenerator, draw_countries
+from docre.synthetic.writer import DocumentWriter
 
 
 @dataclass(frozen=True)
 class Counts:
-    """How many documents each split has."""
+    """The number of documents in each split."""
 
     train: int = 300
     dev: int = 60
@@ -23,37 +23,38 @@ class Counts:
 
 
 def corpus(seed: int, counts: Counts, knobs: Knobs) -> dict[str, list[Document]]:
-    """The documents of "train", "dev" and "test".
+    """The documents of the splits "train", "dev" and "test".
 
-    Every document of train tells a story of its own. Those of dev and test retell one of them (knobs.retold), or tell
-    a new one, in countries that train does not know. A longer train begins with the documents of a shorter one.
+    Every training document tells a story of its own. A dev or test document either tells one of these stories again
+    (with probability knobs.retold), or a new one, set in countries that do not occur in train. With the same seed, a
+    larger training set begins with the documents of a smaller one.
     """
-    countries = draw_map(str(seed))
+    countries = draw_countries(str(seed))
     known, new = countries[: len(countries) * 2 // 3], countries[len(countries) * 2 // 3 :]
-    train: list[Telling] = []
+    train: list[DocumentWriter] = []
     documents: dict[str, list[Document]] = {}
     for split, count in (("train", counts.train), ("dev", counts.dev), ("test", counts.test)):
         documents[split] = []
         for i in range(count):
             dice = Dice(f"{seed}/{split}/{i}")
             old = dice.pick(train) if split != "train" and train and dice.chance(knobs.retold) else None
-            story = old.story if old else Inventor(dice, known if split == "train" else new).story
-            source = Source(story, dice, knobs, split != "train", old.clauses if old else ())
-            telling = Telling(story, dice, knobs, source)
-            documents[split].append(telling.document(f"{split} {i}"))
+            story = old.story if old else StoryGenerator(dice, known if split == "train" else new).story
+            clauses = ClauseGenerator(story, dice, knobs, split != "train", old.clauses if old else ())
+            writer = DocumentWriter(story, dice, knobs, clauses)
+            documents[split].append(writer.document(f"{split} {i}"))
             if split == "train":
-                train.append(telling)
+                train.append(writer)
     return documents
 
 
 def to_json(documents: Sequence[Document]) -> str:
-    """DocRED JSON with one document on a line."""
+    """The documents as DocRED JSON, one document per line."""
     lines = (json.dumps(to_docred(document), ensure_ascii=False, separators=(",", ":")) for document in documents)
     return "[\n" + ",\n".join(lines) + "\n]\n"
 
 
 def to_docred(document: Document) -> dict[str, Any]:
-    """A labelled document as DocRED has it."""
+    """A labeled document as an object of DocRED JSON."""
     return {
         "title": document.title,
         "sents": document.sentences,

@@ -1,27 +1,32 @@
-"""How hard the corpus is: all in one place."""
+"""The parameters that decide how hard the corpus is."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Knobs:
-    """How documents are made up. Pairs are (least, most) per document, the rest probabilities.
+    """How documents are generated.
 
+    Numbers of clauses per document, as (fewest, most):
     facts:      clauses that state facts.
     denials:    clauses that deny a fact.
-    happenings: clauses about something else.
-    framed:     a fact comes as "it is true that ...".
-    frame:      a denial is a statement of facts after "it is not true that", not one with words of its own.
-    joined:     a clause goes into the same sentence as the one before.
-    twin:       a joined clause is, where possible, a statement of the same sort about other things.
-    connected:  a sentence takes up a thing that the document has mentioned.
-    followed:   a sentence has, where possible, the subject of the sentence before, as a pronoun or "the company".
-    bridged:    a statement of facts is chosen so that a new fact follows from it and an earlier sentence together.
-    alias:      a later mention uses another name than the full one.
-    introduced: the first mention of an organisation gives its abbreviation.
-    skew:       how much rarer a statement's last phrasing is than its first (0 to 1; other way round outside train).
-    retold:     a document outside train tells a story of train again.
-    familiar:   a fact in a retold story is one, in other words, that the document in train stated.
+    happenings: clauses that express no relation of the corpus.
+
+    Probabilities that:
+    framed:     a fact is stated as "it is true that ...".
+    frame:      a denial is a statement of a fact after "it is not true that", instead of one with words of its own.
+    joined:     two clauses share a sentence.
+    twin:       the second clause of a sentence makes the same statement as the first, about other things, if possible.
+    connected:  a sentence is about a thing that the document has mentioned before.
+    followed:   a sentence has the subject of the sentence before, as a pronoun or "the company", if possible.
+    bridged:    a fact is chosen such that together with an earlier sentence a further fact follows.
+    alias:      a mention after the first uses another name than the full one.
+    introduced: the first mention of an organization gives its abbreviation.
+    retold:     a document of dev or test tells a story of train again.
+    familiar:   a fact in such a document is one that the document of train states, in other words.
+
+    skew:       how much rarer the last phrasing of a statement is than the first: 0 (equally frequent) to 1 (never
+                used). In dev and test the order of the phrasings is reversed.
     """
 
     facts: tuple[int, int] = (4, 5)

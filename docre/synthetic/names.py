@@ -1,8 +1,8 @@
-"""The words that names are made of. Places are invented; any likeness of the rest is chance."""
+"""The words that names are made of. Places are invented; any resemblance of other names to real ones is chance."""
 
 
 def words(text: str) -> tuple[str, ...]:
-    """The words of a text."""
+    """Split a string into words."""
     return tuple(text.split())
 
 

@@ -1,4 +1,4 @@
-"""The relations of the corpus, and what follows from what."""
+"""The relations of the corpus, and the rules by which facts follow from others."""
 
 from collections.abc import Hashable, Mapping
 from typing import TypeVar
@@ -38,7 +38,7 @@ RELATIONS = {
     "P3373": "sibling",
 }
 
-# (h, r, t) gives (t, INVERSE[r], h). "child" has two inverses, by the parent's sex, so it is only ever derived.
+# (h, r, t) implies (t, INVERSE[r], h). "child" has two inverses, by the sex of the parent, so it is only derived.
 INVERSE = {
     "P22": "P40",
     "P25": "P40",
@@ -52,10 +52,10 @@ INVERSE = {
     "P3373": "P3373",
 }
 
-# (h, r, t) gives (h, IMPLIED[r], t): a capital is in its country.
+# (h, r, t) implies (h, IMPLIED[r], t): a capital is in its country.
 IMPLIED = {"P1376": "P17"}
 
-# (h, r, m) and (m, s, t) with h != t give (h, CHAINED[r, s], t): facts that two sentences may state together.
+# (h, r, m) and (m, s, t) with h != t imply (h, CHAINED[r, s], t), which may take two sentences to see.
 CHAINED = {
     ("P159", "P17"): "P17",
     ("P131", "P17"): "P17",
@@ -66,23 +66,24 @@ CHAINED = {
     ("P3373", "P25"): "P25",
 }
 
-# Relations that no statement states: they always follow.
+# Relations that no statement states: they always follow from others.
 DERIVED = ("P36", "P40", "P150", "P355")
 
 Fact = tuple[Node, str, Node]
 
 
 def close(stated: Mapping[Fact[Node], frozenset[int]]) -> dict[Fact[Node], frozenset[int]]:
-    """Everything that follows from the stated facts.
+    """The closure of the stated facts under the rules.
 
     stated: for each fact (head, relation, tail) the sentences that state it.
-    Returns the facts with, for each, the smallest set of sentences that state it together (ties: the earliest).
+    Returns all facts that follow, and for each the smallest set of sentences that it follows from; of several sets of
+    that size the earliest.
     """
     known: dict[Fact[Node], frozenset[int]] = {}
     tails: dict[tuple[Node, str], list[Node]] = {}
     heads: dict[tuple[str, Node], list[Node]] = {}
     queue = list(stated.items())
-    for fact, evidence in queue:  # grows: a fact comes back whenever its evidence got smaller
+    for fact, evidence in queue:  # the list grows: a fact is appended again whenever smaller evidence for it is found
         head, relation, tail = fact
         if fact in known and rank(known[fact]) <= rank(evidence):
             continue
@@ -107,5 +108,5 @@ def close(stated: Mapping[Fact[Node], frozenset[int]]) -> dict[Fact[Node], froze
 
 
 def rank(evidence: frozenset[int]) -> tuple[int, list[int]]:
-    """The order of evidence: fewer sentences first, then earlier ones."""
+    """A sort key for evidence: fewer sentences first, then earlier ones."""
     return len(evidence), sorted(evidence)

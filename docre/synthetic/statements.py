@@ -1,17 +1,17 @@
-"""What a sentence can say: a statement with slots for things, in several phrasings.
+"""Statements: what a sentence can say, with slots for things, in several phrasings.
 
-Phrasings are tokens with slots: "{a}" is a mention of slot a, "{a.his}" the word of WORDS that fits the sex of slot a.
-A phrasing of facts that begins with "~" takes one for granted ("his mother Ann"), so that "it is not true that" before
-it would not deny it.
+A phrasing is a string of tokens: "{a}" stands for a mention of the thing in slot a, "{a.his}" for the word of WORDS
+that fits its sex. A phrasing with "~" in front presupposes its fact ("his mother Ann"), so that "it is not
+true that" before it would not deny the fact.
 """
 
 from dataclasses import dataclass
 
 PERSON = ("man", "woman")
-ORGANISATION = ("company", "college")
-KINDS = {"person": PERSON, "org": ORGANISATION, "work": ("film", "novel", "album")}
+ORGANIZATION = ("company", "college")
+KINDS = {"person": PERSON, "org": ORGANIZATION, "work": ("film", "novel", "album")}
 
-# The word for a man, the word for a woman.
+# Each word as it is used of a man, and of a woman.
 WORDS = {
     "he": ("he", "she"),
     "his": ("his", "her"),
@@ -21,7 +21,7 @@ WORDS = {
     "husband": ("husband", "wife"),
 }
 
-# What stands for the subject of the sentence before. Other kinds of thing are always named.
+# What can stand for the subject of the sentence before, by its kind. Things of other kinds are always named.
 PRONOUNS = {
     "man": "he",
     "woman": "she",
@@ -40,13 +40,13 @@ SlotFact = tuple[str, str, str]
 
 @dataclass(frozen=True)
 class Statement:
-    """Something to say about things.
+    """A statement about things.
 
-    slots:    slot name → the kinds of thing that fit.
-    states:   the facts (head slot, relation, tail slot) that it states.
-    denies:   facts that must not hold in the story for the statement (or, of facts, its denial) to be true.
+    slots:    the kinds of things that fit each slot, by the name of the slot.
+    states:   the facts that it states, as (head slot, relation, tail slot).
+    denies:   facts that must not hold in the story, so that the statement (or, if it states facts, its denial) is true.
     texts:    the phrasings.
-    deniable: those of them that "it is not true that ..." can stand before.
+    deniable: the phrasings that "it is not true that" can precede.
     """
 
     slots: dict[str, tuple[str, ...]]
@@ -57,7 +57,7 @@ class Statement:
 
 
 def fact(slots: str, states: str, *texts: str, denies: str = "") -> Statement:
-    """A statement of facts, in short form: "a:person c:city", "a P19 c". Only a single fact can be denied clearly."""
+    """A statement of facts, from the short forms "a:person c:city" and "a P19 c". Only a single fact is deniable."""
     stated = parse_facts(states)
     plain = tuple(text for text in texts if not text.startswith("~"))
     return Statement(
@@ -70,20 +70,20 @@ def fact(slots: str, states: str, *texts: str, denies: str = "") -> Statement:
 
 
 def other(slots: str, denies: str, *texts: str) -> Statement:
-    """A statement of nothing that the corpus has a relation for."""
+    """A statement that expresses no relation of the corpus, from the same short forms."""
     return Statement(parse_slots(slots), (), parse_facts(denies), texts)
 
 
 def parse_slots(text: str) -> dict[str, tuple[str, ...]]:
-    """ "a:person c:city" as kinds by slot."""
+    """The kinds by slot that "a:person c:city" stands for."""
     slots = dict(slot.split(":") for slot in text.split())
     return {slot: KINDS.get(kind, (kind,)) for slot, kind in slots.items()}
 
 
 def parse_facts(text: str) -> tuple[SlotFact, ...]:
-    """ "a P19 c, a P569 d" as slot facts."""
+    """The facts between slots that "a P19 c, a P569 d" stands for."""
     return tuple((head, relation, tail) for head, relation, tail in (part.split() for part in text.split(",") if part))
 
 
-# Being related, of the slots a and b.
+# The facts by which the things in slots a and b are relatives.
 KIN = "a P26 b, a P3373 b, a P40 b, b P40 a"

@@ -6,6 +6,7 @@ from docre.synthetic import names
 from docre.synthetic.dice import Dice
 from docre.synthetic.rules import Fact, close
 
+# The entity type of each kind of thing.
 TYPES = {
     "man": "PER",
     "woman": "PER",
@@ -26,12 +27,12 @@ TYPES = {
 
 @dataclass(frozen=True)
 class Thing:
-    """What an entity of a document stands for.
+    """A person, place, organization or work of a story: what an entity of a document refers to.
 
     kind:    a key of TYPES.
     name:    its full name.
-    aliases: what later sentences may call it.
-    short:   an abbreviation that has to be introduced: "Northern Glass Works ( NGW )".
+    aliases: other names, for mentions after the first.
+    short:   an abbreviation, which the first mention has to introduce: "Northern Glass Works ( NGW )".
     """
 
     kind: str
@@ -44,7 +45,7 @@ class Thing:
 class Story:
     """Things, and the facts (head, relation, tail) that hold between them, as indices into `things`.
 
-    `facts` is closed under the rules (and a dict only to have an order).
+    Once the story is generated, `facts` is closed under the rules. It is a dict to be ordered; its values are not used.
     """
 
     things: list[Thing] = field(default_factory=list)
@@ -56,13 +57,13 @@ class Story:
         return len(self.things) - 1
 
     def state(self, head: int, relation: str, tail: int) -> None:
-        """Let a fact hold."""
+        """Add a fact."""
         self.facts[head, relation, tail] = frozenset()
 
 
 @dataclass(frozen=True)
 class Country:
-    """A country of the map: its name, its capital, and a region with two towns."""
+    """The names of a country, its capital, a region and the two towns in that region."""
 
     name: str
     capital: str
@@ -70,7 +71,7 @@ class Country:
     towns: tuple[str, str]
 
 
-def draw_map(seed: str) -> list[Country]:
+def draw_countries(seed: str) -> list[Country]:
     """All countries, in random order; no two places share a name."""
     dice = Dice(f"{seed}/map")
     countries = dice.sample(names.COUNTRIES, len(names.COUNTRIES))
@@ -85,28 +86,28 @@ def draw_map(seed: str) -> list[Country]:
     ]
 
 
-class Inventor:
-    """Makes up one story, from dice and the countries that it may happen in."""
+class StoryGenerator:
+    """Generates one random story, set in two of the given countries. The result is `story`."""
 
     def __init__(self, dice: Dice, countries: list[Country]) -> None:
         self.dice = dice
         self.story = Story()
-        self.start = dice.between(1890, 1915)  # when the older generation is born; all years follow from it
+        self.start = dice.between(1890, 1915)  # when the older generation is born; all other years depend on it
         self.years = dice.sample([str(self.start + year) for year in range(50, 67)], 16)
-        self.places(dice.sample(countries, 2))
-        self.colleges = [self.organisation("college") for _ in range(2)]
-        self.companies = [self.organisation("company") for _ in range(3)]
-        self.people()
-        self.foundations()
-        self.works()
+        self.add_places(dice.sample(countries, 2))
+        self.colleges = [self.add_organization("college") for _ in range(2)]
+        self.companies = [self.add_organization("company") for _ in range(3)]
+        self.add_people()
+        self.add_foundations()
+        self.add_works()
         for _ in range(3):
             self.story.add("year", self.years.pop())
         for number in dice.sample(range(12, 900), 3):
             self.story.add("number", str(number))
         self.story.facts = close(self.story.facts)
 
-    def places(self, countries: list[Country]) -> None:
-        """Two countries, each with its capital, a region and two towns."""
+    def add_places(self, countries: list[Country]) -> None:
+        """Add two countries, each with its capital, a region and two towns."""
         add, state = self.story.add, self.story.state
         self.countries, self.cities = [], []
         for entry in countries:
@@ -122,8 +123,8 @@ class Inventor:
             self.countries.append(country)
             self.cities += [capital, *towns]
 
-    def organisation(self, kind: str) -> int:
-        """A company or a college, with its seat."""
+    def add_organization(self, kind: str) -> int:
+        """Add a company or a college, with its headquarters; returns its index."""
         dice = self.dice
         taken = {thing.name.split()[0] for thing in self.story.things}
         first, second, last = (
@@ -137,20 +138,20 @@ class Inventor:
         self.story.state(index, "P159", dice.pick(self.cities))
         return index
 
-    def people(self) -> None:
-        """A couple with two or three children, a child's spouse, and two who are no relatives."""
+    def add_people(self) -> None:
+        """Add a couple with two or three children, the spouse of a child, and two people who are no relatives."""
         dice, state = self.dice, self.story.state
         children = 2 + dice.chance(0.3)
         men = dice.sample(names.MEN, 6)
         women = dice.sample(names.WOMEN, 6)
         surnames = dice.sample(names.SURNAMES, 5)
-        father = self.person("man", men.pop(), surnames[0], self.start, True)
-        mother = self.person("woman", women.pop(), surnames[1], self.start, False)
+        father = self.add_person("man", men.pop(), surnames[0], self.start, True)
+        mother = self.add_person("woman", women.pop(), surnames[1], self.start, False)
         state(father, "P26", mother)
         self.persons = [father, mother]
         for _ in range(children):
             kind = dice.pick(("man", "woman"))
-            child = self.person(kind, (men if kind == "man" else women).pop(), surnames[0], self.start + 27, True)
+            child = self.add_person(kind, (men if kind == "man" else women).pop(), surnames[0], self.start + 27, True)
             state(child, "P22", father)
             state(child, "P25", mother)
             self.persons.append(child)
@@ -158,11 +159,12 @@ class Inventor:
         others = [(kind, self.start + 27), ("man", self.start), ("woman", self.start + 27)]
         for (kind, born), surname in zip(others, surnames[2:], strict=True):
             name = (men if kind == "man" else women).pop()
-            self.persons.append(self.person(kind, name, surname, born, False))
+            self.persons.append(self.add_person(kind, name, surname, born, False))
         state(child, "P26", self.persons[2 + children])
 
-    def person(self, kind: str, first: str, surname: str, born: int, shared: bool) -> int:
-        """Someone with a life; `shared` where another person has the same surname, which then does not tell them."""
+    def add_person(self, kind: str, first: str, surname: str, born: int, shared: bool) -> int:
+        """Add a person and the facts of their life; returns the index. `shared`: another person has the same
+        surname, which is then no alias."""
         dice, story = self.dice, self.story
         index = story.add(kind, f"{first} {surname}", (first,) if shared else (surname, f"{first[0]}. {surname}"))
         birth, death = dice.pick(self.cities), dice.pick(self.cities)
@@ -170,22 +172,22 @@ class Inventor:
         story.state(index, "P19", birth)
         story.state(index, "P20", birth if dice.chance(0.3) else death)
         story.state(index, "P27", dice.pick(self.countries))
-        story.state(index, "P569", self.date(born + dice.between(0, 5)))
-        story.state(index, "P570", self.date(born + dice.between(70, 80)))
+        story.state(index, "P569", self.add_date(born + dice.between(0, 5)))
+        story.state(index, "P570", self.add_date(born + dice.between(70, 80)))
         story.state(index, "P69", college)
         story.state(index, "P108", college if dice.chance(0.3) else dice.pick(self.companies))
         return index
 
-    def date(self, year: int) -> int:
-        """A day of the year, written out."""
+    def add_date(self, year: int) -> int:
+        """Add a date in the given year that the story does not have yet; returns its index."""
         taken = {thing.name for thing in self.story.things}
         while True:
             name = f"{self.dice.between(1, 28)} {self.dice.pick(names.MONTHS)} {year}"
             if name not in taken:
                 return self.story.add("date", name)
 
-    def foundations(self) -> None:
-        """Who founded which company and when; the second company belongs to the first."""
+    def add_foundations(self) -> None:
+        """Add the founder and the founding year of each company; the second company is a subsidiary of the first."""
         for company in self.companies:
             founder = self.dice.pick(self.persons)
             self.story.state(company, "P112", founder)
@@ -193,8 +195,8 @@ class Inventor:
             self.story.state(company, "P571", self.story.add("year", self.years.pop()))
         self.story.state(self.companies[1], "P749", self.companies[0])
 
-    def works(self) -> None:
-        """Two films, two novels, two albums and two awards."""
+    def add_works(self) -> None:
+        """Add two films, two novels, two albums and two awards."""
         dice, story = self.dice, self.story
         titles = dice.sample([f"{a} {b}" for a in names.TITLE_FIRST for b in names.TITLE_SECOND], 6)
         for kind, relation in (("film", "P57"), ("novel", "P50"), ("album", "P175")) * 2:

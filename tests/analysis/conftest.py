@@ -1,4 +1,4 @@
-"""Two tiny finished runs that the commands' tests look at."""
+"""Two tiny finished runs, on which the commands are tested."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ def corpus(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def config(corpus, tiny_encoder, tmp_path_factory) -> Path:
-    """A YAML file whose `output` is `runs` beside it."""
+    """A config file whose `output` is the folder `runs` beside it."""
     folder = tmp_path_factory.mktemp("analysis")
     values = {
         "output": str(folder / "runs"),
@@ -36,7 +36,7 @@ def config(corpus, tiny_encoder, tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def runs(config) -> tuple[Path, Path]:
-    """The folders of an ATGL and an ATL run."""
+    """The folders of a run with ATGL and one with ATL."""
     folder = config.parent / "runs"
     for name, keys in (("atgl", []), ("atl", ["loss.name=atl"])):
         train.main(["--config", str(config), f"output={folder / name}", *keys])

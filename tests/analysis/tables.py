@@ -1,4 +1,4 @@
-"""Small margin tables, by hand and at random."""
+"""Small margin tables: from given margins, and random ones."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from docre.analysis.table import keep_best
 
 
 def table_of(margins, labels, thresholds=0.0, document=None, top_k=-1, left_out=0) -> MarginTable:
-    """A table of margins [pairs, R] and labels [pairs, R]; the scores are margins + thresholds."""
+    """A table with these margins [pairs, R] and labels [pairs, R]; its scores are margins + thresholds."""
     margins, labels = np.array(margins, dtype=np.float32), np.array(labels, dtype=bool)
     pairs, relations = margins.shape
     document = np.zeros(pairs, dtype=int) if document is None else np.array(document)
@@ -27,9 +27,9 @@ def table_of(margins, labels, thresholds=0.0, document=None, top_k=-1, left_out=
 
 
 def random_table(seed: int, pairs: int = 60, relations: int = 6, bias: float = 0.0, top_k: int = -1) -> MarginTable:
-    """Margins that know something of the labels; most pairs have no relation."""
+    """A random table whose margins correlate with the labels; most pairs have no relation."""
     rng = np.random.default_rng(seed)
     labels = rng.random((pairs, relations)) < np.linspace(0.25, 0.02, relations)
     labels[rng.random(pairs) < 0.5] = False
-    margins = np.round(rng.normal(size=labels.shape) + 3 * labels - 2 + bias, 2)  # rounded: with equal ones
+    margins = np.round(rng.normal(size=labels.shape) + 3 * labels - 2 + bias, 2)  # rounded, so that some are equal
     return table_of(margins, labels, rng.normal(size=(pairs, 1)), rng.integers(0, 4, pairs), top_k)

@@ -1,4 +1,4 @@
-"""Curves, reliability and calibration: by hand, against brute force, and what a calibration promises."""
+"""Curves, reliability and calibration: computed by hand, compared with brute force, and properties of a calibration."""
 
 from itertools import pairwise
 
@@ -52,7 +52,7 @@ def test_reliability_of_what_is_calibrated_is_near_zero():
 
 
 def brute_force(table, top_k, value):
-    """The best `value(precision, recall, F1)` over one shift between any two margins, or beyond them."""
+    """The best `value(precision, recall, F1)` over all common shifts: between any two margins, and beyond them."""
     margins = sorted({float(m) for m in table.margins.ravel()})
     places = [margins[0] - 1, *((a + b) / 2 for a, b in pairwise(margins)), margins[-1] + 1]
     return max(value(*rates(table.shifted(-place, top_k))) for place in places)
@@ -103,8 +103,8 @@ def test_shrinkage_goes_from_own_to_common():
 
 
 def test_tuned_is_not_below_untuned_on_other_data():
-    """A model that predicts too eagerly gains on data that the shift was not chosen on; one that is right already loses
-    next to nothing."""
+    """On data that the shift was not chosen on, a model that predicts too much gains, and a well-calibrated one loses
+    almost nothing."""
     gain, loss = [], []
     for seed in range(10):
         for bias, found in ((1.5, gain), (0.5, loss)):

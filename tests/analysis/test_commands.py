@@ -1,4 +1,4 @@
-"""analyze, calibrate and sweep from the command line, on tiny runs; and the margins and attention behind them."""
+"""docre analyze, calibrate and sweep on tiny runs; and the margins and attention that they use."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""Error counts, their attribution to relations, and the cases that change: by hand, and against loops."""
+"""Errors in all and by relation, and the cases that change: counted by hand, and compared with loops."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Relative Offset and Ordering Violation Rate: by hand, and against loops over raw logits."""
+"""Relative Offset and Ordering Violation Rate: computed by hand, and compared with loops over raw logits."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The report: one self-contained file, and its viewer in headless Chromium."""
+"""docre report: one self-contained file, whose viewer is tried in headless Chromium."""
 
 import json
 import re
@@ -37,7 +37,7 @@ LONG = "redocred500_minilm_adaptive_thresholding_seed_66_epochs_30_encoder_lr_1e
 
 @pytest.fixture(scope="module")
 def named(runs, tmp_path_factory) -> Path:
-    """A report with names that are long, and one that matplotlib would read as no name and as mathematics."""
+    """A report with long names, one of which matplotlib would leave out of the legend and read as mathematics."""
     file = tmp_path_factory.mktemp("report") / "named.html"
     report.main([f"{LONG}={runs[0]}", f"_alpha=4, $x & $y={runs[1]}", "--documents", "5", "--output", str(file)])
     return file
@@ -86,7 +86,7 @@ def test_labels(named, runs, tmp_path, monkeypatch):
 
 
 def test_a_model_that_predicts_nothing_is_named(named, runs, corpus, capsys, tmp_path):
-    """The first run predicts something, the second nothing."""
+    """Of the two runs, the second predicts nothing."""
     assert [len(json.loads((run / "result.json").read_text())) > 0 for run in runs] == [True, False]
     said = "predicts nothing for these documents, which is why its scores are 0"
     assert (

@@ -1,4 +1,4 @@
-"""An obviously right scorer: lists and loops, straight from the definitions, and random corpora to try it on."""
+"""A slow, simple scorer, with lists and loops straight from the definitions; and random corpora to compare with it."""
 
 from hypothesis import strategies as st
 
@@ -9,7 +9,7 @@ NAMES = ["Ann", "Bob", "Ann Lee"]
 
 
 def brute_force(predictions, gold, train=None):
-    """Every score as a plain dict. `train`: documents, or None. None for a score that is undefined."""
+    """Every score, in a dict; undefined scores are None. train: the training documents, or None."""
     labeled = [document for document in gold if document.triples is not None]
     unlabeled = [document.title for document in gold if document.triples is None]
     distinct = []
@@ -120,7 +120,7 @@ def mention(name, sentence, type="PER"):
 
 
 def document(title, sentences, entities, triples=None):
-    """A document of `sentences` sentences. entities: per entity its mentions (name, sentence); triples:
+    """A document with `sentences` sentences. entities: the mentions (name, sentence) of each entity; triples:
     (head, tail, relation, *evidence)."""
     return Document(
         title,
@@ -132,7 +132,7 @@ def document(title, sentences, entities, triples=None):
 
 @st.composite
 def documents(draw, title, relations=RELATIONS, labeled=None):
-    """A random document, with labels given twice, loops, entities without mentions; sometimes without labels."""
+    """A random document; it may have duplicate labels, head == tail, entities without mentions, or no labels."""
     sentences = draw(st.integers(1, 3))
     one = st.tuples(st.sampled_from(NAMES), st.integers(0, sentences - 1))
     entities = draw(st.lists(st.lists(one, max_size=3), max_size=4))
@@ -149,7 +149,7 @@ def documents(draw, title, relations=RELATIONS, labeled=None):
 
 @st.composite
 def corpora(draw, titles="ABCD", relations=RELATIONS):
-    """Documents called A, B, …, at least one with a triple."""
+    """Random documents called A, B, …, at least one of which has a triple."""
     size = draw(st.integers(1, len(titles)))
     result = [draw(documents(title, relations)) for title in titles[:size]]
     last = document("Z", 2, [[("Ann", 0)], [("Bob", 0), ("Ann", 1)]], [(0, 1, "r0", 0, 0, 1)])
@@ -157,7 +157,7 @@ def corpora(draw, titles="ABCD", relations=RELATIONS):
 
 
 def submissions(titles="ABCDZ?!", relations=(*RELATIONS, "unknown")):
-    """Random predictions: of known and unknown titles, entities and relations, many of them twice."""
+    """Random predictions with known and unknown titles, entities and relations, many of them given twice."""
     one = st.builds(
         Prediction,
         title=st.sampled_from(titles),

@@ -1,5 +1,5 @@
-"""Makes tests/fixtures/submission.json, predictions for data/synthetic/test.json with every kind of mistake, and
-scores.json, what the brute-force scorer says of them.
+"""Writes tests/fixtures/submission.json, predictions for data/synthetic/test.json with every kind of mistake, and
+scores.json, the scores that the brute-force scorer gives them.
 
     python -m tests.evaluation.make_fixture
 """

@@ -1,4 +1,4 @@
-"""Bootstrap: equal to scoring every sample as a corpus of its own, and what is known of its results."""
+"""Bootstrap: equal to scoring each sample as a corpus of its own, and to results that are known in theory."""
 
 import math
 import random
@@ -18,7 +18,7 @@ SAMPLES = 12
 
 
 def slow_samples(predictions, gold, train, samples, seed):
-    """The brute-force scores of each sample, written out as a corpus in which a document occurs as often as drawn."""
+    """The brute-force scores of each sample, as a corpus in which each document occurs as often as it was drawn."""
     labeled = [doc for doc in gold if doc.triples is not None]
     titles = [doc.title for doc in gold]
     for weights in np.concatenate(list(draws(len(labeled), samples, seed))).tolist():
@@ -75,13 +75,13 @@ def test_comparison_equals_a_slow_loop(predictions, other, gold, train):
 
 
 def corpus(size, right):
-    """`size` documents of one triple; two submissions of one prediction each, right where `right` says."""
+    """`size` documents with one triple each, and two submissions of one prediction each, right where `right` says."""
     gold = [document(str(i), 1, [[("Ann", 0)], [("Bob", 0)]], [(0, 1, "r")]) for i in range(size)]
     return gold, [Prediction(str(i), 0, 1, "r" if right[i] else "wrong") for i in range(size)]
 
 
 def test_interval_of_a_mean():
-    """P is then a mean of D coin tosses, whose standard error is sqrt(p (1 - p) / D)."""
+    """Here P is the mean of D coin tosses, with the standard error sqrt(p (1 - p) / D)."""
     size = 400
     gold, predictions = corpus(size, [i % 4 != 0 for i in range(size)])
     interval = intervals(evaluate(predictions, gold), 4000)["p"]

@@ -1,4 +1,4 @@
-"""`python -m docre.evaluate` on predictions files."""
+"""docre evaluate on files of predictions."""
 
 import json
 import subprocess
@@ -15,7 +15,7 @@ from tests.evaluation.test_scores import GOLD, PREDICTIONS, TRAIN
 
 @pytest.fixture
 def files(tmp_path):
-    """gold.json, train.json, train.fact, result.json, other.zip in a folder."""
+    """A folder with gold.json, train.json, train.fact, result.json and other.zip."""
 
     def docred(document):
         item = {
@@ -109,7 +109,7 @@ def test_where_there_is_nothing_to_test_no_p_value_is_printed(files, capsys, one
 
 
 def test_submissions_for_other_documents(files, capsys):
-    """They cannot be compared with; alone, they score 0 and it is said why."""
+    """They are refused as --against. Alone they score 0, and a note says why."""
     others = [replace(prediction, title=f"not {prediction.title}") for prediction in PREDICTIONS]
     write_submission(files / "others.json", others)
     before = sorted(files.iterdir())

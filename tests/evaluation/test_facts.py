@@ -1,4 +1,4 @@
-"""Training facts for Ign-F1."""
+"""The training facts that Ign-F1 leaves out."""
 
 import json
 
@@ -43,9 +43,9 @@ def test_fact_file(tmp_path):
     ("text", "message"),
     [
         ("{}", "expected a JSON list"),
-        ('[["a", "b", "r"], ["a", "b"]]', "entry 1: expected three texts"),
-        ('[["a", "b", 3]]', "entry 0: expected three texts"),
-        ('["abc"]', "entry 0: expected three texts"),
+        ('[["a", "b", "r"], ["a", "b"]]', "entry 1: expected three strings"),
+        ('[["a", "b", 3]]', "entry 0: expected three strings"),
+        ('["abc"]', "entry 0: expected three strings"),
         ("[[", "not valid JSON"),
     ],
 )

@@ -46,7 +46,7 @@ def test_official_scorer(shared, redocred, golden_submission):
 
 
 def test_takes_little_more_than_reading_the_file(shared, redocred, golden_submission):
-    """Not by much: a ratio of processor times, since a busy machine slows both."""
+    """Compared by processor time, as a busy machine slows both."""
     gold, train = redocred
     start = time.process_time()
     read(shared / "data/redocred/test_revised.json")
@@ -56,7 +56,7 @@ def test_takes_little_more_than_reading_the_file(shared, redocred, golden_submis
 
 
 def test_scores_of_the_fixture(fixtures):
-    """The brute-force scorer's values, written down once (tests/evaluation/make_fixture.py)."""
+    """The values that the brute-force scorer gave (tests/evaluation/make_fixture.py)."""
     synthetic = ROOT / "data" / "synthetic"
     gold, train = read(synthetic / "test.json"), train_facts(read(synthetic / "train.json"))
     scores = evaluate(read_submission(fixtures / "submission.json"), gold, train).to_json()
@@ -139,7 +139,7 @@ def test_by_hand():
 
 
 def test_counts_by_document():
-    """[gold, predicted, correct, correct training facts] of "one", "two", and the unknown titles."""
+    """[gold, predicted, correct, correct training facts] for "one", "two", and unknown titles."""
     counts = evaluate(PREDICTIONS, GOLD, train_facts(TRAIN)).counts
     assert counts[:, SLICES.index("all")].tolist() == [[4, 4, 2, 1], [1, 3, 1, 0], [0, 1, 0, 0]]
     assert counts[:, SLICES.index("evidence")].tolist() == [[7, 5, 2, 0], [1, 0, 0, 0], [0, 0, 0, 0]]
@@ -205,7 +205,7 @@ def test_no_predictions(predictions):
 
 
 def test_labeled_documents_without_a_prediction_are_said():
-    """A submission for another half of the test set is not a silent low recall."""
+    """A submission for one half of the test set gets a note, not just a low recall."""
     gold = [document(title, 1, [[("Ann", 0)], [("Bob", 0)]], [(0, 1, "r")]) for title in ("a", "b", "c")]
     gold.append(document("no relation", 1, [[("Ann", 0)], [("Bob", 0)]], []))
     scores = evaluate([Prediction("b", 1, 0, "r")], gold)
@@ -214,7 +214,7 @@ def test_labeled_documents_without_a_prediction_are_said():
 
 
 def test_undefined_is_not_zero():
-    """A document of one sentence, as all of DWIE, has no inter-sentence pairs."""
+    """A document with one sentence, like all of DWIE's, has no inter-sentence pairs."""
     scores = evaluate([], [document("a", 1, [[("Ann", 0)], [("Bob", 0)]], [(0, 1, "r")])])
     assert scores.inter.to_json() == {"p": None, "r": None, "f1": None, "gold": 0, "predicted": 0, "correct": 0}
     assert scores.intra.f1 == 0
@@ -303,7 +303,7 @@ def compare_all(scores, expected):
 @settings(max_examples=100, deadline=None)
 @given(predictions=submissions(), gold=corpora(), data=st.data())
 def test_order_does_not_matter(predictions, gold, data):
-    """Apart from which of two duplicates gives the evidence."""
+    """Except for which of two duplicates gives the evidence."""
     predictions = [Prediction(p.title, p.head, p.tail, p.relation) for p in predictions]
     shuffled = data.draw(st.permutations(predictions))
     first, second = evaluate(predictions, gold).to_json(), evaluate(shuffled, gold[::-1]).to_json()

@@ -1,4 +1,4 @@
-"""Submission files: round trip, equal bytes, and one clear line for whatever is malformed."""
+"""Submission files: round trips, equal bytes, and a clear error of one line for anything malformed."""
 
 import json
 import os
@@ -101,13 +101,13 @@ def test_golden_submission(shared, tmp_path):
     [
         ({"a": 1}, "expected a JSON list"),
         ([ENTRY, 3], "entry 1: expected an object {title, h_idx, t_idx, r}, got 3"),
-        ([ENTRY | {"title": None}], "entry 0: expected a text in 'title', got None"),
+        ([ENTRY | {"title": None}], "entry 0: expected a string in 'title', got None"),
         ([ENTRY, {"title": "a", "h_idx": 1, "r": "x"}], "entry 1: expected an integer in 't_idx', got nothing"),
         ([ENTRY | {"h_idx": "3"}], "entry 0: expected an integer in 'h_idx', got '3'"),
         ([ENTRY | {"h_idx": 1.0}], "entry 0: expected an integer in 'h_idx', got 1.0"),
         ([ENTRY | {"t_idx": 2**64}], "entry 0: expected an integer in 't_idx', got 1.8446744073709552e+19"),
         ([ENTRY | {"t_idx": True}], "entry 0: expected an integer in 't_idx', got True"),
-        ([ENTRY | {"r": 17}], "entry 0: expected a text in 'r', got 17"),
+        ([ENTRY | {"r": 17}], "entry 0: expected a string in 'r', got 17"),
         ([ENTRY | {"r": "\ud800"}], "line 1: not valid JSON: no low surrogate in string"),
         ([ENTRY | {"evidence": 1}], "entry 0: expected a list of integers in 'evidence', got 1"),
         ([ENTRY | {"evidence": ["1"]}], "entry 0: expected a list of integers in 'evidence', got ['1']"),
@@ -195,7 +195,7 @@ def test_any_bytes_are_refused(tmp_path, content, name):
 
 @pytest.mark.parametrize("change", [0x01, 0x08, 0x80, 0xFF])
 def test_every_single_broken_byte_of_a_zip(tmp_path, change):
-    """Compressed data, checksums, flags (encryption), offsets: zipfile and zlib fail in many ways."""
+    """Broken data, checksums, flags (encryption) and offsets make zipfile and zlib fail in many ways."""
     path = tmp_path / "result.zip"
     write_submission(path, PREDICTIONS)
     content = path.read_bytes()

@@ -1,4 +1,4 @@
-"""Two classifiers that do not read: how far the types of entities, and single words, alone get."""
+"""Two simple classifiers: one uses the types of the entities, the other also single words beside them."""
 
 from collections import Counter, defaultdict
 
@@ -6,7 +6,7 @@ from docre.documents import Document
 
 
 def f1(predicted: set, gold: set) -> float:
-    """F1 in percent."""
+    """The F1 in percent."""
     return 200 * len(predicted & gold) / max(len(predicted) + len(gold), 1)
 
 
@@ -16,7 +16,7 @@ def gold(documents) -> set:
 
 
 def types(document: Document, head: int, tail: int) -> tuple[str, str]:
-    """The types of a pair."""
+    """The types of head and tail."""
     return document.entities[head].type, document.entities[tail].type
 
 
@@ -32,7 +32,7 @@ def words_beside(document: Document) -> dict[tuple[int, int], set[str]]:
 
 
 def features(document: Document, use_words: bool) -> dict[tuple[int, int], list]:
-    """For each pair its types; or its types with each word beside it."""
+    """For each pair its features: its types, or its types combined with each word beside it."""
     if not use_words:
         return {(h, t): [types(document, h, t)] for h, t in document.candidate_pairs}
     beside = words_beside(document)
@@ -40,10 +40,10 @@ def features(document: Document, use_words: bool) -> dict[tuple[int, int], list]
 
 
 def baseline(train, test, use_words: bool) -> tuple[float, float]:
-    """F1 on train and on test of: predict a relation where a feature of the pair has it often enough in train.
+    """The F1 on train and test of predicting a relation if, in train, a feature of the pair has it often enough.
 
-    How often is enough is what gives the best F1 on train, so no rule of the form "these types (and this word), hence
-    this relation" with one threshold for all does better there.
+    The threshold is the one with the best F1 on train. So no set of rules "these types (and this word) mean this
+    relation" with a common threshold does better on train.
     """
     seen, having = Counter(), defaultdict(Counter)
     for document in train:

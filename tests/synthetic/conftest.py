@@ -1,4 +1,4 @@
-"""The committed corpus."""
+"""The committed corpus data/synthetic."""
 
 import pytest
 

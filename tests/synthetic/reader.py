@@ -1,7 +1,7 @@
-"""A slow, independent reader of the corpus: from the words of a document to what they state.
+"""A slow, independent reader of the corpus, which derives from the words of a document the facts that they state.
 
-It knows the phrasings, but nothing of how documents are made: it parses each sentence in every possible way, and
-closes what it read under rules that are written out here once more.
+It knows the phrasings, but not how documents are generated: it parses each sentence in every possible way, and adds
+what follows by the rules, which are written out here a second time.
 """
 
 from collections import defaultdict
@@ -9,8 +9,8 @@ from itertools import combinations, product
 
 from docre.documents import Document, Entity
 from docre.synthetic import names
+from docre.synthetic.distractors import AFFIRMING, DENIALS, DENYING, HAPPENINGS
 from docre.synthetic.facts import FACTS
-from docre.synthetic.others import AFFIRMING, DENIALS, DENYING, HAPPENINGS
 from docre.synthetic.statements import PRONOUNS, WORDS
 from docre.synthetic.world import TYPES
 
@@ -19,7 +19,7 @@ JOINERS = ("while", "and", "whereas")
 
 
 def build_index():
-    """Every phrasing with every choice of words for the sexes of its slots → its slots in order, their types, the facts
+    """For every phrasing, with the words for every combination of sexes: its slots in order, their types, the facts
     that it states and those that it excludes."""
     index = defaultdict(list)
     for statement in (*FACTS, *DENIALS, *HAPPENINGS):
@@ -46,7 +46,7 @@ INDEX = build_index()
 
 
 def read_sentence(document: Document, s: int) -> list[str | int]:
-    """The words in small letters, with an entity's index for each of its mentions ("Name ( SHORT )" counts as one)."""
+    """The words in lower case, with the index of the entity in place of a mention ("Name ( SHORT )" is one mention)."""
     tokens: list[str | int] = [token.lower() for token in document.sentences[s]]
     for e, entity in enumerate(document.entities):
         for mention in entity.mentions:
@@ -60,8 +60,8 @@ def read_sentence(document: Document, s: int) -> list[str | int]:
 
 
 def readings(document: Document, s: int) -> set[frozenset[tuple[Fact, frozenset[int]]]]:
-    """Every way to understand sentence s: the facts that it states, each with the sentences needed to see that, and
-    the facts that it excludes, without any."""
+    """Every way to understand sentence s: the facts that it states, each with the sentences needed to see it, and the
+    facts that it excludes, without sentences."""
     *tokens, stop = read_sentence(document, s)
     assert stop == "."
     parts = [([tokens], False)]
@@ -119,7 +119,7 @@ def clause(document: Document, s: int, tokens: list[str | int], frames: bool = T
 
 
 def could_be(entity: Entity, kind: str) -> bool:
-    """Whether the name is one for a thing of this kind. A film, a novel and an album may have the same name."""
+    """Whether a thing of this kind can have the name. Films, novels and albums share their names."""
     last = entity.name.split()[-1]
     if entity.type == "PER":
         return kind == ("man" if entity.name.split()[0] in names.MEN else "woman")
@@ -132,7 +132,7 @@ def could_be(entity: Entity, kind: str) -> bool:
 
 
 def closure(stated: set[Fact]) -> set[Fact]:
-    """The facts and all that follows from them."""
+    """The facts, and all facts that follow from them."""
     known = set(stated)
     while True:
         new = set()
@@ -167,7 +167,7 @@ def closure(stated: set[Fact]) -> set[Fact]:
 
 
 def evidence(facts: frozenset[tuple[Fact, frozenset[int]]], label: Fact) -> tuple[int, ...]:
-    """The smallest set of sentences (then the earliest) that states a label; of at most two."""
+    """The smallest set of at most two sentences that states a label; of several the earliest."""
     facts = {(fact, needed) for fact, needed in facts if needed}
     sentences = sorted({s for _, needed in facts for s in needed})
     for size in (1, 2):

@@ -1,4 +1,4 @@
-"""Neither the types of two entities nor a telling word beside them decides."""
+"""The labels cannot be predicted from the types of two entities and a single word beside them."""
 
 from docre.documents import Document, Entity, Mention, Triple
 from tests.synthetic.baselines import baseline
@@ -17,7 +17,7 @@ def test_types_and_a_word_decide_little_more_than_half(corpus):
 
 
 def test_the_baselines_are_fit_to_find_what_they_look_for():
-    """Where a word does decide, the baseline with words is perfect and the one without is not."""
+    """If a single word decides, the baseline with words is perfect and the one without words is not."""
     documents = []
     for i, verb in enumerate(["wed", "met"] * 5):
         entities = [Entity((Mention(n, 0, p, p + 1, "PER"),)) for n, p in (("Ann", 0), ("Bob", 2))]

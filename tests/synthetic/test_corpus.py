@@ -1,4 +1,4 @@
-"""The committed corpus is what the generator writes, and has the properties that data/README.md promises."""
+"""The committed corpus is what the generator writes, and has the properties that data/README.md describes."""
 
 import json
 import os
@@ -31,7 +31,7 @@ def sentences(entity):
 
 
 def facts(document):
-    """For each label all its facts by name."""
+    """For each label, its facts by the names of the entities."""
     for t in document.triples:
         head, tail = document.entities[t.head], document.entities[t.tail]
         yield {(h, t.relation, u) for h in names(head) for u in names(tail)}

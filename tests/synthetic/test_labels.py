@@ -1,11 +1,11 @@
-"""The labels are what the words state, no more and no less: checked by an independent reader."""
+"""The labels are exactly what the text states, as an independent reader understands it."""
 
 from docre.documents import Document, Entity, Mention
 from tests.synthetic.reader import closure, evidence, readings
 
 
 def read_facts(document):
-    """What a document states and excludes. Each sentence must have exactly one meaning."""
+    """The facts that a document states, and those that it excludes. Each sentence must have exactly one meaning."""
     facts = set()
     for s in range(len(document.sentences)):
         found = readings(document, s)

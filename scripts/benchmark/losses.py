@@ -1,11 +1,11 @@
-"""Time forward + backward of every registered loss on random logits, as a ratio to atl in the same run.
+"""Times forward and backward of every registered loss on random logits, relative to atl in the same run.
 
-    python scripts/benchmark_losses.py [--pairs 2000] [--relations 96] [--rounds 30] [--device cpu] [--threads 1]
+    python -m scripts.benchmark.losses [--pairs 2000] [--relations 96] [--rounds 30] [--device cpu] [--threads 1]
 
-The losses take turns, so that a busy machine slows them all alike; a loss's time is the median of its rounds. One
-thread is the default: threads that wait for each other on a busy machine would be most of such short times. `pemscl`
-is timed on the logits alone, like the others; `pemscl + contrastive` adds its term on the pair representations of a
-BERT_base-size model (12 groups of 64).
+The losses take turns, so that a busy machine slows all of them alike; the time of a loss is its median over the rounds.
+The default is one thread, as on a busy machine such short times would mostly be threads waiting for each other.
+`pemscl` is timed on the logits alone, like the other losses; `pemscl + contrastive` adds its term on the pair
+representations of a BERT_base-sized model (12 groups of 64).
 """
 
 import argparse
@@ -23,7 +23,7 @@ GROUPS, BLOCK = 12, 64
 
 
 def make_labels(pairs: int, relations: int) -> Tensor:
-    """Labels like Re-DocRED's: 7% of the pairs hold one relation or two."""
+    """Random labels [pairs, relations] like Re-DocRED's: 7% of the pairs have one or two relations."""
     labels = torch.zeros(pairs, relations, dtype=torch.bool)
     for _ in range(2):
         labels[torch.arange(pairs), torch.randint(relations, (pairs,))] = True
@@ -31,7 +31,7 @@ def make_labels(pairs: int, relations: int) -> Tensor:
 
 
 def make_losses(labels: Tensor) -> dict[str, Loss]:
-    """Every registered loss with its default parameters, those from the training data taken from `labels`."""
+    """Every registered loss with default parameters; those that depend on the training data are counted in `labels`."""
     statistics = LabelStatistics(len(labels), tuple(labels.sum(0).tolist()))
     losses = {}
     for name in LOSSES:
@@ -43,7 +43,7 @@ def make_losses(labels: Tensor) -> dict[str, Loss]:
 
 
 def seconds(loss: Loss, labels: Tensor) -> float:
-    """The time of one forward and backward pass over fresh random logits."""
+    """The seconds of one forward and backward pass over new random logits."""
     logits = torch.randn(len(labels), loss.num_outputs, device=labels.device).mul_(3).requires_grad_()
     head, tail = (torch.randn(len(labels), GROUPS, BLOCK, device=labels.device).requires_grad_() for _ in range(2))
     wait(labels.device)
@@ -54,12 +54,13 @@ def seconds(loss: Loss, labels: Tensor) -> float:
 
 
 def wait(device: torch.device) -> None:
+    """Wait until the device has finished."""
     if device.type == "cuda":
         torch.cuda.synchronize()
 
 
 def measure(pairs: int, relations: int, rounds: int, device: str) -> dict[str, float]:
-    """The median seconds of each loss, all taking turns; two rounds of warming up are not counted."""
+    """The median seconds of each loss. The losses take turns; two warm-up rounds are not counted."""
     labels = make_labels(pairs, relations).to(device)
     losses = {name: loss.to(device) for name, loss in make_losses(labels).items()}
     times: dict[str, list[float]] = {name: [] for name in losses}

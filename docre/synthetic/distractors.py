@@ -1,8 +1,8 @@
-"""The statements of anything but facts: the distractors."""
+"""Statements that state no fact: denials, and happenings that are no relation of the corpus."""
 
 from docre.synthetic.statements import KIN, other
 
-# What did not happen: nothing is stated, though the words and the types are those of a fact.
+# Denials: they state nothing, although their words and entity types are those of a fact.
 DENIALS = (
     other("a:person c:city", "a P19 c", "{a} was almost born in {c}", "{a} was born far from {c}"),
     other("a:person c:city", "a P20 c", "{a} nearly died in {c}", "{a} survived an accident in {c}"),
@@ -44,7 +44,7 @@ DENIALS = (
     other("r:region k:country", "r P17 k", "{r} lies outside {k}", "{r} is no province of {k}"),
 )
 
-# What did happen, but is no relation of ours; many borrow the words of one.
+# Happenings: they express no relation of the corpus, but many use the words of one.
 HAPPENINGS = (
     other("a:person b:person", "", "{a} wrote a long letter to {b}", "{a} won a game of chess against {b}"),
     other("a:person b:person", "", "{a} was a neighbour of {b}", "the father of a friend invited {a} and {b}"),
@@ -67,6 +67,6 @@ HAPPENINGS = (
     other("m:album c:city", "", "{m} sold well in {c}", "{m} was played on the radio in {c}"),
 )
 
-# Frames around a statement of facts that leave it true, and frames that leave nothing stated.
+# Frames before the statement of a fact: those that affirm it, and those after which nothing is stated.
 AFFIRMING = ("it is true that", "it is well known that", "records show that", "many letters confirm that")
 DENYING = ("it is not true that", "no source confirms that", "it is wrongly believed that", "it was never proved that")

@@ -1,21 +1,26 @@
-"""Telling a story: choosing what the sentences of a document say, writing them, and labelling what they state."""
+"""Writes a document about a story: chooses what each sentence says, writes it, and labels what it states."""
 
 from dataclasses import dataclass
 
 from docre.documents import Document, Entity, Mention, Triple
-from docre.synthetic.clauses import Clause, Source
+from docre.synthetic.clauses import Clause, ClauseGenerator
 from docre.synthetic.dice import Dice
 from docre.synthetic.knobs import Knobs
 from docre.synthetic.rules import Fact, close
 from docre.synthetic.statements import PRONOUNS, WORDS
 from docre.synthetic.world import TYPES, Story
 
-TRIES = 200
+TRIES = 200  # attempts at a sentence; after half of them `plan` drops its wishes
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A sentence to be written: one or two clauses, and whether a pronoun stands for the subject of the first."""
+    """A sentence to be written.
+
+    clauses: one or two clauses.
+    pronoun: whether a pronoun stands for the subject of the first.
+    stated, labels: those of the document with this sentence added (see DocumentWriter).
+    """
 
     clauses: list[Clause]
     pronoun: bool
@@ -23,15 +28,17 @@ class Plan:
     labels: dict[Fact[int], frozenset[int]]
 
 
-class Telling:
-    """One document in the making.
+class DocumentWriter:
+    """Writes one document, sentence by sentence.
 
-    clauses: what it says so far.
-    stated:  the facts that its clauses state, with the sentences that are needed to see it.
-    labels:  the closure of `stated` under the rules: no label needs more than two sentences.
+    clauses: what the document says so far.
+    stated:  the facts that its clauses state, each with the sentences that a reader needs to see it.
+    labels:  the closure of `stated` under the rules, with evidence: at most two sentences for each label.
+    mentions: the mentions of each thing, by its index in the story.
+    last:    the sentence that was written last.
     """
 
-    def __init__(self, story: Story, dice: Dice, knobs: Knobs, source: Source) -> None:
+    def __init__(self, story: Story, dice: Dice, knobs: Knobs, source: ClauseGenerator) -> None:
         self.story, self.dice, self.knobs, self.source = story, dice, knobs, source
         self.clauses: list[Clause] = []
         self.stated: dict[Fact[int], frozenset[int]] = {}
@@ -39,10 +46,10 @@ class Telling:
         self.sentences: list[list[str]] = []
         self.mentions: dict[int, list[Mention]] = {}
         self.last: Plan | None = None
-        self.tell()
+        self.write_all()
 
-    def tell(self) -> None:
-        """Say all that the knobs ask for, in random order."""
+    def write_all(self) -> None:
+        """Write as many clauses of each kind as the knobs ask for, in random order."""
         knobs, dice = self.knobs, self.dice
         ranges = (("fact", knobs.facts), ("denial", knobs.denials), ("happening", knobs.happenings))
         kinds = [kind for kind, (least, most) in ranges for _ in range(dice.between(least, most))]
@@ -57,13 +64,13 @@ class Telling:
     # Choosing what to say.
 
     def plan(self, kinds: list[str]) -> Plan | None:
-        """A sentence with clauses of these kinds that goes with the document so far; None where none is found."""
+        """A sentence with clauses of these kinds that fits the document so far; None if none is found."""
         dice, knobs = self.dice, self.knobs
         twin, connected, followed, bridged = (
             dice.chance(p) for p in (knobs.twin, knobs.connected, knobs.followed, knobs.bridged)
         )
         for attempt in range(TRIES):
-            if attempt == TRIES // 2:  # not all wishes can be had
+            if attempt == TRIES // 2:  # not every combination of wishes can be met
                 twin = connected = followed = bridged = False
             first = self.source.draw(kinds[0])
             if first is None or (connected and self.mentions and not self.mentions.keys() & first.things.values()):
@@ -82,8 +89,9 @@ class Telling:
         return None
 
     def can_be_followed(self) -> bool:
-        """Whether the last sentence names its subject, and nothing else that the pronoun could mean: a name does not
-        tell a film from a novel."""
+        """Whether a pronoun after the last sentence is clear: the sentence names its subject, and nothing else that the
+        pronoun could refer to. (Things of one entity type count as alike, as a name does not tell a film from a novel.)
+        """
         if self.last is None or self.last.pronoun or self.last.clauses[0].subject is None:
             return False
         subject = self.last.clauses[0].subject
@@ -94,18 +102,18 @@ class Telling:
         return bool(self.pronoun(subject)) and not rivals
 
     def can_follow(self, clause: Clause) -> bool:
-        """Whether the clause can have a pronoun for the subject of the last sentence."""
+        """Whether the subject of the clause is that of the last sentence, and a pronoun for it would be clear."""
         return self.can_be_followed() and self.last is not None and clause.subject == self.last.clauses[0].subject
 
     @staticmethod
     def can_join(first: Clause, second: Clause) -> bool:
-        """Whether two clauses make a clear sentence: two subjects, or one whose predicates "and" can join."""
+        """Whether two clauses make a clear sentence: they have two subjects, or predicates that "and" can join."""
         if first.repeats(second):
             return False
         return first.subject != second.subject or (first.coordinates and not second.frame)
 
     def consider(self, clauses: list[Clause], pronoun: bool) -> Plan | None:
-        """The sentence of these clauses, unless it repeats something or has a label that needs three sentences."""
+        """The sentence with these clauses; None if it repeats something, or a label would need three sentences."""
         if any(clause.repeats(old) for clause in clauses for old in self.clauses):
             return None
         here = len(self.sentences)
@@ -122,13 +130,13 @@ class Telling:
         return Plan(clauses, pronoun, stated, labels)
 
     def bridges(self, plan: Plan) -> bool:
-        """Whether a fact follows from the sentence and an earlier one, though neither states it."""
+        """Whether a new fact follows from the sentence and an earlier one together, though neither states it."""
         here = len(self.sentences)
         return not plan.pronoun and any(
             len(evidence) == 2 and here in evidence for fact, evidence in plan.labels.items() if fact not in self.labels
         )
 
-    # Writing it down.
+    # Writing it.
 
     def write(self, plan: Plan) -> None:
         """Add the sentence to the document."""
@@ -151,7 +159,7 @@ class Telling:
         self.stated, self.labels, self.last = plan.stated, plan.labels, plan
 
     def write_clause(self, clause: Clause, tokens: list[str], subject: str | None) -> None:
-        """Append the clause, with `subject` (None: its name) for the thing that it begins with."""
+        """Append a clause. `subject` stands for the thing that it begins with (None: it is mentioned by name)."""
         tokens += clause.frame.split()
         for position, token in enumerate(clause.text.split()):
             if not token.startswith("{"):
@@ -167,7 +175,7 @@ class Telling:
                 self.write_mention(thing, tokens)
 
     def write_mention(self, index: int, tokens: list[str]) -> None:
-        """Append a name of the thing; at its first mention perhaps its abbreviation too."""
+        """Append a mention of the thing, and at its first mention possibly one of its abbreviation."""
         thing = self.story.things[index]
         names = [thing.name]
         if index not in self.mentions:
@@ -189,12 +197,12 @@ class Telling:
         return TYPES[self.story.things[index].kind]
 
     def pronoun(self, index: int) -> str:
-        """What stands for the thing in the sentence after it ("" for what is always named)."""
+        """The pronoun or phrase that can stand for the thing in the next sentence; "" if it is always named."""
         return PRONOUNS.get(self.story.things[index].kind, "")
 
     def document(self, number: str) -> Document:
-        """The finished document, entitled by its first entity and `number`: entities in order of appearance, labels
-        in order of head and tail."""
+        """The finished document. Its title is the name of its first entity and `number`; entities are in order of
+        appearance, labels in order of head and tail."""
         index = {thing: i for i, thing in enumerate(self.mentions)}
         triples = [
             Triple(index[head], index[tail], relation, tuple(sorted(evidence)))

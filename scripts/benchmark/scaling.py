@@ -1,27 +1,27 @@
-"""The scaling part of scripts/benchmark.py: time and memory of a training step on made-up documents."""
+"""The scaling part of the benchmark: time and memory of a training step on random documents."""
 
 import random
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from benchmark_process import Worker
-from benchmark_workers import Settings, Subject
 
 from docre.data.features import Features, unordered_pairs
+from scripts.benchmark.process import Worker
+from scripts.benchmark.workers import Settings, Subject
 
 MENTIONS = 2  # of each entity
 POSITIVES = 12  # labels of a document
 
 
 class Scaling(Subject):
-    """The fast path on made-up documents."""
+    """The fast path on random documents."""
 
     def point(self, entities: int, tokens: int, documents: int, repeats: int) -> dict[str, float]:
-        """The best time of a training step of `documents` documents, and its peak memory."""
+        """The shortest time of `repeats` training steps on a batch of `documents` documents, and the peak memory."""
         rng = random.Random(self.settings.seed)
         relations = self.collate.num_relations
-        self.features = [made_up(rng, entities, tokens, relations) for _ in range(documents)]
+        self.features = [random_features(rng, entities, tokens, relations) for _ in range(documents)]
         everything = range(documents)
         timed = [self.train(everything) for _ in range(repeats + 1)][1:]
         pairs = documents * entities * (entities - 1)
@@ -36,8 +36,8 @@ class Scaling(Subject):
         }
 
 
-def made_up(rng: random.Random, entities: int, tokens: int, relations: int) -> Features:
-    """A document of random word pieces and random mentions; every ordered pair is a candidate."""
+def random_features(rng: random.Random, entities: int, tokens: int, relations: int) -> Features:
+    """The features of a document with random tokens and mentions, in which every ordered pair is a candidate."""
     starts = np.array([rng.randrange(1, tokens - 1) for _ in range(MENTIONS * entities)], dtype=np.int64)
     pairs = np.array([(h, t) for h in range(entities) for t in range(entities) if h != t], dtype=np.int64)
     contexts, pair_context = unordered_pairs(pairs)
@@ -59,26 +59,26 @@ def made_up(rng: random.Random, entities: int, tokens: int, relations: int) -> F
 def scaling(
     settings: Settings, entities: Sequence[int], tokens: Sequence[int], batches: Sequence[int], repeats: int = 2
 ) -> dict[str, Any]:
-    """Three sweeps, everything else as in a usual document (20 entities, 256 tokens; or the first of the list if that
-    is larger); a process for each sweep."""
+    """Sweep over entities, tokens and batch size, each in a process of its own. What does not vary is as in a usual
+    document: 20 entities and 256 tokens, or the smallest of the list if that is larger."""
     usual_entities, usual_tokens = max(20, min(entities)), max(256, min(tokens))
     sweeps = {
         "entities": [(n, usual_tokens, 1) for n in entities],
         "tokens": [(usual_entities, n, 1) for n in tokens],
         "batch": [(usual_entities, usual_tokens, n) for n in batches],
     }
-    found: dict[str, Any] = {}
+    results: dict[str, Any] = {}
     for name, points in sweeps.items():
         worker = Worker(Scaling, settings)
-        found[name] = [worker.ask("point", *point, repeats) for point in points]
+        results[name] = [worker.ask("point", *point, repeats) for point in points]
         worker.stop()
-    return found
+    return results
 
 
-def scaling_table(found: dict[str, Any]) -> str:
-    """A line for each point: time and memory, whole and for what grows."""
+def scaling_table(results: dict[str, Any]) -> str:
+    """A text table: for each point time and memory, in all, per pair and per token."""
     lines = []
-    for name, points in found.items():
+    for name, points in results.items():
         base = points[0]["megabytes"]
         lines.append(f"\n{name:>8}  entities  tokens  batch   seconds        MB   us/pair  us/token  MB above first")
         for p in points:

@@ -1,15 +1,18 @@
-"""Time docre's fast path against the slow reference in the shape of published code, on real documents, taking turns.
+"""Times docre (the "fast path") against a slow reference that is written like published code, on real documents.
 
-    python scripts/benchmark.py [--encoders NAME ...] [--data FILE] [--batches 20] [--threads 2] [--device cpu]
+    python -m scripts.benchmark [--encoders NAME ...] [--data FILE] [--batches 20] [--threads 2] [--device cpu]
                                 [--averaged-layers 1] [--precision auto] [--scaling]
                                 [--output results/benchmark-<device>.json]
 
-A training step is a batch of 4: forward, loss, backward, clipping, AdamW; an evaluation is a batch of 8 up to the
-decisions. Each side runs in a process of its own and they take turns batch by batch, so that a busy machine slows both
-alike; a ratio is of the times summed over all batches. `sorted` is the reference once more on the same documents in
-batches of similar length. `floor` is the time that the matrix products of the fast path alone would take at this
-machine's measured matmul peak. Memory is the peak of a training step, weights and optimizer included.
---scaling adds sweeps over entities, tokens and batch size on made-up documents.
+A training step is one batch of 4 documents: forward, loss, backward, gradient clipping, AdamW. An evaluation is one
+batch of 8 documents up to the decisions. Each side runs in its own process, and they take turns batch by batch, so that
+a busy machine slows both alike. The ratio is that of the times summed over all batches.
+
+sorted: the reference on the same documents, in batches of similar length.
+floor:  the time that the matrix products of the fast path alone would take at the matmul peak measured on this machine.
+memory: the peak of a training step, weights and optimizer state included.
+
+--scaling adds sweeps over the numbers of entities, tokens and documents in a batch, on random documents.
 """
 
 import argparse
@@ -22,26 +25,27 @@ from typing import Any
 
 import numpy as np
 import torch
-from benchmark_plot import plot
-from benchmark_process import Worker
-from benchmark_scaling import scaling, scaling_table
-from benchmark_stages import combine, stage_table
-from benchmark_workers import MINILM, RANDOM, ROOT, Reference, Settings, Subject
 
 from docre.core import cli
 from docre.core.files import write_json
 from docre.errors import DocreError
 from docre.inference.predictor import resolve_precision
 from docre.training.environment import device_name, versions
+from scripts.benchmark.plot import plot
+from scripts.benchmark.process import Worker
+from scripts.benchmark.scaling import scaling, scaling_table
+from scripts.benchmark.stages import combine, stage_table
+from scripts.benchmark.workers import MINILM, RANDOM, ROOT, Reference, Settings, Subject
 
 DATA = ("data/redocred500/train.json", "../shared/data/redocred/dev_revised.json", "data/synthetic/train.json")
 TRAINING_BATCH, EVALUATION_BATCH = 4, 8
-STAGED = 5  # batches that stages and FLOPs are counted on
+STAGED = 5  # batches for which stages are timed and FLOPs counted
+# (name of the work, the worker's method, documents in a batch)
 WORK = (("training", "train", TRAINING_BATCH), ("evaluation", "evaluate", EVALUATION_BATCH))
 
 
 def compare(settings: Settings, batches: int, progress: bool = True) -> dict[str, Any]:
-    """Everything that is measured for one encoder."""
+    """Measure one encoder. Returns what the JSON file has under encoders/<name>."""
     fast, slow = Worker(Subject, settings), Worker(Reference, settings)
     order = range(batches * EVALUATION_BATCH)
     result: dict[str, Any] = {}
@@ -52,7 +56,7 @@ def compare(settings: Settings, batches: int, progress: bool = True) -> dict[str
         tokens = {i: slow.ask("sizes", [i])[0] for group in plain for i in group}
         by_length = groups(sorted(tokens, key=lambda i: tokens[i]), size)
         for worker in (fast, slow):
-            worker.ask(method, plain[0])  # warming up
+            worker.ask(method, plain[0])  # warm-up
         turns = [(fast, "fast", plain), (slow, "reference", plain), (slow, "sorted", by_length)]
         seconds: dict[str, list[float]] = {name: [] for _, name, _ in turns}
         megabytes: dict[str, list[float]] = {name: [] for _, name, _ in turns}
@@ -82,9 +86,9 @@ def compare(settings: Settings, batches: int, progress: bool = True) -> dict[str
     speed = max(fast.ask("matmul_peak"), slow.ask("matmul_peak"))
     result["matmul_peak_gflops"] = speed / 1e9
     for work, method, size in WORK:
-        some = groups(order[: batches * size], size)[:STAGED]
-        flops = sum(fast.ask("flops", method, group) for group in some)
-        result[work]["floor"] = flops / speed / (len(some) * size)
+        sample = groups(order[: batches * size], size)[:STAGED]
+        flops = sum(fast.ask("flops", method, group) for group in sample)
+        result[work]["floor"] = flops / speed / (len(sample) * size)
     staged = groups(order[: batches * TRAINING_BATCH], TRAINING_BATCH)[:STAGED]
     documents = len(staged) * TRAINING_BATCH
     laps = [(slow.ask("stages", group), fast.ask("stages", group), fast.ask("stage_flops", group)) for group in staged]
@@ -95,12 +99,12 @@ def compare(settings: Settings, batches: int, progress: bool = True) -> dict[str
 
 
 def groups(documents: Sequence[int], size: int) -> list[list[int]]:
-    """Batches of `size`."""
+    """The documents in batches of `size`."""
     return [list(documents[start : start + size]) for start in range(0, len(documents), size)]
 
 
 def table(results: dict[str, Any]) -> str:
-    """What people read."""
+    """The results as text tables."""
     lines = []
     for encoder, r in results["encoders"].items():
         lines.append(f"\n{encoder} (seconds a document, peak MB; floor at {r['matmul_peak_gflops']:.0f} GFLOP/s)")
@@ -123,11 +127,11 @@ def table(results: dict[str, Any]) -> str:
 def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--encoders", nargs="*", default=[MINILM, RANDOM])
-    parser.add_argument("--data", help=f"DocRED JSON; by default the first that is there of {', '.join(DATA)}")
+    parser.add_argument("--data", help=f"DocRED JSON (default: the first of these that exists: {', '.join(DATA)})")
     parser.add_argument("--batches", type=int, default=20)
     parser.add_argument("--averaged-layers", type=int, default=1)
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--precision", default="auto", help="of both sides: auto, fp32, bf16 or fp16")
+    parser.add_argument("--precision", default="auto", help="precision of both sides: auto, fp32, bf16 or fp16")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--seed", type=int, default=66)
     parser.add_argument("--scaling", action="store_true")
@@ -135,35 +139,35 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--tokens", type=int, nargs="+", default=[128, 256, 512, 1024, 2048, 4096])
     parser.add_argument("--sizes", type=int, nargs="+", default=[1, 2, 4, 8, 16, 32, 64])
     parser.add_argument("--output")
-    given = parser.parse_args(arguments)
-    torch.set_num_threads(given.threads)
+    options = parser.parse_args(arguments)
+    torch.set_num_threads(options.threads)
     present = [str(path) for path in (ROOT / name for name in DATA) if path.exists()]
-    data = given.data or present[0]
-    precision = resolve_precision(given.precision, given.device)
+    data = options.data or present[0]
+    precision = resolve_precision(options.precision, options.device)
 
     def settings(encoder: str, documents: int) -> Settings:
         return Settings(
-            encoder, data, documents, given.averaged_layers, given.device, precision, given.threads, given.seed
+            encoder, data, documents, options.averaged_layers, options.device, precision, options.threads, options.seed
         )
 
     results: dict[str, Any] = {
-        "command": shlex.join(["python", "scripts/benchmark.py", *arguments]),
-        "device": f"{device_name(torch.device(given.device))}, {precision}",
+        "command": shlex.join(["python", "-m", "scripts.benchmark", *arguments]),
+        "device": f"{device_name(torch.device(options.device))}, {precision}",
         "versions": versions(),
         "data": data,
-        "seed": given.seed,
-        "averaged_layers": given.averaged_layers,
+        "seed": options.seed,
+        "averaged_layers": options.averaged_layers,
         "encoders": {},
     }
-    if given.batches < 1:
-        raise DocreError(f"--batches: expected at least 1, got {given.batches}")
-    for encoder in given.encoders:
-        results["encoders"][encoder] = compare(settings(encoder, given.batches * EVALUATION_BATCH), given.batches)
-    if given.scaling:
-        encoder = given.encoders[0] if given.encoders else MINILM
-        results["scaling"] = scaling(settings(encoder, 8), given.entities, given.tokens, given.sizes)
+    if options.batches < 1:
+        raise DocreError(f"--batches: expected at least 1, got {options.batches}")
+    for encoder in options.encoders:
+        results["encoders"][encoder] = compare(settings(encoder, options.batches * EVALUATION_BATCH), options.batches)
+    if options.scaling:
+        encoder = options.encoders[0] if options.encoders else MINILM
+        results["scaling"] = scaling(settings(encoder, 8), options.entities, options.tokens, options.sizes)
     print(f"\n{results['device']}, {data}{table(results)}")
-    path = Path(given.output or f"results/benchmark-{given.device}.json")
+    path = Path(options.output or f"results/benchmark-{options.device}.json")
     write_json(path, results)
     plotted = plot(results, path.with_suffix(".png")) if results["encoders"] else False
     print(f"\nwritten to {path}" + (f" and {path.with_suffix('.png').name}" if plotted else ""))

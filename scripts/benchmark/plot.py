@@ -1,11 +1,11 @@
-"""The plot of scripts/benchmark.py, where matplotlib is installed (pip install 'docre[plots]')."""
+"""The plot of the benchmark's results, if matplotlib is installed (pip install 'docre[plots]')."""
 
 from pathlib import Path
 from typing import Any
 
 
 def plot(results: dict[str, Any], path: Path) -> bool:
-    """Ratios of each encoder, and the scaling sweeps, as a PNG. False where matplotlib is missing."""
+    """Plot time and memory by encoder, and the scaling sweeps, into a PNG file. Returns False without matplotlib."""
     try:
         import matplotlib
 
@@ -18,17 +18,17 @@ def plot(results: dict[str, Any], path: Path) -> bool:
     comparison, memory = axes[0, :2]
     names, width = [Path(name).parts[0].removeprefix("package:") for name in encoders], 0.25
     for offset, (key, label) in enumerate((("reference", "reference"), ("fast", "fast path"))):
-        for what, shift in (("training", 0), ("evaluation", 2 * width)):
-            places = [i * 5 * width + offset * width + shift for i in range(len(names))]
-            heights = [e[what][key] / e[what]["documents"] for e in encoders.values()]
-            comparison.bar(places, heights, width * 0.9, color=f"C{offset}", label=label if not shift else None)
+        for work, shift in (("training", 0), ("evaluation", 2 * width)):
+            positions = [i * 5 * width + offset * width + shift for i in range(len(names))]
+            heights = [e[work][key] / e[work]["documents"] for e in encoders.values()]
+            comparison.bar(positions, heights, width * 0.9, color=f"C{offset}", label=label if not shift else None)
     comparison.set_xticks([i * 5 * width + 1.5 * width for i in range(len(names))], names)
     comparison.set_ylabel("seconds a document")
     comparison.set_title("training, evaluation", fontsize="medium")
     comparison.legend()
     for offset, key in enumerate(("reference_megabytes", "fast_megabytes")):
-        places = [i * 3 * width + offset * width for i in range(len(names))]
-        memory.bar(places, [e["training"][key] for e in encoders.values()], width * 0.9, color=f"C{offset}")
+        positions = [i * 3 * width + offset * width for i in range(len(names))]
+        memory.bar(positions, [e["training"][key] for e in encoders.values()], width * 0.9, color=f"C{offset}")
     memory.set_xticks([i * 3 * width + width / 2 for i in range(len(names))], names)
     memory.set_ylabel("peak MB of a training step")
     for axis, (name, points) in zip(axes[0, 2:], sweeps.items(), strict=True):

@@ -1,10 +1,10 @@
-"""Train every run of a plan (scripts/plans/*.yaml), and write results that anybody can repeat.
+"""Trains every run of a plan (scripts/plans/*.yaml) and writes results that anybody can reproduce.
 
-    python scripts/reproduce.py scripts/plans/cpu.yaml [--results results/cpu] [--only TEXT]
+    python -m scripts.reproduce scripts/plans/cpu.yaml [--results results/cpu] [--only TEXT]
 
-For each dataset, loss and seed: the plan's config and overrides go to `python -m docre.train`, in a process of its own
-and a folder under runs/reproduce/. What is finished is not run again, what was interrupted goes on. Each run becomes
-results/<plan>/<name>.json, and all that are there results/<plan>/README.md.
+For each dataset, loss and seed, `python -m docre.train` is started with the plan's config and overrides, in a process
+of its own and a folder under runs/reproduce/. Finished runs are not repeated, interrupted ones are resumed. The result
+of each run is written to results/<plan>/<name>.json, and tables of all results to results/<plan>/README.md.
 """
 
 import argparse
@@ -22,16 +22,14 @@ from docre.config.loading import load_config, read_config, read_yaml
 from docre.core import cli
 from docre.core.files import read_json, write_json, write_text
 from docre.errors import DocreError
-
-sys.path.insert(0, str(Path(__file__).parent))
-from reproduce_table import readme
+from scripts.reproduce.table import readme
 
 RUNS = Path("runs/reproduce")
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run of a plan: what it is called, and the command that makes it."""
+    """One run of a plan."""
 
     dataset: str
     loss: str
@@ -41,35 +39,38 @@ class Run:
 
     @property
     def name(self) -> str:
+        """The name of the folder and of the result file."""
         parts = f"{self.dataset} {self.loss} {self.seed}".replace("α", "alpha").split()
         return "_".join(parts).lower()
 
     def command(self, output: Path) -> list[str]:
-        """The arguments of python."""
+        """The arguments of `python` that train the run into the folder `output`."""
         return ["-m", "docre.train", "--config", self.config, *self.overrides, f"output={output}"]
 
 
 def main(arguments: list[str]) -> None:
-    parser = argparse.ArgumentParser(description="Train every run of a plan, and write their results.")
+    parser = argparse.ArgumentParser(description="Train every run of a plan and write the results.")
     parser.add_argument("plan", type=Path, help="a YAML file, as in scripts/plans/")
-    parser.add_argument("--results", type=Path, metavar="DIR", help="where results go (results/<name of the plan>)")
-    parser.add_argument("--only", default="", metavar="TEXT", help="only runs with this in their name")
+    parser.add_argument(
+        "--results", type=Path, metavar="DIR", help="where to write (default: results/<name of the plan>)"
+    )
+    parser.add_argument("--only", default="", metavar="TEXT", help="only runs whose name contains TEXT")
     options = parser.parse_args(arguments)
     plan = read_yaml(options.plan)
     results = options.results or Path("results") / options.plan.stem
     runs = [run for run in read_plan(plan, str(options.plan)) if options.only in run.name]
     for run in runs:
-        load_config(run.config, run.overrides)  # a mistake in the last one is found before the first
+        load_config(run.config, run.overrides)  # so that a mistake in any config is found before the first run
     for number, run in enumerate(runs, start=1):
         print(f"run {number}/{len(runs)}: {run.name}", flush=True)
         reproduce(run, RUNS / options.plan.stem / run.name, results / f"{run.name}.json")
-        found = [read_json(path) for path in sorted(results.glob("*.json"))]
-        write_text(results / "README.md", readme(plan, str(options.plan), found))
+        all_results = [read_json(path) for path in sorted(results.glob("*.json"))]
+        write_text(results / "README.md", readme(plan, str(options.plan), all_results))
     print(f"written to {results}/")
 
 
 def read_plan(plan: Any, where: str) -> Iterator[Run]:
-    """The runs of a plan, seed by seed."""
+    """The runs of a plan, seed by seed. Raises DocreError, beginning with `where`, if a part of the plan is missing."""
     try:
         for seed in plan["seeds"]:
             for dataset, part in plan["datasets"].items():
@@ -81,7 +82,7 @@ def read_plan(plan: Any, where: str) -> Iterator[Run]:
 
 
 def reproduce(run: Run, folder: Path, result: Path) -> None:
-    """Train, unless that is done, and write the result. The commit is that at which the run was finished."""
+    """Train the run unless it is finished, and write its result with the commit that it was finished at."""
     command = run.command(folder)
     config = load_config(run.config, [*run.overrides, f"output={folder}"])
     finished = is_finished(config)
@@ -91,7 +92,7 @@ def reproduce(run: Run, folder: Path, result: Path) -> None:
         done = subprocess.run([sys.executable, *command], check=False)
         if done.returncode:
             raise DocreError(
-                f"{run.name}: docre.train ended with {done.returncode}; the same command goes on from there"
+                f"{run.name}: docre.train ended with exit code {done.returncode}; the same command resumes it"
             )
     metrics = read_json(folder / "metrics.json")
     about: dict[str, Any] = {"name": run.name, "dataset": run.dataset, "loss": run.loss, "commit": commit()}
@@ -100,7 +101,7 @@ def reproduce(run: Run, folder: Path, result: Path) -> None:
 
 
 def commit() -> str:
-    """The commit of the code, and whether it was changed since."""
+    """The current commit, with a remark if docre/ or configs/ have uncommitted changes."""
 
     def git(*arguments: Any) -> str:
         done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)

@@ -1,0 +1,1 @@
+"""What developers of docre run from the root of the repository; not installed with docre."""
