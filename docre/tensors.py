@@ -47,7 +47,7 @@ class Batch:
     labels:          [pairs, relations] bool, True where the relation holds; an NA pair is an all-False row. None for
                      unlabeled documents.
     titles:          the documents' titles, for messages and predictions.
-    read:            what the encoder says of the windows, where it has read them already (see `Encoder.read`): hidden
+    encoded:         the encoder's output, where it has been computed already (see `Encoder.encode_windows`): hidden
                      states [window tokens, hidden] and attention [rows, heads, longest window].
     """
 
@@ -76,7 +76,7 @@ class Batch:
     pair_counts: tuple[int, ...]
     labels: Tensor | None
     titles: tuple[str, ...]
-    read: tuple[Tensor, Tensor] | None = None
+    encoded: tuple[Tensor, Tensor] | None = None
 
     def _map(self, change: str, *arguments: object, **keywords: object) -> "Batch":
         values = {f.name: getattr(self, f.name) for f in fields(self)}

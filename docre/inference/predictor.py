@@ -152,7 +152,7 @@ class Predictor:
         for pair in self.limits.tiles(document):
             some, mentions = restrict(document, pair)
             kept = torch.from_numpy(np.isin(whole.row_mention.numpy(), mentions))
-            yield replace(self._collate([some]), read=(hidden, rows[kept.to(rows.device)])), pair
+            yield replace(self._collate([some]), encoded=(hidden, rows[kept.to(rows.device)])), pair
 
     def _collate(self, documents: Sequence[Features]) -> Batch:
         batch = self.collate(documents)
@@ -165,9 +165,9 @@ class Predictor:
             return self.model(batch.to(self.device, non_blocking=True)).logits
 
     def _encode(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """`Encoder.read` likewise."""
+        """`Encoder.encode_windows` likewise."""
         with self._autocast():
-            return self.model.encoder.read(batch.to(self.device, non_blocking=True))
+            return self.model.encoder.encode_windows(batch.to(self.device, non_blocking=True))
 
     def _autocast(self) -> torch.autocast:
         device = self.device.type

@@ -76,7 +76,7 @@ def check_shapes(model: nn.Module, saved: Mapping[str, tuple[int, ...]], path: P
 
 
 @contextmanager
-def at_most(modules: int, path: Path) -> Iterator[None]:
+def limit_modules(modules: int, path: Path) -> Iterator[None]:
     """Raises DocreError, beginning with `path`, when this thread builds more modules than that within: even without
     memory for weights three million layers take minutes."""
     thread, built = threading.get_ident(), 0

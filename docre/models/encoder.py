@@ -64,11 +64,11 @@ class Encoder(nn.Module):
     def forward(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Document tokens [document tokens, hidden], and the attention of each mention's marker over the tokens of its
         document [mentions, heads, longest document], in float32, zero beyond the document."""
-        hidden, rows = batch.read or self.read(batch)
+        hidden, rows = batch.encoded or self.encode_windows(batch)
         with torch.autocast(hidden.device.type, enabled=False):
             return merge_tokens(hidden.float(), batch), merge_rows(rows.float(), batch)
 
-    def read(self, batch: Batch) -> tuple[Tensor, Tensor]:
+    def encode_windows(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """What the backbone says of the windows of a batch: the hidden states of their tokens, [window tokens, hidden],
         and the attention of the markers of mentions, [rows, heads, longest window]."""
         return (self._run_packed if self.packed else self._run_padded)(batch)
