@@ -25,7 +25,7 @@ def bias(kind: str) -> torch.Tensor | None:
     """None; learned; or the band of 5 tokens around each."""
     torch.manual_seed(1)
     if kind == "band":
-        return plan().band(3)
+        return plan().band_bias(3)
     return torch.randn(1, HEADS, 12, 12).mul_(2).requires_grad_() if kind == "learned" else None
 
 
@@ -80,8 +80,8 @@ def test_without_dropout(attend, kind):
 def test_band():
     """Tokens less than the reach apart see each other."""
     place = torch.arange(12)
-    assert torch.equal(plan().band(3)[0, 0] == 0, (place[:, None] - place).abs() < 3)
-    assert plan().band(11) is not None and plan().band(12) is None
+    assert torch.equal(plan().band_bias(3)[0, 0] == 0, (place[:, None] - place).abs() < 3)
+    assert plan().band_bias(11) is not None and plan().band_bias(12) is None
 
 
 @pytest.mark.parametrize("kind", BIASES)

@@ -10,7 +10,7 @@ from docre.data.collate import Collator, WindowPlan
 from docre.data.features import Features
 from docre.losses import build
 from docre.models import MODELS, Encoder
-from docre.models.bilinear import SLICE, GroupedBilinear, _BlockwiseBilinear
+from docre.models.bilinear import SLICE_PAIRS, GroupedBilinear, _BlockwiseBilinear
 from docre.tensors import Batch, ModelOutput
 from tests.models.reference import Lists, ReferenceATLOP, reference_decisions, reference_loss
 from tests.tiny import tiny_bert, tiny_roberta
@@ -136,7 +136,7 @@ def test_packed_dropout_is_off_in_eval_mode():
 
 @pytest.mark.parametrize("pairs", [0, 1, 7, 23])
 def test_blockwise_bilinear_is_the_outer_product(pairs, monkeypatch):
-    monkeypatch.setitem(SLICE, "cpu", 10)
+    monkeypatch.setitem(SLICE_PAIRS, "cpu", 10)
     torch.manual_seed(0)
     layer = GroupedBilinear(12, 4, 6).double()
     head = torch.randn(pairs, 3, 4, dtype=torch.float64, requires_grad=True)

@@ -9,7 +9,7 @@ from transformers.activations import GELUActivation, NewGELUActivation
 from docre.models import Encoder
 from docre.models.dropout import Dropout
 from docre.models.gelu import Gelu
-from docre.models.swap import recast, swap
+from docre.models.swap import change_classes, swap
 from tests.models.test_encoders import FAMILIES, tiny
 
 
@@ -27,11 +27,11 @@ class Doubled(nn.Linear):
         return 2 * super().forward(input)
 
 
-def test_recast_changes_every_part_of_exactly_a_type():
+def test_change_classes_changes_every_module_of_exactly_a_type():
     module = nn.Sequential(nn.Linear(3, 3), nn.Sequential(nn.Bilinear(3, 3, 3), nn.Linear(3, 3)), nn.ReLU())
     values = torch.randn(2, 3)
     before = module[0](values)
-    recast(module, {nn.Linear: Doubled})
+    change_classes(module, {nn.Linear: Doubled})
     assert [type(part) for part in (module[0], module[1][0], module[1][1])] == [Doubled, nn.Bilinear, Doubled]
     assert torch.equal(module[0](values), 2 * before)
     assert module.state_dict().keys() == nn.Sequential(nn.Linear(3, 3), module[1], nn.ReLU()).state_dict().keys()
