@@ -51,7 +51,7 @@ def outcome(run: Path) -> dict:
     log = [
         {key: value for key, value in line.items() if key != "seconds"}
         for line in log
-        if line["event"] not in ("resume", "end") and "passed over a saved state" not in line.get("message", "")
+        if line["event"] not in ("resume", "end") and "skipped a damaged saved state" not in line.get("message", "")
     ]
     files = ["result.json", "best/model.safetensors", "best/relations.json"]
     left = sorted(path.name for path in run.iterdir())
@@ -122,7 +122,7 @@ def test_interrupts_save_and_say_how_to_continue(number, expected, corpus, tiny_
     (saved,) = run.glob("state-*")
     last = child.text().splitlines()[-1]
     assert last.startswith(f"docre: stopped at step {saved.name.removeprefix('state-')}. ")
-    assert last.endswith(f"The state is saved in {saved}: the same command goes on from there")
+    assert last.endswith(f"The state is saved in {saved}: the same command resumes from there")
     assert "Traceback" not in child.text()
     train.main(["--config", str(path)])
     assert outcome(run) == whole[True]
@@ -184,7 +184,7 @@ def test_the_clock_may_go_back_and_a_dead_process_leave_its_lock(
     capsys.readouterr()
     train.main(["--config", str(path)])
     monkeypatch.undo()
-    assert f"going on from {run}/state-20" in capsys.readouterr().out
+    assert f"resuming from {run}/state-20" in capsys.readouterr().out
     assert outcome(run) == whole[True]
     seconds = [json.loads(line)["seconds"] for line in (run / "log.jsonl").read_text().splitlines()]
     assert 0 <= min(seconds) and max(seconds) < 600
@@ -253,7 +253,7 @@ def test_another_run_is_refused_and_can_be_restarted(corpus, tiny_encoder, tmp_p
     train.main(["--config", str(path), "training.max_pairs_per_batch=1000", "training.workers=1"])
     captured = capsys.readouterr()
     assert "docre: warning: training.max_pairs_per_batch was None, now it is 1000: the result" in captured.err
-    assert f"going on from {run}/state-20: step 20, epoch 2/2" in captured.out
+    assert f"resuming from {run}/state-20: step 20, epoch 2/2" in captured.out
     first = json.loads((run / "metrics.json").read_text())
     train.main(["--config", str(path), "--restart", "training.head_lr=3e-2"])
     second = json.loads((run / "metrics.json").read_text())
@@ -272,7 +272,7 @@ def test_a_run_of_an_earlier_docre_goes_on(corpus, tiny_encoder, tmp_path, monke
     train.main(["--config", str(path)])
     captured = capsys.readouterr()
     assert "warning: evaluation.max_pairs_per_batch was None, now it is 16384: the result" in captured.err
-    assert f"going on from {run}/state-20: step 20, epoch 2/2" in captured.out
+    assert f"resuming from {run}/state-20: step 20, epoch 2/2" in captured.out
     found, expected = outcome(run), dict(whole[True])
     del found["log"], expected["log"]  # it has the warning
     assert found == expected
@@ -311,7 +311,7 @@ def test_a_torn_state_is_passed_over(corpus, tiny_encoder, tmp_path, monkeypatch
     (run / ".config.yaml.abcdefgh.tmp").write_text("")
     capsys.readouterr()
     train.main(["--config", str(path)])
-    assert f"warning: passed over a saved state: {tensors}: torn or changed: " in capsys.readouterr().err
+    assert f"warning: skipped a damaged saved state: {tensors}: torn or changed: " in capsys.readouterr().err
     assert outcome(run) == whole[True]  # and what dead runs left is gone
 
 
@@ -327,7 +327,7 @@ def test_the_newest_whole_state_is_taken(corpus, tiny_encoder, tmp_path, monkeyp
     train.main(["--config", str(path)])
     captured = capsys.readouterr()
     assert "state-100/values.json: torn or changed" in captured.err
-    assert f"going on from {run}/state-10: step 10, epoch 1/2" in captured.out
+    assert f"resuming from {run}/state-10: step 10, epoch 1/2" in captured.out
     assert outcome(run) == whole[True]
 
 

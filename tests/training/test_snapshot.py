@@ -78,11 +78,11 @@ def test_the_scaler_of_half_precision_is_in_it(tiny_encoder):
 def test_a_state_of_another_model_is_refused(tiny_encoder):
     state = capture(trainer(tiny_encoder, 1))
     del state.tensors["objective.model.bilinear.bias"]
-    with pytest.raises(DocreError, match=r"does not fit this run .* start again with --restart"):
+    with pytest.raises(DocreError, match=r"does not fit this run .* start over with --restart"):
         restore(trainer(tiny_encoder, 1), state)
 
 
 def test_a_state_of_another_version_is_refused(tiny_encoder, tmp_path):
     save_state(tmp_path, 0, State({"x": torch.zeros(1)}, {"format": 0}))
-    with pytest.raises(DocreError, match="state-0: saved by another version of docre; --restart begins anew"):
+    with pytest.raises(DocreError, match="state-0: saved by another version of docre; --restart starts over"):
         load_state(tmp_path / "state-0")
