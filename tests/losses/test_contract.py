@@ -247,9 +247,9 @@ def test_labels_may_be_numbers(name: str) -> None:
 @every_loss
 def test_wrong_shapes_are_refused(name: str) -> None:
     case = make_case(name)
-    with pytest.raises(DocreError, match=r"logits are \[6, \d+\], expected"):
+    with pytest.raises(DocreError, match=r"logits have shape \[6, \d+\], expected"):
         case.loss(ModelOutput(case.output.logits[:, 1:]), case.labels)
-    with pytest.raises(DocreError, match=r"labels are \[6, 6\], expected \[6, 5\]"):
+    with pytest.raises(DocreError, match=r"labels have shape \[6, 6\], expected \[6, 5\]"):
         case.loss(case.output, make_labels(6, 6))
 
 

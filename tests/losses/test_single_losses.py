@@ -36,7 +36,7 @@ def test_amtl_groups_any_number_of_relations(relations: int) -> None:
 
 @pytest.mark.parametrize("groups", [[[0, 1]], [[0, 1], [2, 2]], [[0, 1], [2], []], [[0, 1, 2, 3]], [[-1, 0, 1]], []])
 def test_amtl_refuses_groups_that_are_no_partition(groups: list[list[int]]) -> None:
-    with pytest.raises(DocreError, match=r"parameter 'groups': expected lists.* 0 \.\. 2 once, got"):
+    with pytest.raises(DocreError, match=r"parameter 'groups': expected non-empty lists.* 0 \.\. 2 once, got"):
         build("amtl", 3, groups=groups)
 
 
