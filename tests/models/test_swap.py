@@ -1,4 +1,4 @@
-"""What is put in the place of an encoder's parts: everywhere, and computing the same."""
+"""Modules of an encoder are replaced everywhere, by ones that compute the same."""
 
 import pytest
 import torch
@@ -13,7 +13,7 @@ from docre.models.swap import change_classes, swap
 from tests.models.test_encoders import FAMILIES, tiny
 
 
-def test_swaps_every_dropout_of_a_module_and_keeps_its_share():
+def test_swap_replaces_every_dropout_and_keeps_its_probability():
     module = nn.Sequential(nn.Linear(3, 3), nn.Sequential(nn.Dropout(0.2), nn.ReLU()), nn.Dropout(0.1))
     swap(module, nn.Dropout, lambda old: Dropout(old.p))
     assert [m.p for m in module.modules() if isinstance(m, nn.Dropout)] == [0.2, 0.1]
@@ -38,7 +38,7 @@ def test_change_classes_changes_every_module_of_exactly_a_type():
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_what_an_encoder_has(family):
+def test_which_modules_of_an_encoder_are_replaced(family):
     backbone = tiny(family)
     names = backbone.state_dict().keys()
     kinds = [type(m) for m in backbone.modules()]
@@ -52,7 +52,7 @@ def test_what_an_encoder_has(family):
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_a_plain_encoder_is_as_it_was(family):
+def test_a_plain_encoder_is_unchanged(family):
     backbone = tiny(family)
     before = {name: type(part) for name, part in backbone.named_modules()}
     Encoder(backbone, implementation="plain")
