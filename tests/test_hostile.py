@@ -29,7 +29,7 @@ from docre.evaluation import Evaluator, read_submission, train_facts, write_subm
 from docre.inference import checkpoint
 from docre.inference.predictor import Predictor
 from docre.models import load_pretrained, load_tokenizer
-from docre.training.corpus import read_corpus, warnings, with_counted_loss_parameters
+from docre.training.corpus import data_warnings, read_corpus, with_counted_loss_parameters
 from docre.training.loop import Trainer
 from tests.conftest import ROOT
 from tests.data.strategies import JSON, damaged
@@ -108,7 +108,7 @@ def use(config: Config, tokenizer, encoder: Path) -> None:
     for some in features.values():
         for part in predictor.limits.split_batch(some):
             predictor.collate(part)
-    assert all("\n" not in line for line in warnings(corpus, features, config))
+    assert all("\n" not in line for line in data_warnings(corpus, features, config))
     trainer = Trainer(predictor, features["train"], Accelerator(cpu=True))
     next(trainer.feed.steps(0))
 

@@ -1,4 +1,4 @@
-"""`encoder.implementation`: plain leaves out what docre adds to an encoder, and what both compute is the same."""
+"""`encoder.implementation: plain` leaves an encoder as transformers has it; both implementations compute the same."""
 
 from pathlib import Path
 
@@ -42,8 +42,8 @@ def test_plain_has_nothing_of_ours_and_predicts_the_same(corpus, tiny_encoder, t
     assert bool(kept) != torch.cuda.is_available()
 
 
-def test_a_run_from_before_the_key_goes_on(corpus, tiny_encoder, tmp_path, monkeypatch):
-    """Its saved config does not have the key: it is a run of `auto`, and not one of `plain`."""
+def test_a_run_from_before_the_key_existed_resumes(corpus, tiny_encoder, tmp_path, monkeypatch):
+    """A saved config without the key counts as `auto`, not as `plain`."""
     whole = config(tmp_path / "whole", corpus, tiny_encoder)
     train.main(["--config", str(whole)])
     path = config(tmp_path / "a", corpus, tiny_encoder)

@@ -1,4 +1,5 @@
-"""Two processes on a CPU: the numbers of one, every document once, one checkpoint, one line for a mistake."""
+"""Training with two processes on a CPU gives the numbers of one process, predicts every document once, writes one
+checkpoint, and reports an error in one line."""
 
 import json
 import os
@@ -40,14 +41,14 @@ def config(folder: Path, corpus: Path, encoder: Path, **training) -> Path:
 
 @pytest.fixture(scope="module")
 def one(corpus, tmp_path_factory) -> Path:
-    """The folder of the run of one process."""
+    """The folder of a run with one process."""
     path = config(tmp_path_factory.mktemp("one"), corpus, corpus / "still", batch_size=4)
     train.main(["--config", str(path)])
     return path.parent / "run"
 
 
 def same_as_one(run: Path, one: Path) -> None:
-    """The run of two processes in the folder `run` is that of one."""
+    """Check that the run of two processes in the folder `run` has the results of the run of one process in `one`."""
     first, second = (json.loads((folder / "metrics.json").read_text()) for folder in (one, run))
     for a, b in ((first["epochs"][0], second["epochs"][0]), (first["test"], second["test"])):
         for key in {"loss", "p", "r", "f1", "ign_f1"} & a.keys():
@@ -64,12 +65,12 @@ def test_two_processes_give_the_numbers_of_one(corpus, one, tmp_path):
     assert [child.wait() for child in children] == [0, 0], [child.text() for child in children]
     same_as_one(path.parent / "run", one)
     lines = [line for line in children[1].text().splitlines() if "[Gloo]" not in line]
-    assert not lines  # only the first process speaks
+    assert not lines  # only the first process prints
 
 
 @forks
-def test_two_processes_stop_together_and_go_on_exactly(corpus, tiny_encoder, tmp_path):
-    """With dropout: each process's random state is its own."""
+def test_two_processes_stop_together_and_resume_exactly(corpus, tiny_encoder, tmp_path):
+    """With dropout, so that the random state of each process matters."""
     outcomes = []
     for name in ("whole", "stopped"):
         path = config(tmp_path / name, corpus, tiny_encoder, batch_size=1, epochs=2)
@@ -79,7 +80,7 @@ def test_two_processes_stop_together_and_go_on_exactly(corpus, tiny_encoder, tmp
             while not (run / "log.jsonl").is_file() or '"step": 4' not in (run / "log.jsonl").read_text():
                 assert children[0].poll() is None
                 time.sleep(0.002)
-            os.kill(children[1].pid, signal.SIGTERM)  # one is enough
+            os.kill(children[1].pid, signal.SIGTERM)  # a signal to one process stops both
             assert [child.wait() for child in children] == [143, 143]
             assert "docre: stopped at step " in children[0].text() and len(list(run.glob("state-*"))) == 1
             with pytest.raises(DocreError, match="holds a run with another number of processes: 2, now 1"):
@@ -92,7 +93,7 @@ def test_two_processes_stop_together_and_go_on_exactly(corpus, tiny_encoder, tmp
 
 @pytest.mark.slow
 def test_accelerate_launches_two_processes(corpus, one, tmp_path):
-    """The command of the README."""
+    """The command in the README."""
     path = config(tmp_path / "two", corpus, corpus / "still", batch_size=2)
     launch = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2"]
     command = [*launch, "--main_process_port", "0", "-m", "docre.train", "--config", str(path)]
@@ -116,7 +117,7 @@ def test_a_mistake_is_one_line_from_two_processes(corpus, tmp_path):
 
 @forks
 def test_a_mistake_of_another_process_alone_is_said_too(corpus, tmp_path):
-    """A child that is not the first waits for its end, and speaks when it does not come."""
+    """A process other than the first waits for the launcher to end it, and prints its error if that does not happen."""
     path = config(tmp_path / "two", corpus, corpus / "still", batch_size=20)
     child = Child(
         ["--config", str(path), "training.epoch=1"],

@@ -1,4 +1,4 @@
-"""A run that is killed, interrupted or started again goes on exactly, or says why it does not."""
+"""A run that was killed or interrupted resumes exactly when it is started again, or is refused with the reason."""
 
 import json
 import os
@@ -43,7 +43,7 @@ def config(folder: Path, corpus: Path, encoder: Path, dev: bool = True, **traini
 
 
 def outcome(run: Path) -> dict:
-    """All that a finished run leaves, but for times, memory and what its log says of interruptions."""
+    """Everything that a finished run leaves in its folder, except times, memory and log lines about interruptions."""
     check_folder(run / "best")
     metrics = json.loads((run / "metrics.json").read_text())
     del metrics["training_seconds"], metrics["peak_memory_mb"]
@@ -51,7 +51,7 @@ def outcome(run: Path) -> dict:
     log = [
         {key: value for key, value in line.items() if key != "seconds"}
         for line in log
-        if line["event"] not in ("resume", "end") and "passed over a saved state" not in line.get("message", "")
+        if line["event"] not in ("resume", "end") and "skipped a damaged saved state" not in line.get("message", "")
     ]
     files = ["result.json", "best/model.safetensors", "best/relations.json"]
     left = sorted(path.name for path in run.iterdir())
@@ -60,7 +60,7 @@ def outcome(run: Path) -> dict:
 
 @pytest.fixture(scope="module")
 def whole(corpus, tiny_encoder, tmp_path_factory) -> dict[bool, dict]:
-    """What the uninterrupted run leaves, with dev documents and without."""
+    """The outcome of an uninterrupted run, with dev documents (True) and without (False)."""
     outcomes = {}
     for dev in (True, False):
         folder = tmp_path_factory.mktemp("whole")
@@ -70,7 +70,7 @@ def whole(corpus, tiny_encoder, tmp_path_factory) -> dict[bool, dict]:
 
 
 def slow_writing() -> None:
-    """Have the child take its time to write, so that it can be met at it."""
+    """Slow down writing in the child process, so that a signal can be sent while it writes."""
     real = folders.sync
     folders.sync = lambda path: (time.sleep(0.002), real(path))  # type: ignore[func-returns-value]
 
@@ -79,8 +79,8 @@ def slow_writing() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("dev", [True, False])
 def test_killed_ten_times_it_ends_as_if_never_killed(dev, corpus, tiny_encoder, whole, tmp_path):
-    """kill -9 at random moments: some time after some line of the log, or while a state or checkpoint is being written.
-    Without dev documents the checkpoint has the last weights; with them, scores of every epoch."""
+    """kill -9 at random moments, also while a state or checkpoint is being written. Without dev the checkpoint has the
+    last weights; with dev there are scores of every epoch."""
     rng = random.Random(dev)
     kills = writing = trial = 0
     while kills < 10:
@@ -122,7 +122,7 @@ def test_interrupts_save_and_say_how_to_continue(number, expected, corpus, tiny_
     (saved,) = run.glob("state-*")
     last = child.text().splitlines()[-1]
     assert last.startswith(f"docre: stopped at step {saved.name.removeprefix('state-')}. ")
-    assert last.endswith(f"The state is saved in {saved}: the same command goes on from there")
+    assert last.endswith(f"The state is saved in {saved}: the same command resumes from there")
     assert "Traceback" not in child.text()
     train.main(["--config", str(path)])
     assert outcome(run) == whole[True]
@@ -134,7 +134,7 @@ def test_interrupts_save_and_say_how_to_continue(number, expected, corpus, tiny_
     [(".state-*.tmp", 143), (".best.*.tmp", 143), (".result.zip.*.tmp", 0), (".metrics.*.tmp", 0)],
 )
 def test_a_signal_while_something_is_written(pattern, expected, corpus, tiny_encoder, whole, tmp_path):
-    """It is written whole first. The last files come at once, so that the run ends as if nothing had happened."""
+    """Writing is finished first. If only the last files are left to write, the run ends as without the signal."""
     path = config(tmp_path / "a", corpus, tiny_encoder)
     run = path.parent / "run"
     child = Child(["--config", str(path)], tmp_path / "out.txt", prepare=slow_writing)
@@ -151,7 +151,8 @@ def test_a_signal_while_something_is_written(pattern, expected, corpus, tiny_enc
 
 @forks
 def test_a_run_that_sleeps_keeps_its_folder(corpus, tiny_encoder, whole, tmp_path):
-    """SIGSTOP, as of a laptop that is closed: nobody else gets in meanwhile, and it goes on where it was."""
+    """While a run is suspended (SIGSTOP, as when a laptop is closed), no other process may use its folder; then the run
+    continues."""
     path = config(tmp_path / "a", corpus, tiny_encoder)
     run = path.parent / "run"
     child = Child(["--config", str(path)], tmp_path / "out.txt")
@@ -167,8 +168,8 @@ def test_a_run_that_sleeps_keeps_its_folder(corpus, tiny_encoder, whole, tmp_pat
 def test_the_clock_may_go_back_and_a_dead_process_leave_its_lock(
     corpus, tiny_encoder, whole, tmp_path, monkeypatch, capsys
 ):
-    """The newest state is that of the most steps, whatever its time; time is measured by a clock that only goes on; and
-    a lock is none without the process that held it, whoever has its number now. The path has spaces and all letters."""
+    """The newest state is that of the most steps, whatever its modification time; times come from a monotonic clock;
+    the lock of a dead process does not count, even if its process id is in use again. The path is not ASCII."""
     path = config(tmp_path / "ein Lauf – Füße 数据", corpus, tiny_encoder)
     run = stopped(path, monkeypatch)
     for p in run.rglob("*"):
@@ -184,7 +185,7 @@ def test_the_clock_may_go_back_and_a_dead_process_leave_its_lock(
     capsys.readouterr()
     train.main(["--config", str(path)])
     monkeypatch.undo()
-    assert f"going on from {run}/state-20" in capsys.readouterr().out
+    assert f"resuming from {run}/state-20" in capsys.readouterr().out
     assert outcome(run) == whole[True]
     seconds = [json.loads(line)["seconds"] for line in (run / "log.jsonl").read_text().splitlines()]
     assert 0 <= min(seconds) and max(seconds) < 600
@@ -219,7 +220,7 @@ def test_a_signal_ends_an_evaluation_at_once(corpus, tiny_encoder, whole, tmp_pa
 
 
 def stopped(path: Path, monkeypatch, epoch: int = 2) -> Path:
-    """Start the run of a config and break it off when it evaluates the epoch; its folder."""
+    """Start a run, interrupt it when it is about to evaluate the given epoch, and return its folder."""
 
     def broken(run, number, loss):
         if number == epoch:
@@ -253,15 +254,15 @@ def test_another_run_is_refused_and_can_be_restarted(corpus, tiny_encoder, tmp_p
     train.main(["--config", str(path), "training.max_pairs_per_batch=1000", "training.workers=1"])
     captured = capsys.readouterr()
     assert "docre: warning: training.max_pairs_per_batch was None, now it is 1000: the result" in captured.err
-    assert f"going on from {run}/state-20: step 20, epoch 2/2" in captured.out
+    assert f"resuming from {run}/state-20: step 20, epoch 2/2" in captured.out
     first = json.loads((run / "metrics.json").read_text())
     train.main(["--config", str(path), "--restart", "training.head_lr=3e-2"])
     second = json.loads((run / "metrics.json").read_text())
     assert first["epochs"] != second["epochs"] and len(second["epochs"]) == 2
 
 
-def test_a_run_of_an_earlier_docre_goes_on(corpus, tiny_encoder, tmp_path, monkeypatch, capsys, whole):
-    """Saved when evaluation.max_tokens did not exist and evaluation.max_pairs_per_batch had no bound."""
+def test_a_run_of_an_earlier_docre_resumes(corpus, tiny_encoder, tmp_path, monkeypatch, capsys, whole):
+    """A run saved when evaluation.max_tokens did not exist and evaluation.max_pairs_per_batch had no default bound."""
     path = config(tmp_path / "a", corpus, tiny_encoder)
     run = stopped(path, monkeypatch)
     values = yaml.safe_load((run / "config.yaml").read_text())
@@ -272,9 +273,9 @@ def test_a_run_of_an_earlier_docre_goes_on(corpus, tiny_encoder, tmp_path, monke
     train.main(["--config", str(path)])
     captured = capsys.readouterr()
     assert "warning: evaluation.max_pairs_per_batch was None, now it is 16384: the result" in captured.err
-    assert f"going on from {run}/state-20: step 20, epoch 2/2" in captured.out
+    assert f"resuming from {run}/state-20: step 20, epoch 2/2" in captured.out
     found, expected = outcome(run), dict(whole[True])
-    del found["log"], expected["log"]  # it has the warning
+    del found["log"], expected["log"]  # the log has the warning
     assert found == expected
 
 
@@ -300,10 +301,10 @@ def test_a_finished_run_says_so(corpus, tiny_encoder, tmp_path, capsys):
     assert {p: p.stat().st_mtime_ns for p in before} == before
 
 
-def test_a_torn_state_is_passed_over(corpus, tiny_encoder, tmp_path, monkeypatch, capsys, whole):
+def test_a_damaged_state_is_skipped(corpus, tiny_encoder, tmp_path, monkeypatch, capsys, whole):
     path = config(tmp_path / "a", corpus, tiny_encoder)
     run = stopped(path, monkeypatch)
-    assert [p.name for p in run.glob("state-*")] == ["state-20"]  # older ones are pruned
+    assert [p.name for p in run.glob("state-*")] == ["state-20"]  # older ones are removed
     tensors = run / "state-20" / "tensors.safetensors"
     tensors.write_bytes(tensors.read_bytes()[:-1])
     (run / ".state-30.abcdefgh.tmp").mkdir()
@@ -311,11 +312,11 @@ def test_a_torn_state_is_passed_over(corpus, tiny_encoder, tmp_path, monkeypatch
     (run / ".config.yaml.abcdefgh.tmp").write_text("")
     capsys.readouterr()
     train.main(["--config", str(path)])
-    assert f"warning: passed over a saved state: {tensors}: torn or changed: " in capsys.readouterr().err
-    assert outcome(run) == whole[True]  # and what dead runs left is gone
+    assert f"warning: skipped a damaged saved state: {tensors}: torn or changed: " in capsys.readouterr().err
+    assert outcome(run) == whole[True]  # what killed runs left is removed
 
 
-def test_the_newest_whole_state_is_taken(corpus, tiny_encoder, tmp_path, monkeypatch, capsys, whole):
+def test_the_newest_intact_state_is_used(corpus, tiny_encoder, tmp_path, monkeypatch, capsys, whole):
     import shutil
 
     path = config(tmp_path / "a", corpus, tiny_encoder)
@@ -327,7 +328,7 @@ def test_the_newest_whole_state_is_taken(corpus, tiny_encoder, tmp_path, monkeyp
     train.main(["--config", str(path)])
     captured = capsys.readouterr()
     assert "state-100/values.json: torn or changed" in captured.err
-    assert f"going on from {run}/state-10: step 10, epoch 1/2" in captured.out
+    assert f"resuming from {run}/state-10: step 10, epoch 1/2" in captured.out
     assert outcome(run) == whole[True]
 
 
@@ -346,7 +347,7 @@ def test_two_processes_do_not_share_a_folder(corpus, tiny_encoder, tmp_path):
 @pytest.mark.parametrize("moment", ["training", "evaluating dev", "evaluating test"])
 @pytest.mark.parametrize("what", ["run", "run/log.jsonl", "run/config.yaml"])
 def test_what_is_removed_meanwhile_fails_the_run(what, moment, corpus, tiny_encoder, tmp_path, monkeypatch):
-    """Nothing is written into a new folder of the same name, and no list of files is printed that are not there."""
+    """The run neither writes into a new folder of the same name, nor lists files that do not exist."""
     path = config(tmp_path, corpus, tiny_encoder, epochs=1)
     owner, name = (Trainer, "_step") if moment == "training" else (Predictor, "predict_features")
     method, left = getattr(owner, name), [{"training": 3, "evaluating dev": 1, "evaluating test": 2}[moment]]
@@ -364,7 +365,7 @@ def test_what_is_removed_meanwhile_fails_the_run(what, moment, corpus, tiny_enco
 
 
 def test_prediction_draws_nothing_from_the_global_generator(corpus, tiny_encoder, tmp_path):
-    """Or an evaluation would change the training after it."""
+    """Otherwise an evaluation would change the training that follows."""
     import docre
     from docre.data.readers import read
 

@@ -28,7 +28,7 @@ from docre.errors import DocreError
 from docre.inference.predictor import Predictor, build_model, default_device
 from docre.losses import LOSSES
 from docre.models import MODELS, load_tokenizer
-from docre.models.architecture import at_most, build_untrained, check_shapes, read_architecture
+from docre.models.architecture import build_untrained, check_shapes, limit_modules, read_architecture
 
 WEIGHTS = "model.safetensors"
 
@@ -116,7 +116,7 @@ def check_fit(config: Config, relations: int, build: Callable[[], Any], weights:
     """
     saved = tensor_shapes(weights)
     loss = LOSSES.build(config.loss.name, config.loss.parameters, relations)
-    with torch.device("meta"), at_most(100 + 10 * len(saved), weights):
+    with torch.device("meta"), limit_modules(100 + 10 * len(saved), weights):
         model = build_model(config, build(), loss.num_outputs)
     check_shapes(modules_with_weights(model, loss), saved, weights)
 

@@ -169,14 +169,14 @@ class Predictor:
 
     @torch.inference_mode()
     def context_attention(self, batch: Batch) -> Tensor | None:
-        """The output of `Model.context_attention`, computed in the config's precision. The batch may be on any device."""
+        """The output of `Model.context_attention`, in the config's precision. The batch may be on any device."""
         with self._autocast():
             return self.model.context_attention(batch.to(self.device, non_blocking=True))
 
     def _encode(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """The output of `Encoder.read`, computed in the config's precision. The batch may be on any device."""
+        """The output of `Encoder.encode_windows`, computed in the config's precision. The batch may be on any device."""
         with self._autocast():
-            return self.model.encoder.read(batch.to(self.device, non_blocking=True))
+            return self.model.encoder.encode_windows(batch.to(self.device, non_blocking=True))
 
     def _autocast(self) -> torch.autocast:
         device = self.device.type

@@ -1,4 +1,4 @@
-"""The loss registry: one file per loss, found by name."""
+"""The loss registry: every file here holds one loss, which is found by its name."""
 
 from typing import Any, cast
 
@@ -16,6 +16,6 @@ def build(name: str, num_relations: int, **parameters: Any) -> Loss:
 
 
 def loss_class(name: str) -> type[Loss]:
-    """The class of the loss called `name`, for its `from_training_data` and `reference`. Raises DocreError for an
-    unknown name."""
+    """The class of the loss called `name`, for example for its `from_training_data` and `reference`. Raises DocreError
+    for an unknown name."""
     return cast(type[Loss], LOSSES[name])

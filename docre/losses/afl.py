@@ -10,15 +10,15 @@ from docre.losses.base import LOSSES, NonNegative, ThresholdClassLoss
 
 @LOSSES.register("afl")
 class AFL(ThresholdClassLoss):
-    """Adaptive focal loss: ATL whose positives face TH one by one, the harder ones with more weight.
+    """Adaptive focal loss: ATL, but each positive is compared with TH alone, the harder ones with more weight.
 
     L = sum_{p in P} -(1 + (1 - sigma(d_p))^gamma) log sigma(d_p) - log( e^t / (e^t + sum_{n in N} e^{s_n}) )
 
-    Parameters: gamma >= 0, how fast the extra weight of a positive falls as it rises above TH; 0 gives every positive
-    weight 2. Published: 1.
-    Use it where relations are long-tailed and pairs hold several at once: in ATL's softmax a frequent positive can
-    crowd out a rare one of the same pair, here it cannot.
-    Siblings: the negatives are those of `atl`; the positives are those of `sat` with a focal weight.
+    Parameters: gamma >= 0, how fast the extra weight of a positive falls as its score rises above TH; with 0 every
+    positive has weight 2. Published: 1.
+    Use it where relations are long-tailed and a pair often has several: in ATL's softmax a frequent positive relation
+    can crowd out a rare one of the same pair, here it cannot.
+    Siblings: the term for negatives is that of `atl`; the term for positives is that of `sat` with a focal weight.
     Reference: Tan et al. 2022, "Document-Level Relation Extraction with Adaptive Focal Loss and Knowledge
     Distillation" (Findings of ACL), section 3.3.
     """
@@ -31,6 +31,7 @@ class AFL(ThresholdClassLoss):
 
     def pair_losses(self, scores: Tensor, threshold: Tensor, labels: Tensor) -> Tensor:
         log_above = logsigmoid(scores - threshold)
-        log_below = log_above - (scores - threshold)  # log(1 - sigma(d)): its power has a gradient even where it is 0
+        # log(1 - sigma(d)): computed from logarithms, the power has a gradient even where 1 - sigma(d) rounds to 0
+        log_below = log_above - (scores - threshold)
         focal = (1 + torch.exp(self.gamma * log_below)) * log_above
         return rank_below(scores, threshold, labels) - focal.masked_fill(~labels, 0).sum(1)

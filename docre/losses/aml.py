@@ -8,13 +8,14 @@ from docre.losses.sat import signed
 
 @LOSSES.register("aml")
 class AML(ThresholdClassLoss):
-    """Adaptive margin loss: every relation must keep a margin m from TH, a positive above, a negative below.
+    """Adaptive margin loss: a positive has to exceed TH by a margin m, a negative to stay below it by m.
 
     L = sum_{p in P} max(0, m - d_p) + sum_{n in N} max(0, m + d_n)
 
     Parameters: margin > 0, m. Published: 1.
-    Use it to train on what is not yet decided: a relation that keeps the margin has gradient 0, any other one +-1.
-    Siblings: `sat` has the logistic function in place of the hinge, `hingeabl` uses such hinges as weights.
+    Use it to train only on relations that are not clearly decided yet: for a relation that keeps the margin the
+    gradient is 0, for any other +-1.
+    Siblings: `sat` has the logistic loss in place of the hinge; `hingeabl` uses such hinges as weights.
     Reference: Wei and Li 2022, "SagDRE: Sequence-Aware Graph-Based Document-Level Relation Extraction with Adaptive
     Margin Loss" (KDD).
     """

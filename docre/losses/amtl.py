@@ -19,16 +19,16 @@ PUBLISHED_SIZES = (10, 20, 46, 20)
 class AMTL(Loss):
     """Adaptive multi-threshold loss: frequent and rare relations each have a threshold of their own.
 
-    The relations are split into G groups, each with a threshold column t_g: columns 0 .. G - 1 of the logits, followed
-    by the relations in their usual order.
+    The relations are divided into G groups, each with a threshold t_g. Columns 0 .. G - 1 of the logits are the
+    thresholds; the relations follow in their usual order.
 
     L = 1/G sum_g ATL(scores of group g, threshold (sum_g' t_g') / lambda)
 
-    A relation is predicted where its score is above its own group's raw t_g; top_k limits each group by itself.
+    A relation is predicted if its score is above t_g of its own group; top_k applies to each group separately.
 
-    Parameters: groups, lists of relation indices (from 0) that hold every relation once. If they are not given they
-    come from the training data: relations in order of frequency, most frequent first, cut in the published proportions
-    (10, 20, 46 and 20 of Re-DocRED's 96; a cut falls on the nearest relation, and a group left empty is dropped).
+    Parameters: groups, lists of relation indices (from 0) that hold every relation once. If they are not given, they
+    come from the training data: the relations, most frequent first, are divided in the published proportions (10, 20,
+    46 and 20 of Re-DocRED's 96; boundaries are rounded to whole relations, and an empty group is dropped).
     threshold_divisor > 0, lambda; published 3.5 (with 4 groups).
     Use it where relations are many and long-tailed, so that one threshold cannot fit all.
     Siblings: with one group and lambda 1 it is `atl`.
@@ -45,7 +45,7 @@ class AMTL(Loss):
         order = [relation for group in groups for relation in group]
         if sorted(order) != list(range(num_relations)) or not all(groups):
             raise DocreError(
-                f"loss 'amtl', parameter 'groups': expected lists, none empty, that hold each of the relations "
+                f"loss 'amtl', parameter 'groups': expected non-empty lists that together hold each of the relations "
                 f"0 .. {num_relations - 1} once, got {groups}"
             )
         self.sizes = [len(group) for group in groups]

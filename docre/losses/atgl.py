@@ -12,15 +12,16 @@ class ATGL(ThresholdClassLoss):
 
     L = - sum_{r in P + {TH}} w_r log softmax(t, s_1 .. s_R)_r,  w_p = alpha, w_TH = 1 (and w_n = 0)
 
-    Its gradient is W p - w, with W the sum of the weights: it sums to zero over the classes, never pulls a negative
-    relation up, and vanishes at s_p - t = log(alpha), so that alpha says how far above TH the positives settle
-    (Appendix A of the paper, held by tests/losses/test_atgl_theory.py).
+    Its gradient is W p - w, with p the softmax and W the sum of the weights: it sums to zero over the classes, never
+    raises the score of a negative relation, and vanishes at s_p - t = log(alpha), so alpha determines how far above TH
+    the positives settle (Appendix A of the paper; tested by tests/losses/test_atgl_theory.py).
 
     Parameters: alpha > 0, the weight of a positive relation. Published: 16.5 on Re-DocRED, 20 on DocGNRE, 6 on DWIE,
     7.5 on CDR.
-    Use it as the default: it is the steadiest of the family where labels are complete. A smaller alpha predicts less:
-    the loss is least where softmax_p : softmax_TH = alpha P(p) : 1, so p is predicted where it is likelier than
-    1 / alpha. Where training is too short to make the model sure, less than published is better (results/README.md).
+    Use it as the default: it is the most stable of the family where labels are complete. With a smaller alpha fewer
+    relations are predicted: the loss is minimal where softmax_p : softmax_TH = alpha P(p) : 1, so a relation p is
+    predicted if its probability exceeds 1 / alpha. Short training, after which the model is still unsure, needs a
+    smaller alpha than published (results/README.md).
     Siblings: `atl` has two separate softmaxes, positives against TH and TH against negatives.
     Reference: the ATGL paper, eq. 6.
     """

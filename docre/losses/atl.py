@@ -27,7 +27,7 @@ class ATL(ThresholdClassLoss):
 
 
 def adaptive_threshold(scores: Tensor, threshold: Tensor, labels: Tensor) -> Tensor:
-    """The ATL loss of each pair: scores [pairs, relations], threshold [pairs, 1], labels alike -> [pairs]."""
+    """The ATL loss of each pair: scores and labels [pairs, relations], threshold [pairs, 1] -> [pairs]."""
     return rank_above(scores, threshold, labels) + rank_below(scores, threshold, labels)
 
 

@@ -9,17 +9,17 @@ from docre.losses.base import LOSSES, ZeroThresholdLoss
 
 @LOSSES.register("balanced_softmax")
 class BalancedSoftmax(ZeroThresholdLoss):
-    """Balanced softmax: all positives above 0 and all negatives below, each side in one softmax with 0.
+    """Balanced softmax: ranks all positives above 0 and all negatives below it, each side in one softmax with 0.
 
     L = log(1 + sum_{n in N} e^{s_n}) + log(1 + sum_{p in P} e^{-s_p})
 
-    over the relations and one more class NA, column 0 of the logits, which is positive exactly for NA pairs. A relation
-    is predicted where s_r > 0: column 0 is trained but is no threshold.
+    where P and N also include a class NA, column 0 of the logits, which is positive exactly for NA pairs. A relation is
+    predicted if s_r > 0: column 0 is trained, but is not used as a threshold.
 
     Parameters: none.
-    Use it as the joint loss without adaptive threshold: unlike in `bce`, the hardest relation of each side dominates,
-    so that the number of negatives matters little.
-    Siblings: `atl` has the softmaxes around the learned TH; `bce` has no softmax.
+    Use it as a joint loss without adaptive threshold: unlike in `bce`, the hardest relation of each side dominates, so
+    the number of negatives matters little.
+    Siblings: `atl` has the softmaxes with the learned TH in place of 0; `bce` has no softmax.
     Reference: Zhang et al. 2021, "Document-level Relation Extraction as Semantic Segmentation" (IJCAI), section 3.4.
     """
 

@@ -1,4 +1,4 @@
-"""What every loss is: the number of outputs it needs, the loss itself, and the decision that goes with it."""
+"""The base classes of losses. A loss declares how many outputs it needs, computes its value, and makes the decision."""
 
 from abc import ABC, abstractmethod
 from typing import Annotated, Any, ClassVar
@@ -14,22 +14,25 @@ from docre.tensors import ModelOutput
 
 LOSSES: Registry["Loss"] = Registry("loss", "docre.losses")
 
-# What most parameters are: give one as the annotation and the registry refuses any other value by the parameter's name.
+# Types for the parameters of a loss: used as annotations, they make the registry refuse other values with a message
+# that names the parameter.
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class Loss(nn.Module, ABC):
-    """A DocRE loss with its decision rule, over R relations.
+    """A DocRE loss over R relations, together with its decision rule.
 
-    It never holds the model and never writes into its inputs. It computes in float32 or better whatever the autocast
-    dtype, and is finite, with a finite gradient, for any finite logits.
+    It never holds the model and never writes into its inputs. It computes in float32 or better, whatever the autocast
+    dtype. For any finite logits, it and its gradient are finite.
 
-    A subclass gives `num_outputs`, `scores`, `thresholds` and `compute`; most inherit these from ThresholdClassLoss or
-    ZeroThresholdLoss and give `pair_losses` only. Its parameters are the keyword arguments of its constructor.
+    A subclass defines `num_outputs`, `scores`, `thresholds` and `compute`; most inherit these from ThresholdClassLoss
+    or ZeroThresholdLoss and define only `pair_losses`. The parameters of a loss are the arguments of its constructor
+    after `num_relations`.
 
-    reference: the paper, and the equation where it has a number.
-    margin_shift: a calibration: what is added to each margin, [R] or one number for all; 0 unless somebody sets it.
+    reference:    the paper, and the equation if it has a number.
+    margin_shift: calibration, a number added to every margin: [R], or a scalar for all relations; 0 without
+                  calibration.
     """
 
     reference: ClassVar[str] = ""
@@ -43,36 +46,37 @@ class Loss(nn.Module, ABC):
     @property
     @abstractmethod
     def num_outputs(self) -> int:
-        """How many logits the classifier has to give for each pair."""
+        """The number of logits that the classifier has to produce for each entity pair."""
 
     @abstractmethod
     def scores(self, logits: Tensor) -> Tensor:
-        """s_r: the scores of the relations, [pairs, outputs] -> [pairs, R]."""
+        """The scores s_r of the relations: logits [pairs, outputs] -> [pairs, R]."""
 
     @abstractmethod
     def thresholds(self, logits: Tensor) -> Tensor:
-        """What each score is compared with when deciding: [pairs, R], or [pairs, 1] where all share one."""
+        """The threshold that each score has to exceed: logits [pairs, outputs] -> [pairs, R], or [pairs, 1] if all
+        relations share one."""
 
     @abstractmethod
     def compute(self, output: ModelOutput, labels: Tensor) -> Tensor:
-        """The scalar loss of a batch that has at least one pair; `labels` [pairs, R] are bool."""
+        """The loss of a batch with at least one pair, a scalar; `labels` bool [pairs, R]."""
 
     @classmethod
     def from_training_data(cls, statistics: LabelStatistics) -> dict[str, Any]:
-        """Parameters that are taken from the training data where they are not given. They become part of the run's
-        resolved config, so that a checkpoint holds them."""
+        """The parameters that are computed from the training data unless the config gives them. They become part of the
+        run's resolved config, so that its checkpoints hold them."""
         return {}
 
     def forward(self, output: ModelOutput, labels: Tensor) -> Tensor:
-        """The loss of a batch: `output` of the model and `labels` [pairs, R] (bool or 0/1) -> scalar.
+        """The loss of a batch, a scalar, from the model's output and `labels` [pairs, R] (bool or 0/1).
 
-        A batch without pairs has loss 0. Raises DocreError where the shapes are not those of this loss.
+        It is 0 for a batch without pairs. Raises DocreError if logits or labels have the wrong shape.
         """
-        given = (("logits", output.logits, self.num_outputs), ("labels", labels, self.num_relations))
-        for name, tensor, columns in given:
+        inputs = (("logits", output.logits, self.num_outputs), ("labels", labels, self.num_relations))
+        for name, tensor, columns in inputs:
             if tensor.shape != (len(labels), columns):
                 shapes = f"{list(tensor.shape)}, expected {[len(labels), columns]}"
-                raise DocreError(f"{type(self).__name__}: {name} are {shapes}")
+                raise DocreError(f"{type(self).__name__}: {name} have shape {shapes}")
         with torch.autocast(output.logits.device.type, enabled=False):
             output = output.at_least_float32()
             if not len(labels):
@@ -80,20 +84,20 @@ class Loss(nn.Module, ABC):
             return self.compute(output, labels.bool())
 
     def margins(self, logits: Tensor) -> Tensor:
-        """d_r = s_r - threshold + margin_shift, [pairs, outputs] -> [pairs, R] in float32 or better:
-        positive where the relation is predicted."""
+        """The margins d_r = s_r - threshold + margin_shift, positive where the relation is predicted: logits [pairs,
+        outputs] -> [pairs, R] in float32 or better."""
         logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
         return self.scores(logits) - self.thresholds(logits) + self.margin_shift
 
     def decide(self, logits: Tensor, top_k: int = -1) -> Tensor:
-        """The predicted relations, [pairs, outputs] -> bool [pairs, R]: those with a positive margin, and of these for
-        each pair at most `top_k`, the ones with the highest scores (no limit where top_k < 1)."""
+        """The predicted relations, logits [pairs, outputs] -> bool [pairs, R]: those with a positive margin; for each
+        pair at most `top_k` of them, those with the highest scores (no limit if top_k < 1)."""
         return keep_best(self.margins(logits) > 0, self.scores(logits), top_k)
 
 
 def keep_best(chosen: Tensor, scores: Tensor, top_k: int) -> Tensor:
-    """Of each pair's `chosen` relations at most `top_k`, the ones with the highest scores (no limit where top_k < 1):
-    both [pairs, relations] -> bool [pairs, relations]."""
+    """Of each pair's `chosen` relations keep the `top_k` with the highest scores (all if top_k < 1): chosen bool and
+    scores [pairs, relations] -> bool [pairs, relations]."""
     if not 0 < top_k < chosen.shape[1]:
         return chosen
     best = scores.masked_fill(~chosen, -torch.inf).topk(top_k, dim=1).indices
@@ -101,7 +105,8 @@ def keep_best(chosen: Tensor, scores: Tensor, top_k: int) -> Tensor:
 
 
 class ThresholdClassDecision(Loss):
-    """The columns of a loss with one learned threshold class TH (Zhou et al. 2021): column 0 of the logits."""
+    """The outputs and the decision of a loss with a learned threshold class TH (Zhou et al. 2021): column 0 of the
+    logits is the threshold, the other columns are the scores of the relations."""
 
     @property
     def num_outputs(self) -> int:
@@ -115,7 +120,7 @@ class ThresholdClassDecision(Loss):
 
 
 class ThresholdClassLoss(ThresholdClassDecision):
-    """A loss with a threshold class that is the mean over pairs of the `pair_losses` which a subclass gives."""
+    """A loss with a threshold class: the mean over pairs of `pair_losses`, which a subclass defines."""
 
     def compute(self, output: ModelOutput, labels: Tensor) -> Tensor:
         return self.pair_losses(self.scores(output.logits), self.thresholds(output.logits), labels).mean()
@@ -126,10 +131,8 @@ class ThresholdClassLoss(ThresholdClassDecision):
 
 
 class ZeroThresholdLoss(Loss):
-    """A loss without a threshold class: a relation is predicted where its score is positive.
-
-    It is the mean over pairs of the `pair_losses` which a subclass gives.
-    """
+    """A loss without a threshold class, where a relation is predicted if its score is positive: the mean over pairs of
+    `pair_losses`, which a subclass defines."""
 
     @property
     def num_outputs(self) -> int:

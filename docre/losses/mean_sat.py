@@ -1,4 +1,4 @@
-"""Mean-SAT: SAT with both sides averaged."""
+"""Mean-SAT: SAT with means over positives and negatives in place of sums."""
 
 import torch
 from torch import Tensor
@@ -9,13 +9,14 @@ from docre.losses.sat import logistic
 
 @LOSSES.register("mean_sat")
 class MeanSAT(ThresholdClassLoss):
-    """Mean separate adaptive thresholding: the positives and the negatives of a pair count the same in total.
+    """Mean separate adaptive thresholding: the positives of a pair together count as much as its negatives.
 
     L = mean_{p in P} -log sigma(d_p) + mean_{n in N} -log sigma(-d_n), a mean over nothing being 0
 
     Parameters: none.
-    Use it where the many negatives drown the few positives: it predicts more than `sat`.
-    Siblings: `sat` sums in place of the means; `hingeabl` has means weighted by how far a relation still has to go.
+    Use it where the many negatives outweigh the few positives: it predicts more relations than `sat`.
+    Siblings: `sat` has sums in place of the means; `hingeabl` weights the means by how far a relation is from keeping a
+    margin.
     Reference: Wang et al. 2023, "Adaptive Hinge Balance Loss for Document-Level Relation Extraction" (Findings of
     EMNLP).
     """
@@ -28,8 +29,8 @@ class MeanSAT(ThresholdClassLoss):
 
 
 def mean_where(chosen: Tensor, values: Tensor, weights: Tensor | None = None) -> Tensor:
-    """The mean, weighted if `weights` >= 0 are given, of each pair's `chosen` values: all [pairs, relations] ->
-    [pairs]; 0 where nothing is chosen or has a weight."""
+    """The mean of each pair's `chosen` values, weighted if `weights` >= 0 are given: all [pairs, relations] -> [pairs].
+    It is 0 where nothing is chosen or all weights are 0."""
     weights = chosen.to(values.dtype) if weights is None else weights.masked_fill(~chosen, 0)
     total = weights.sum(1)
     return (weights * values).sum(1) / torch.where(total > 0, total, 1)

@@ -19,10 +19,10 @@ class NCRL(ThresholdClassLoss):
     and, with `regularize`, the same for one more class, the margin of TH itself: d_0 = t - mean_r s_r, positive exactly
     for NA pairs. Probabilities below eps count as eps, without gradient.
 
-    Parameters: shift in [0, 1), how improbable a negative must be to stop mattering; published 0.05, 0 switches it
+    Parameters: shift in [0, 1), the probability below which a negative no longer counts; published 0.05, 0 switches it
     off. regularize (bool, published True). eps in [1e-30, 1), published 1e-8.
-    Use it where easy negatives abound: those that are already as improbable as the shift no longer pull, and the
-    margin of TH itself is trained for NA pairs.
+    Use it where easy negatives abound: those with a probability below the shift have no gradient, and the margin of TH
+    itself is trained for NA pairs.
     Siblings: without shift, regularization and eps it is `sat`.
     Reference: Zhou and Lee 2022, "None Class Ranking Loss for Document-Level Relation Extraction" (IJCAI).
     """
@@ -48,7 +48,7 @@ class NCRL(ThresholdClassLoss):
         return losses
 
     def rank(self, margins: Tensor, labels: Tensor) -> Tensor:
-        """The two terms for any classes: margins and labels [pairs, classes] -> [pairs]."""
+        """The sum of both terms over some classes: margins and labels [pairs, classes] -> [pairs]."""
         right = signed(margins, labels).sigmoid()
         right = torch.where(labels, right, right + self.shift)
         return -right.clamp(self.eps, 1).log().sum(1)

@@ -19,16 +19,18 @@ class PEMSCL(ThresholdClassLoss):
     L = sum_{p in P} -log sigma(d_p) + sum_{n in N} -log sigma(-d_n)
         + l1 mean_{p in P} H(sigma(d_p)) + l2 mean_{n in N} H(sigma(d_n)) + l3 contrastive
 
-    with H the binary entropy, and a mean over nothing being 0. The contrastive term (`contrastive_term`) draws together
-    the representations of pairs that share a relation: f_i = the grouped outer products of head and tail before the
-    classifier's last map, at length 1. It needs ModelOutput.head and .tail unless l3 is 0; DocreError without.
+    with H the binary entropy; a mean over nothing is 0. The contrastive term (`contrastive_term`) pulls together the
+    representations of pairs that share a relation. The representation f_i of a pair is the input of the classifier's
+    last linear map, the grouped outer products of head and tail, normalized to length 1. Unless l3 is 0, the term needs
+    ModelOutput.head and .tail; without them DocreError is raised.
 
     Parameters: positive_entropy, negative_entropy, contrastive >= 0, the weights l1, l2, l3; published 1 each.
     temperature tau > 0 and base_temperature > 0 of the contrastive term; published 2 and 1 (on Re-DocRED 0.2 and 2).
-    Use it where the decisions should be confident: the entropies push a margin away from 0, on whichever side it is.
-    Siblings: with l1 = l2 = l3 = 0 it is `sat`. It is the only one that looks at the representation.
+    Use it where the decisions should be confident: the entropies push each margin away from 0, in either direction.
+    Siblings: with l1 = l2 = l3 = 0 it is `sat`. It is the only loss that uses pair representations.
     Reference: Guo et al. 2023, "Towards Integration of Discriminability and Robustness for Document-Level Relation
-    Extraction" (EACL). The entropy means are the paper's: its public code divides by a count of another shape.
+    Extraction" (EACL). The means of the entropies are as in the paper; its public code divides by a count of
+    another shape.
     """
 
     reference = "Guo et al. 2023 (EACL), PEMSCL"
@@ -75,17 +77,17 @@ class PEMSCL(ThresholdClassLoss):
 
 
 def binary_entropy(margins: Tensor) -> Tensor:
-    """H(sigma(d)), elementwise: an even function, so that |d| does, where nothing cancels or overflows."""
+    """H(sigma(d)), elementwise: an even function, so it is computed from |d|, where nothing cancels or overflows."""
     size = margins.abs()
     return size * torch.sigmoid(-size) - logsigmoid(size)
 
 
 def cosines(head: Tensor, tail: Tensor, anchors: Tensor) -> Tensor:
-    """The cosines of the angles between pairs' representations f_i = (head_ig outer tail_ig for all groups g).
+    """The cosines between the representations f_i = (head_ig outer tail_ig for all groups g) of pairs.
 
-    head, tail [pairs, groups, block], anchors [anchors] some of the pairs -> [anchors, pairs]. The representations,
-    [pairs, groups * block^2], are never laid out: f_i . f_j = sum_g (head_ig . head_jg) (tail_ig . tail_jg). The
-    groups' products are computed again in the backward pass, so that memory is [anchors, pairs] for any groups.
+    head, tail [pairs, groups, block], anchors [anchors] (indices of pairs) -> [anchors, pairs]. The representations,
+    [pairs, groups * block^2], are never built: f_i . f_j = sum_g (head_ig . head_jg) (tail_ig . tail_jg). The products
+    of each group are recomputed in the backward pass, so memory is [anchors, pairs], however many groups there are.
     """
     length = (head.square().sum(2) * tail.square().sum(2)).sum(1).clamp(min=1e-24).sqrt()
     head = head / length[:, None, None]
@@ -103,14 +105,17 @@ def group_products(anchor_head: Tensor, head: Tensor, anchor_tail: Tensor, tail:
 def contrastive_term(
     similarities: Tensor, anchors: Tensor, labels: Tensor, temperature: float, base_temperature: float
 ) -> Tensor:
-    """The supervised contrastive term, a scalar, from `similarities` f_i . f_j [anchors, pairs] of the pairs that are
-    not NA (`anchors`, their indices) with all pairs; labels bool [pairs, R].
+    """The supervised contrastive term, a scalar.
+
+    similarities: f_i . f_j [anchors, pairs] of the pairs that are not NA with all pairs.
+    anchors:      [anchors] indices of the pairs that are not NA.
+    labels:       bool [pairs, R].
 
     With sim_ij = f_i . f_j / tau and P_i the other pairs that share a relation with i, it is tau / base times the mean
-    over all pairs, where NA pairs give 0, of
-        L_i = -mean_{j in P_i} [sim_ij - log sum_{k != i} e^{sim_ik}], or where P_i is empty
-        L_i = log sum_{k != i} e^{sim_ik} - max_k sim_ik, with the maximum over all k and held constant.
-    A single pair has no others, so it gives 0.
+    over all pairs, where L_i = 0 for NA pairs, of
+        L_i = -mean_{j in P_i} [sim_ij - log sum_{k != i} e^{sim_ik}], or, if P_i is empty,
+        L_i = log sum_{k != i} e^{sim_ik} - max_k sim_ik, with the maximum over all k and without gradient.
+    The term of a single pair is 0.
     """
     pairs = len(labels)
     if pairs < 2:

@@ -9,15 +9,15 @@ from docre.losses.base import LOSSES, ThresholdClassLoss
 
 @LOSSES.register("sat")
 class SAT(ThresholdClassLoss):
-    """Separate adaptive thresholding: every relation is one binary decision against TH.
+    """Separate adaptive thresholding: every relation is a separate binary decision against TH.
 
     L = sum_{p in P} -log sigma(d_p) + sum_{n in N} -log sigma(-d_n)
 
     Parameters: none.
-    Use it as the plain member of the pairwise family, to see what a sibling's addition is worth.
-    Siblings: `mean_sat` averages the two sums, `hingeabl` weighs their terms, `pemscl` adds entropies and a contrastive
-    term, `ncrl` shifts the negatives, `aml` has hinges in place of the logarithms, `bce` has 0 in place of t. `atl`
-    compares the relations with TH jointly.
+    Use it as the basic member of the pairwise family, to measure what the additions of the others contribute.
+    Siblings: `mean_sat` has means in place of the two sums, `hingeabl` weights their terms, `pemscl` adds entropies and
+    a contrastive term, `ncrl` shifts the negatives, `aml` has hinges in place of the logarithms, `bce` has 0 in place
+    of t. `atl` compares the relations with TH jointly.
     Reference: Wang et al. 2023, "Adaptive Hinge Balance Loss for Document-Level Relation Extraction" (Findings of
     EMNLP).
     """
@@ -29,10 +29,10 @@ class SAT(ThresholdClassLoss):
 
 
 def logistic(margins: Tensor, labels: Tensor) -> Tensor:
-    """-log sigma(d_p) where the relation holds and -log sigma(-d_n) where it doesn't; all [pairs, relations]."""
+    """-log sigma(d_p) where the relation holds and -log sigma(-d_n) where it does not; all [pairs, relations]."""
     return -logsigmoid(signed(margins, labels))
 
 
 def signed(margins: Tensor, labels: Tensor) -> Tensor:
-    """d_p where the relation holds and -d_n where it doesn't: positive where the decision is right."""
+    """d_p where the relation holds and -d_n where it does not: positive where the decision is right."""
     return torch.where(labels, margins, -margins)

@@ -16,27 +16,27 @@ LARGEST_PRIOR = 0.99
 
 @LOSSES.register("ssr_pu")
 class SSRPU(ThresholdClassDecision):
-    """Shift and squared ranking loss for positive-unlabeled data: what is not labeled may hold all the same.
+    """Shift and squared ranking loss for positive-unlabeled data: an unlabeled relation may hold all the same.
 
-    For relation i let pi_i be the share of training pairs labeled with it and o_i = e pi_i its assumed true share, and
-    sq(S, y) = mean over the batch's pairs in S of factor (y d_i - m)^2, or 0 for no pairs. Then
+    For relation i let the prior pi_i be the share of training pairs labeled with it, o_i = e pi_i its assumed true
+    share, and sq(S, y) = mean over the batch's pairs in S of factor (y d_i - m)^2, or 0 if S is empty. Then
 
     risk1 = (1 - pi_i) sq(unlabeled, -1) - (o_i - pi_i) sq(labeled, -1)
     risk2 = sqrt(o_i (1 - o_i)) sq(labeled, +1)
     L = sum_i risk1 + risk2 where risk1 >= 0, else -risk1
 
-    (the paper's coefficients written without u_i = (o_i - pi_i) / (1 - pi_i) and the weight sqrt((1 - o_i) / o_i), and
-    so without their divisions). The loss is over the whole batch, not a mean over pairs, and its gradient grows with
-    the margins.
+    (the paper's coefficients, with u_i = (o_i - pi_i) / (1 - pi_i) and the weight sqrt((1 - o_i) / o_i) multiplied out
+    to avoid their divisions). The loss is a function of the whole batch, not a mean over pairs, and its gradient grows
+    with the margins.
 
-    o_i is at most 0.99, and at least pi_i. A relation with prior 0 is pushed down where it is not labeled, and never
-    pulled up.
+    o_i is at most 0.99, and at least pi_i. For a relation with prior 0 only the risk of unlabeled pairs remains, which
+    moves its margins towards -m.
 
     Parameters: priors, the pi_i of all relations, in [0, 1]; counted from the training data if not given.
     prior_ratio >= 1, e; published 3 (TTM-RE: 1). margin >= 0, m; published 0.25 (TTM-RE: 1). factor > 0; published 0.25
     (TTM-RE: 1).
     Use it where many true triples are unlabeled, as in DocRED before its revision.
-    Siblings: all others take an unlabeled relation for a negative.
+    Siblings: all others treat an unlabeled relation as a negative.
     Reference: Wang et al. 2022, "A Unified Positive-Unlabeled Learning Framework for Document-Level Relation
     Extraction with Different Levels of Labeling" (EMNLP); TTM-RE is Gao et al. 2024 (ACL).
     """
@@ -74,7 +74,8 @@ class SSRPU(ThresholdClassDecision):
         return {"priors": [positives / max(statistics.pairs, 1) for positives in statistics.positives]}
 
     def compute(self, output: ModelOutput, labels: Tensor) -> Tensor:
-        margins = self.scores(output.logits) - self.thresholds(output.logits)  # without margin_shift, a calibration
+        # not self.margins, which adds margin_shift: calibration is for decisions
+        margins = self.scores(output.logits) - self.thresholds(output.logits)
         below = self.factor * (-margins - self.margin).square()
         above = self.factor * (margins - self.margin).square()
         risk1 = self.unlabeled_weight * mean_over_pairs(below, ~labels)

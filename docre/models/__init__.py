@@ -1,4 +1,4 @@
-"""The model registry, and what models are made of."""
+"""Models: the registry, the encoder, and the layers that models are built from."""
 
 from docre.models.base import MODELS, Model
 from docre.models.encoder import Encoder, load_pretrained, load_tokenizer

@@ -1,11 +1,11 @@
-"""Attention over a batch without padding, keeping only the attention rows that are read.
+"""Attention over a packed batch, without padding and without full attention maps.
 
-transformers lets a model's attention function be replaced. Ours takes the tokens of all windows laid end to end, so
-that everything position-wise in the encoder runs on real tokens only, and attends within each window. Of the layers
-whose attention the model reads it keeps the rows of the mention markers, instead of [heads x length x length] maps.
+transformers lets a model's attention function be replaced. Ours takes the tokens of all windows, concatenated, so that
+the position-wise layers of the encoder run on real tokens only, and attends within each window. From the layers whose
+attention the DocRE model needs, it keeps only the rows of the mention markers, not the [heads, length, length] maps.
 
-One function for each place: window by window on a CPU, where small products stay in the cache; all windows at once,
-padded inside attention only, on a GPU, where a loop would wait for kernel launches.
+There is one implementation for each kind of device: on a CPU window by window, where small products stay in the cache;
+on a GPU all windows at once, padded inside attention only, since a loop would be bound by kernel launches.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,7 +20,7 @@ from transformers import AttentionInterface
 
 from docre.models.dropout import LEVELS, draw, survivors
 from docre.models.dropout import dropout as drop
-from docre.models.plan import AttentionPlan, Part, current_plan
+from docre.models.plan import AttentionPlan, WindowPart, current_plan
 
 PACKED = "docre_packed"
 
@@ -36,13 +36,13 @@ def packed_attention(
     sliding_window: int | None = None,
     **_: Any,
 ) -> tuple[Tensor, None]:
-    """`attend` as transformers calls an attention function."""
+    """`attend`, with the signature of a transformers attention function."""
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
-    bias = None if sliding_window is None else current_plan().band(sliding_window)
+    bias = None if sliding_window is None else current_plan().band_bias(sliding_window)
     return attend(query, key, value, scale, dropout, bias), None
 
 
-# Of windows, from their queries and keys [windows, heads, length, size]: [windows, heads, length, length].
+# Computes a bias [windows, heads, length, length] from queries and keys [windows, heads, length, size].
 Bias = Callable[[Tensor, Tensor], Tensor]
 
 
@@ -50,20 +50,20 @@ def attend(
     query: Tensor, key: Tensor, value: Tensor, scale: float, dropout: float, bias: Tensor | Bias | None = None
 ) -> Tensor:
     """softmax(q k^T * scale + bias) v within each window of the current plan: query, key, value [1, heads, tokens,
-    size] -> [1, tokens, heads, size]. Dropout falls on the probabilities, and the rows that are kept are those after
-    it, as published.
+    size] -> [1, tokens, heads, size]. Dropout is applied to the probabilities, and the plan keeps rows of the
+    probabilities after dropout, as published.
 
-    bias: for all windows the same, [1, heads or 1, longest window, longest window], with all heads if it takes a
-          gradient; or a function that computes it.
+    bias: a tensor [1, heads or 1, longest window, longest window] for all windows, with all heads if it needs a
+          gradient; or a function that computes the bias of each window.
     """
     plan = current_plan()
-    keep = plan.next_layer_is_read()
-    q, k, v = (x.squeeze(0) for x in (query, key, value))  # by [0] the gradient would be made of zeros and copied
+    keep = plan.start_layer()
+    q, k, v = (x.squeeze(0) for x in (query, key, value))  # not [0], whose backward pass fills and copies a tensor
     if query.is_cuda:
-        added = bias(plan.spread(q), plan.spread(k)) if callable(bias) else bias
+        added = bias(plan.pad_windows(q), plan.pad_windows(k)) if callable(bias) else bias
         output, rows = attend_padded(q, k, v, scale, dropout, plan, keep, added)
     elif callable(bias):
-        output, rows = attend_alone(q, k, v, scale, dropout, plan, keep, bias)
+        output, rows = attend_with_computed_bias(q, k, v, scale, dropout, plan, keep, bias)
     else:
         output, rows = attend_packed(q, k, v, scale, dropout, plan, keep, bias)
     if rows is not None:
@@ -71,37 +71,38 @@ def attend(
     return output[None]
 
 
-Attended = tuple[Tensor, Tensor | None]  # [tokens, heads, size] and, in a layer whose rows are kept, those
+# The output [tokens, heads, size]; and the attention rows [rows, heads, longest window], or None if none are kept.
+Attended = tuple[Tensor, Tensor | None]
 
 
 def attend_packed(
     q: Tensor, k: Tensor, v: Tensor, scale: float, p: float, plan: AttentionPlan, keep: bool, bias: Tensor | None
 ) -> Attended:
-    """Attention [heads, tokens, size] window by window."""
+    """Attention window by window: q, k, v [heads, tokens, size], dropout probability p."""
     if p:
         return _WindowAttention.apply(q, k, v, scale, p, plan, keep, bias)
     return attend_windows(q, k, v, scale, plan, keep, bias)
 
 
-def attend_alone(
+def attend_with_computed_bias(
     q: Tensor, k: Tensor, v: Tensor, scale: float, p: float, plan: AttentionPlan, keep: bool, bias: Bias
 ) -> Attended:
-    """The same where the bias is computed, so that the bias of only one window is there at a time."""
+    """The same for a bias that is computed: only one window's bias is in memory at a time."""
     outputs, rows = [], []
     split = (x.split(plan.window_lengths, 1) for x in (q, k, v))
-    for alone, qw, kw, vw in zip(plan.alone(), *split, strict=True):
-        output, read = attend_packed(qw, kw, vw, scale, p, alone, keep, bias(qw[None], kw[None]))
+    for window, qw, kw, vw in zip(plan.per_window(), *split, strict=True):
+        output, kept = attend_packed(qw, kw, vw, scale, p, window, keep, bias(qw[None], kw[None]))
         outputs.append(output)
-        if read is not None:
-            rows.append(nn.functional.pad(read, (0, plan.longest - read.shape[2])))
+        if kept is not None:
+            rows.append(nn.functional.pad(kept, (0, plan.longest - kept.shape[2])))
     return torch.cat(outputs), torch.cat(rows) if keep else None
 
 
 def attend_windows(
     q: Tensor, k: Tensor, v: Tensor, scale: float, plan: AttentionPlan, keep: bool, bias: Tensor | None = None
 ) -> Attended:
-    """Attention [heads, tokens, size] without dropout: fused for all tokens, and once more, as probabilities, for the
-    rows that are read. Saves the [length x length] maps of every layer."""
+    """Attention without dropout: q, k, v [heads, tokens, size]. The output comes from torch's fused attention, which
+    stores no [length, length] maps; the probabilities of the rows to keep are computed separately."""
     outputs, rows = [], []
     for tokens, index, _ in plan.windows():
         qw, kw, vw = q[:, tokens], k[:, tokens], v[:, tokens]
@@ -112,24 +113,25 @@ def attend_windows(
             scores = torch.bmm(qw.index_select(1, index) * scale, kw.transpose(1, 2))
             if added is not None:
                 scores = scores + added[:, index]
-            read = softmax(scores).transpose(0, 1)
-            rows.append(nn.functional.pad(read, (0, plan.longest - read.shape[2])))
+            kept = softmax(scores).transpose(0, 1)
+            rows.append(nn.functional.pad(kept, (0, plan.longest - kept.shape[2])))
     return torch.cat(outputs, dim=1).transpose(0, 1), torch.cat(rows) if keep else None
 
 
 def window_bias(bias: Tensor | None, length: int) -> Tensor | None:
-    """The bias of a window of that length, [heads or 1, length, length]."""
+    """The part of a bias for a window of `length` tokens, [heads or 1, length, length]."""
     return None if bias is None else bias[0, :, :length, :length]
 
 
 class _WindowAttention(torch.autograd.Function):
-    """Attention [heads, tokens, size] with dropout on the probabilities, window by window and a few heads at a time.
+    """Attention with dropout on the probabilities, window by window and a few heads at a time: q, k, v [heads, tokens,
+    size].
 
-    Autograd would keep the probabilities P before dropout, the mask and the probabilities after it, nine bytes for each
-    of heads * length^2. This keeps four: P / 2 where a probability survives and -P / 2 where it is dropped. And its
-    backward pass goes over them five times where autograd's does eleven: dropout's scale u is put on the values and the
-    gradients instead, and softmax's gradient P * (G - sum P G), with the gradient G of the probabilities, takes its sum
-    from the output, as sum P G = sum O dO. A bias of the scores has this same gradient, and is not kept.
+    For each of the heads * length^2 probabilities, autograd would save nine bytes: its value P before dropout, the
+    mask, and its value after dropout. This saves four: P / 2 if it survives dropout, -P / 2 if it is dropped. The
+    backward pass reads them five times instead of eleven: dropout's scale is applied to the output and its gradient,
+    which are smaller, and in softmax's gradient P * (G - sum P G), where G is the gradient of P, the sum comes from the
+    output O, since sum P G = sum O dO. The gradient of the scores is also that of the bias, so the bias is not saved.
     """
 
     @staticmethod
@@ -146,29 +148,35 @@ class _WindowAttention(torch.autograd.Function):
         bias: Tensor | None = None,
     ) -> Attended:
         dropped = round(p * LEVELS)
-        up = LEVELS / max(1, LEVELS - dropped)
+        upscale = LEVELS / max(1, LEVELS - dropped)
         parts = plan.parts(len(q), q.element_size())
         bias_shape = None if bias is None else bias.shape
-        ctx.settings = scale, up, parts, keep, bias_shape  # no plan: it will hold our output, a ring never freed
+        ctx.settings = (
+            scale,
+            upscale,
+            parts,
+            keep,
+            bias_shape,
+        )  # no plan: it holds our output, a cycle
         halves = []
         output = q.new_empty(q.shape[1], q.shape[0], v.shape[2])
         rows = q.new_zeros(len(plan.row_index), q.shape[0], plan.longest) if keep else None
-        first, second = buffers(parts, q, 2)
-        for heads, tokens, index, place, shape in parts:
-            probability = cut(first, shape)
+        first, second = scratch_buffers(parts, q, 2)
+        for heads, tokens, index, row_slice, shape in parts:
+            probability = view_front(first, shape)
             torch.bmm(q[heads, tokens] * scale, k[heads, tokens].transpose(1, 2), out=probability)
             added = window_bias(bias, shape[2])
             if added is not None:
                 probability.add_(added.expand(len(q), -1, -1)[heads])
             torch.softmax(probability, -1, out=probability)
-            kept = survivors(draw(shape), dropped, cut(second, shape)).mul_(probability)
+            kept = survivors(draw(shape), dropped, view_front(second, shape)).mul_(probability)
             halves.append(torch.sub(kept, probability, alpha=0.5))
             output[tokens, heads] = torch.bmm(kept, v[heads, tokens]).transpose(0, 1)
             if rows is not None:
-                rows[place, heads, : shape[2]] = kept.index_select(1, index).transpose(0, 1)
-        output.mul_(up)
+                rows[row_slice, heads, : shape[2]] = kept.index_select(1, index).transpose(0, 1)
+        output.mul_(upscale)
         if rows is not None:
-            rows.mul_(up)
+            rows.mul_(upscale)
         ctx.save_for_backward(q, k, v, output, rows, *halves)
         return output, rows
 
@@ -177,72 +185,72 @@ class _WindowAttention(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, d_output: Tensor, d_rows: Tensor | None) -> tuple[Tensor | None, ...]:
         q, k, v, output, rows, *halves = ctx.saved_tensors
-        scale, up, parts, keep, bias_shape = ctx.settings
+        scale, upscale, parts, keep, bias_shape = ctx.settings
         dq, dk, dv = (torch.empty_like(x) for x in (q, k, v))
         d_bias = q.new_zeros(bias_shape) if any(ctx.needs_input_grad[7:]) else None
         sums = (output * d_output).sum(2).transpose(0, 1) * 2  # [heads, tokens], for P / 2
-        d_output = d_output.transpose(0, 1) * (2 * up)
-        first, second = buffers(parts, q, 2)
-        for (heads, tokens, index, place, shape), half in zip(parts, halves, strict=True):
-            here = heads, tokens
-            kept = torch.clamp(half, min=0, out=cut(first, shape))
-            dv[here] = torch.bmm(kept.transpose(1, 2), d_output[here])
-            gradient = torch.bmm(d_output[here], v[here].transpose(1, 2), out=cut(second, shape))
-            inner = sums[here]
+        d_output = d_output.transpose(0, 1) * (2 * upscale)
+        first, second = scratch_buffers(parts, q, 2)
+        for (heads, tokens, index, row_slice, shape), half in zip(parts, halves, strict=True):
+            part = heads, tokens
+            kept = torch.clamp(half, min=0, out=view_front(first, shape))
+            dv[part] = torch.bmm(kept.transpose(1, 2), d_output[part])
+            gradient = torch.bmm(d_output[part], v[part].transpose(1, 2), out=view_front(second, shape))
+            inner = sums[part]
             if keep and d_rows is not None:
-                d_here = d_rows[place, heads, : shape[2]]
-                gradient.index_add_(1, index, d_here.transpose(0, 1), alpha=2 * up)
-                inner.index_add_(1, index, (rows[place, heads, : shape[2]] * d_here).sum(2).T, alpha=2)
+                d_kept = d_rows[row_slice, heads, : shape[2]]
+                gradient.index_add_(1, index, d_kept.transpose(0, 1), alpha=2 * upscale)
+                inner.index_add_(1, index, (rows[row_slice, heads, : shape[2]] * d_kept).sum(2).T, alpha=2)
             kept.mul_(gradient)
             d_scores = torch.abs(half, out=gradient).mul_(inner[:, :, None]).sub_(kept)  # -(P * (G - sum P G))
-            dq[here] = torch.bmm(d_scores, k[here]).mul_(-scale)
-            dk[here] = torch.bmm(d_scores.transpose(1, 2), q[here]).mul_(-scale)
+            dq[part] = torch.bmm(d_scores, k[part]).mul_(-scale)
+            dk[part] = torch.bmm(d_scores.transpose(1, 2), q[part]).mul_(-scale)
             if d_bias is not None:
                 d_bias[0, heads, : shape[1], : shape[2]] -= d_scores
         return dq, dk, dv, None, None, None, None, d_bias
 
 
-def buffers(parts: Sequence[Part], like: Tensor, count: int) -> list[Tensor]:
-    """Memory for the largest of the parts, used again for each."""
+def scratch_buffers(parts: Sequence[WindowPart], like: Tensor, count: int) -> list[Tensor]:
+    """`count` flat buffers, each large enough for any of the parts, with the dtype and device of `like`."""
     size = max((part.shape.numel() for part in parts), default=0)
     return [like.new_empty(size) for _ in range(count)]
 
 
-def cut(buffer: Tensor, shape: torch.Size) -> Tensor:
-    """The beginning of a buffer in a shape."""
+def view_front(buffer: Tensor, shape: torch.Size) -> Tensor:
+    """The first elements of a flat buffer, viewed in this shape."""
     return buffer[: shape.numel()].view(shape)
 
 
 def attend_padded(
     q: Tensor, k: Tensor, v: Tensor, scale: float, p: float, plan: AttentionPlan, keep: bool, bias: Tensor | None = None
 ) -> Attended:
-    """Attention [heads, tokens, size] over all windows at once: a few kernels, however many windows there are.
+    """Attention over all windows at once, in a few kernels however many there are: q, k, v [heads, tokens, size].
 
     bias: [windows or 1, heads or 1, longest window, longest window].
     """
-    _, real, row_place = plan.padded
-    qw, kw, vw = plan.spread(q), plan.spread(k), plan.spread(v)
+    _, real, row_position = plan.padded
+    qw, kw, vw = plan.pad_windows(q), plan.pad_windows(k), plan.pad_windows(v)
     mask = real[:, None, None]
     if not keep:
-        added = mask if bias is None else hide(bias.to(q.dtype), mask)
+        added = mask if bias is None else mask_scores(bias.to(q.dtype), mask)
         output = scaled_dot_product_attention(qw, kw, vw, attn_mask=added, dropout_p=p, scale=scale)
-        return plan.gather(output.transpose(1, 2)), None
+        return plan.unpad(output.transpose(1, 2)), None
     scores = torch.matmul(qw * scale, kw.transpose(2, 3))
-    scores = scores.masked_fill(~mask, -torch.inf) if bias is None else hide(scores + bias, mask)
+    scores = scores.masked_fill(~mask, -torch.inf) if bias is None else mask_scores(scores + bias, mask)
     probability = drop(softmax(scores), p)
     output = torch.matmul(probability.to(v.dtype), vw)
-    rows = probability.transpose(1, 2).flatten(0, 1)[row_place]
-    return plan.gather(output.transpose(1, 2)), rows
+    rows = probability.transpose(1, 2).flatten(0, 1)[row_position]
+    return plan.unpad(output.transpose(1, 2)), rows
 
 
-def hide(scores: Tensor, mask: Tensor) -> Tensor:
-    """The scores with a very low one where there is no token. It is finite: a place beyond a window, all of whose
-    tokens a bias may exclude, would get NaN for its softmax and spread that by the gradient."""
+def mask_scores(scores: Tensor, mask: Tensor) -> Tensor:
+    """The scores, with the lowest finite value where `mask` is False (padding). With -inf, a padding row all of whose
+    tokens a bias excludes would have a softmax of NaN, which the gradient would spread."""
     return scores.masked_fill(~mask, torch.finfo(scores.dtype).min)
 
 
 def softmax(scores: Tensor) -> Tensor:
-    """Over the last dimension, in float32 or better."""
+    """Softmax over the last dimension, in float32 or better."""
     return scores.softmax(-1, dtype=torch.promote_types(scores.dtype, torch.float32))
 
 

@@ -1,4 +1,4 @@
-"""The grouped bilinear classifier, without its outer product in memory."""
+"""The grouped bilinear classifier, computed without its full outer product in memory."""
 
 import math
 from typing import Any
@@ -11,7 +11,7 @@ from docre.tensors import even_slices
 
 
 class GroupedBilinear(nn.Module):
-    """logits = sum_g  vec(h_g outer t_g) W_g^T + b,  groups g of `block_size` numbers (Zhou et al. 2021, eq. 5).
+    """logits = sum_g  vec(h_g outer t_g) W_g^T + b,  over groups g of `block_size` features (Zhou et al. 2021, eq. 5).
 
     The weight is one matrix [outputs, head_size * block_size], as in published checkpoints.
     """
@@ -20,7 +20,7 @@ class GroupedBilinear(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(torch.empty(outputs, head_size * block_size))
         self.bias = nn.Parameter(torch.empty(outputs))
-        bound = 1 / math.sqrt(self.weight.shape[1])  # what nn.Linear does
+        bound = 1 / math.sqrt(self.weight.shape[1])  # as nn.Linear initializes
         nn.init.uniform_(self.weight, -bound, bound)
         nn.init.uniform_(self.bias, -bound, bound)
 
@@ -34,15 +34,15 @@ class GroupedBilinear(nn.Module):
             return _BlockwiseBilinear.apply(head, tail, weight) + self.bias
 
 
-SLICE = {"cpu": 1024, "cuda": 16384}  # pairs: enough for products at full speed, few enough to stay small
+SLICE_PAIRS = {"cpu": 1024, "cuda": 16384}  # pairs at once: enough for fast matrix products, in little memory
 
 
 class _BlockwiseBilinear(torch.autograd.Function):
-    """The bilinear form group by group, a stretch of pairs at a time.
+    """The bilinear form group by group, for a slice of the pairs at a time.
 
-    Of the outer product [pairs, groups * block * block] only one group's [stretch, block * block] is ever there, in
-    memory that is used again; the backward pass makes it again and then puts its gradient in its place. Saves memory in
-    proportion to groups * pairs.
+    Of the outer product [pairs, groups * block * block], only [slice, block * block] of one group is in memory at any
+    time, in a buffer that is reused; the backward pass recomputes it and then overwrites it with its gradient. So
+    memory does not grow with groups * pairs * block^2.
     """
 
     @staticmethod
@@ -51,10 +51,10 @@ class _BlockwiseBilinear(torch.autograd.Function):
         ctx.save_for_backward(head, tail, weight)
         blocks = weight.view(len(weight), len(head), -1)
         logits = head.new_zeros(len(weight), head.shape[1], dtype=torch.promote_types(head.dtype, torch.float32))
-        parts, memory = pair_slices(head)
+        slices, buffer = pair_slices(head)
         for g, (heads, tails) in enumerate(zip(head, tail, strict=True)):
-            for pairs in parts:
-                logits[:, pairs] += torch.mm(blocks[:, g], outer(heads[pairs], tails[pairs], memory).flatten(1).T)
+            for pairs in slices:
+                logits[:, pairs] += torch.mm(blocks[:, g], outer(heads[pairs], tails[pairs], buffer).flatten(1).T)
         return logits.T
 
     @staticmethod
@@ -64,30 +64,31 @@ class _BlockwiseBilinear(torch.autograd.Function):
         gradient = gradient.to(head.dtype)
         d_head, d_tail, d_weight = (torch.empty_like(x) for x in (head, tail, weight))
         blocks, d_blocks = (x.view(len(weight), len(head), -1) for x in (weight, d_weight))
-        parts, memory = pair_slices(head)
+        slices, buffer = pair_slices(head)
         for g, (heads, tails) in enumerate(zip(head, tail, strict=True)):
-            for pairs in parts:
+            for pairs in slices:
                 h, t, d = heads[pairs], tails[pairs], gradient[pairs]
-                product = outer(h, t, memory)
-                d_blocks[:, g].addmm_(d.T, product.flatten(1), beta=min(pairs.start, 1))  # the first begins the sum
-                torch.mm(d, blocks[:, g], out=product.flatten(1))  # from here on its gradient
+                product = outer(h, t, buffer)
+                d_blocks[:, g].addmm_(d.T, product.flatten(1), beta=min(pairs.start, 1))  # the first overwrites
+                torch.mm(d, blocks[:, g], out=product.flatten(1))  # product now holds its gradient
                 d_head[g, pairs] = torch.bmm(t[:, None], product.mT)[:, 0]
                 d_tail[g, pairs] = torch.bmm(h[:, None], product)[:, 0]
         return by_group(d_head), by_group(d_tail), d_weight
 
 
 def by_group(vectors: Tensor) -> Tensor:
-    """[pairs, groups, block] -> [groups, pairs, block], or back, in this order in memory."""
+    """[pairs, groups, block] -> [groups, pairs, block], or back, contiguous."""
     return vectors.transpose(0, 1).contiguous()
 
 
 def pair_slices(head: Tensor) -> tuple[list[slice], Tensor]:
-    """Stretches of the pairs of head [groups, pairs, block], and memory for the outer products of the longest."""
+    """Slices of the pairs of head [groups, pairs, block], and a buffer for one group's outer products of the longest
+    slice, [slice, block, block]."""
     _, pairs, block = head.shape
-    parts = even_slices(pairs, SLICE.get(head.device.type, 2048))
-    return parts, head.new_empty(max(part.stop - part.start for part in parts), block, block)
+    slices = even_slices(pairs, SLICE_PAIRS.get(head.device.type, 2048))
+    return slices, head.new_empty(max(part.stop - part.start for part in slices), block, block)
 
 
-def outer(head: Tensor, tail: Tensor, memory: Tensor) -> Tensor:
-    """[pairs, block] and [pairs, block] -> [pairs, block, block], in the beginning of `memory`."""
-    return torch.mul(head[:, :, None], tail[:, None], out=memory[: len(head)])
+def outer(head: Tensor, tail: Tensor, buffer: Tensor) -> Tensor:
+    """The outer products of [pairs, block] and [pairs, block]: [pairs, block, block], written into `buffer`."""
+    return torch.mul(head[:, :, None], tail[:, None], out=buffer[: len(head)])

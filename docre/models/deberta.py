@@ -1,5 +1,5 @@
-"""DeBERTa v2 and v3 over packed windows: the scores of its attention are those of the tokens and, as a bias, those of
-tokens and their relative positions (He et al. 2021)."""
+"""DeBERTa v2 and v3 over packed windows. Its attention scores are content-to-content plus, given here as a bias,
+content-to-position and position-to-content (He et al. 2021)."""
 
 from functools import partial
 from typing import Any
@@ -11,22 +11,22 @@ from transformers.models.deberta_v2.modeling_deberta_v2 import ConvLayer, Debert
 
 from docre.models.attention import Bias, attend
 from docre.models.plan import current_plan
-from docre.models.swap import Kinds
+from docre.models.swap import ClassMap
 
 
 class PackedEncoder(DebertaV2Encoder):
-    """Makes tables for the longest window instead of for all tokens of the batch."""
+    """Builds the relative positions of the longest window only, not of all tokens of the batch."""
 
     def get_attention_mask(self, attention_mask: Tensor) -> Tensor:
-        return attention_mask  # not read
+        return attention_mask  # unused by PackedSelfAttention
 
     def get_rel_pos(self, hidden_states: Tensor, *arguments: Any) -> Tensor | None:
-        """Relative positions, in buckets [1, longest window, longest window]."""
+        """The bucket of each relative position, [1, longest window, longest window]."""
         return super().get_rel_pos(hidden_states[:, : current_plan().longest], *arguments)
 
 
 class PackedSelfAttention(DisentangledSelfAttention):
-    """[1, tokens, hidden] -> ([1, tokens, hidden], None)"""
+    """Self-attention over packed windows: [1, tokens, hidden] -> ([1, tokens, hidden], None)."""
 
     def forward(
         self,
@@ -38,64 +38,73 @@ class PackedSelfAttention(DisentangledSelfAttention):
         rel_embeddings: Tensor | None = None,
     ) -> tuple[Tensor, None]:
         heads = self.num_attention_heads
-        parts = self.query_proj, self.key_proj, self.value_proj
-        q, k, v = (self.transpose_for_scores(part(hidden_states), heads) for part in parts)  # [heads, tokens, size]
-        kinds = 1 + ("c2p" in self.pos_att_type) + ("p2c" in self.pos_att_type)
-        scale = (self.attention_head_size * kinds) ** -0.5
+        projections = self.query_proj, self.key_proj, self.value_proj
+        # [heads, tokens, size]
+        q, k, v = (self.transpose_for_scores(project(hidden_states), heads) for project in projections)
+        terms = 1 + ("c2p" in self.pos_att_type) + ("p2c" in self.pos_att_type)
+        scale = (self.attention_head_size * terms) ** -0.5
         bias = None
-        if self.relative_attention and kinds > 1:
+        if self.relative_attention and terms > 1:
             assert relative_pos is not None and rel_embeddings is not None
-            bias = self.positional_scores(relative_pos[0], self.pos_dropout(rel_embeddings), scale)
+            bias = self.positional_bias(relative_pos[0], self.pos_dropout(rel_embeddings), scale)
         dropout = self.dropout.p if self.training else 0.0
         return attend(q[None], k[None], v[None], scale, dropout, bias).flatten(2), None
 
-    def positional_scores(self, distance: Tensor, embeddings: Tensor, scale: float) -> Bias:
-        """c2p, of a query and where its key is, and p2c, of a key and where its query is, as a function of queries and
-        keys [windows, heads, length, size].
+    def positional_bias(self, distance: Tensor, embeddings: Tensor, scale: float) -> Bias:
+        """The positional scores as a function of queries and keys [windows, heads, length, size]: content-to-position
+        (c2p, each query with the position of each key) plus position-to-content (p2c, each key with that of each
+        query).
 
-        distance:   of a query to a key, in buckets [longest window, longest window].
+        distance:   the bucket of each query's distance to each key, [longest window, longest window].
         embeddings: of the distances from -span to span - 1, [2 * span, hidden].
         """
         span = self.pos_ebd_size
 
-        def project(part: str, shared: str) -> Tensor:
-            """[heads, size, 2 * span]"""
-            layer = getattr(self, shared if self.share_att_key else part)
+        def project(own_layer: str, shared_layer: str) -> Tensor:
+            """The projected embeddings, scaled: [heads, size, 2 * span]."""
+            layer = getattr(self, shared_layer if self.share_att_key else own_layer)
             projected = self.transpose_for_scores(layer(embeddings[None, : 2 * span]), self.num_attention_heads)
             return projected.transpose(1, 2) * scale
 
-        def place(signed: Tensor) -> Tensor:
+        def index_of(signed: Tensor) -> Tensor:
             return (span + signed).clamp(0, 2 * span - 1)
 
-        c2p = (project("pos_key_proj", "key_proj"), place(distance)) if "c2p" in self.pos_att_type else None
-        p2c = (project("pos_query_proj", "query_proj"), place(-distance)) if "p2c" in self.pos_att_type else None
+        c2p = (project("pos_key_proj", "key_proj"), index_of(distance)) if "c2p" in self.pos_att_type else None
+        p2c = (project("pos_query_proj", "query_proj"), index_of(-distance)) if "p2c" in self.pos_att_type else None
 
         def bias(q: Tensor, k: Tensor) -> Tensor:
-            found = [] if c2p is None else [recomputed(pick, q, *c2p)]
-            found += [] if p2c is None else [recomputed(pick, k, *p2c).transpose(2, 3)]
-            return sum(found[1:], found[0])
+            terms = [] if c2p is None else [checkpointed(relative_scores, q, *c2p)]
+            terms += [] if p2c is None else [checkpointed(relative_scores, k, *p2c).transpose(2, 3)]
+            return sum(terms[1:], terms[0])
 
         return bias
 
 
-# What runs by it is run again in the backward pass: `gather` would keep all products, twice what the attention keeps.
-recomputed = partial(checkpoint, use_reentrant=False, preserve_rng_state=False)
+# Recomputes a function in the backward pass: `gather` would save all its products, twice what the attention saves.
+checkpointed = partial(checkpoint, use_reentrant=False, preserve_rng_state=False)
 
 
-def pick(tokens: Tensor, embeddings: Tensor, place: Tensor) -> Tensor:
-    """Of the products of tokens [windows, heads, length, size] and embeddings [heads, size, places], that at the place
-    of each other token [longest window, longest window]: [windows, heads, length, length]."""
+def relative_scores(tokens: Tensor, embeddings: Tensor, index: Tensor) -> Tensor:
+    """For every two tokens of a window, the product of the first and the embedding of their relative position.
+
+    tokens [windows, heads, length, size], embeddings [heads, size, positions], index [longest window, longest window]
+    (which embedding) -> [windows, heads, length, length].
+    """
     windows, heads, length, _ = tokens.shape
-    return torch.matmul(tokens, embeddings).gather(3, place[:length, :length].expand(windows, heads, -1, -1))
+    return torch.matmul(tokens, embeddings).gather(3, index[:length, :length].expand(windows, heads, -1, -1))
 
 
 class PackedConv(ConvLayer):
-    """The convolution that some v2 models have beside their first layer, which must not reach into the next window."""
+    """The convolution beside the first layer of some v2 models, kept from reaching into a neighboring window."""
 
     def forward(self, hidden_states: Tensor, residual_states: Tensor, input_mask: Any) -> Tensor:
         plan = current_plan()
-        hidden, residual = (plan.spread(x).squeeze(1) for x in (hidden_states, residual_states))
-        return plan.gather(super().forward(hidden, residual, plan.padded[1].long()))[None]
+        hidden, residual = (plan.pad_windows(x).squeeze(1) for x in (hidden_states, residual_states))
+        return plan.unpad(super().forward(hidden, residual, plan.padded[1].long()))[None]
 
 
-KINDS: Kinds = {DebertaV2Encoder: PackedEncoder, DisentangledSelfAttention: PackedSelfAttention, ConvLayer: PackedConv}
+PACKED_CLASSES: ClassMap = {
+    DebertaV2Encoder: PackedEncoder,
+    DisentangledSelfAttention: PackedSelfAttention,
+    ConvLayer: PackedConv,
+}

@@ -1,4 +1,4 @@
-"""Dropout with cheap random numbers on a CPU, where drawing them is a noticeable share of a training step."""
+"""Dropout with cheaper random numbers on a CPU, where generating them takes a noticeable part of a training step."""
 
 from typing import Any
 
@@ -7,19 +7,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-LEVELS = 2**16  # a 16-bit random number decides over an element
+LEVELS = 2**16  # each element is kept or dropped by a 16-bit random number
 
 
 class Dropout(nn.Dropout):
-    """nn.Dropout that takes a quarter of the random bits on a CPU; elsewhere it is nn.Dropout."""
+    """nn.Dropout that needs a quarter of the random bits on a CPU, and is the same as nn.Dropout elsewhere."""
 
     def forward(self, input: Tensor) -> Tensor:
         return dropout(input, self.p) if self.training else input
 
 
 def dropout(values: Tensor, p: float) -> Tensor:
-    """Zero elements with probability p (on a CPU rounded to a multiple of 2^-16) and scale the others up so that the
-    mean stays."""
+    """Zero each element with probability p (on a CPU rounded to a multiple of 2^-16), and scale the others by
+    1 / (1 - p)."""
     if p == 0:
         return values
     if values.device.type != "cpu" or p == 1:
@@ -28,10 +28,10 @@ def dropout(values: Tensor, p: float) -> Tensor:
 
 
 def draw(shape: torch.Size) -> Tensor:
-    """Random int16 of all values on the CPU.
+    """Uniformly random int16 numbers over their whole range, on the CPU.
 
-    One 64-bit draw serves four of them; numpy's SFC64, seeded from torch's generator, takes half of the time that that
-    one would.
+    Each 64-bit random number gives four of them. They come from numpy's SFC64, seeded from torch's generator: it takes
+    half of the time of torch's.
     """
     count = shape.numel()
     generator = np.random.SFC64(int(torch.randint(2**63 - 1, ())))
@@ -39,17 +39,18 @@ def draw(shape: torch.Size) -> Tensor:
 
 
 def survivors(draws: Tensor, dropped: int, out: Tensor) -> Tensor:
-    """1 where an element is kept and 0 where it is dropped, as `dropped` of LEVELS values of a draw say, in `out`.
+    """Write into `out` 1 for each element that is kept and 0 for each that is dropped. The lowest `dropped` of the
+    LEVELS values of a random number mean "dropped".
 
-    A comparison in place and in floating point: one to bools, and products with these, take three times as long.
+    The comparison is done in place and in floating point: making and multiplying bools takes three times as long.
     """
     return out.copy_(draws).ge_(dropped - LEVELS // 2)
 
 
 class _CheapDropout(torch.autograd.Function):
-    """Dropout by `draw`; the draws are kept for the backward pass, two bytes an element.
+    """Dropout by `draw`. The random numbers are saved for the backward pass, two bytes per element.
 
-    Saves about half of the time of functional.dropout, forward and backward, and half of its memory.
+    Takes about half of the time of functional.dropout, forward and backward, and half of its memory.
     """
 
     @staticmethod
@@ -66,6 +67,6 @@ class _CheapDropout(torch.autograd.Function):
 
 
 def _drop(values: Tensor, draws: Tensor, dropped: int) -> Tensor:
-    """The survivors among the values, scaled up."""
+    """The values with the dropped ones zeroed and the others scaled up."""
     kept = survivors(draws, dropped, torch.empty(values.shape)).to(values.dtype)
     return kept.mul_(values).mul_(LEVELS / (LEVELS - dropped))

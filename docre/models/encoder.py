@@ -1,4 +1,4 @@
-"""The encoder: any Hugging Face encoder, read through windows, with the attention rows of the mention markers."""
+"""The encoder: any Hugging Face encoder, run over windows; gives hidden states and the attention of mention markers."""
 
 import importlib.util
 from pathlib import Path
@@ -19,14 +19,17 @@ from docre.tensors import Batch
 
 
 class Encoder(nn.Module):
-    """A pretrained encoder that gives a Batch's document tokens and the attention of its mentions.
+    """A pretrained encoder that maps a Batch to the hidden states of its document tokens and the attention of its
+    mentions.
 
-    backbone:        a Hugging Face encoder model.
-    averaged_layers: hidden states and attention are the mean of this many last layers: 1 as ATLOP reads them, 3 as
-                     the ATGL paper does.
-    implementation:  "auto": without padding, with cheaper dropout and GELU, and without attention maps that are not
-                     read, where docre.models.packing knows how; a type that it does not know runs padded, with
-                     transformers' eager attention. "plain": every type does, with nothing of ours in it.
+    backbone:        a Hugging Face encoder model; changed in place.
+    averaged_layers: hidden states and attention are the mean over this many last layers: 1 in ATLOP, 3 in the ATGL
+                     paper.
+    implementation:  "auto": types that docre.models.packing supports run packed, which means without padding, and with
+                     only those attention rows in memory that are used; other types run padded, with transformers'
+                     eager attention. Both get cheaper dropout. "plain": every type runs padded, unmodified.
+
+    Raises DocreError if averaged_layers is not between 1 and the number of layers.
     """
 
     def __init__(self, backbone: Any, averaged_layers: int = 1, implementation: str = "auto") -> None:
@@ -34,7 +37,7 @@ class Encoder(nn.Module):
         layers = backbone.config.num_hidden_layers
         if not 1 <= averaged_layers <= layers:
             raise DocreError(f"encoder.averaged_layers: expected 1 to {layers}, got {averaged_layers}")
-        backbone.pooler = None  # its weights would get no gradient
+        backbone.pooler = None  # unused: its weights would get no gradient
         self.backbone = backbone
         self.averaged_layers = averaged_layers
         self.packed = implementation == "auto" and pack(backbone)
@@ -45,41 +48,41 @@ class Encoder(nn.Module):
 
     @property
     def hidden_size(self) -> int:
-        """Numbers in a token's hidden state."""
+        """The size of a token's hidden state."""
         return int(self.backbone.config.hidden_size)
 
     @property
     def max_length(self) -> int:
-        """Tokens that the encoder takes at once, special tokens included."""
-        table = self._positions()
+        """The longest window in tokens, special tokens included."""
+        table = self._position_table()
         if table is None:
             return int(getattr(self.backbone.config, "max_position_embeddings", 0)) or 512
         return int(table.num_embeddings) - self._position_offset()
 
     @property
     def window_end(self) -> int:
-        """How many [SEP] close a window in the middle of a document: two for RoBERTa, as ATLOP published it."""
+        """How many [SEP] end a window that is not the last of its document: two for RoBERTa, as in ATLOP, else one."""
         return 2 if self.backbone.config.model_type in ("roberta", "xlm-roberta") else 1
 
     def forward(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Document tokens [document tokens, hidden], and the attention of each mention's marker over the tokens of its
-        document [mentions, heads, longest document], in float32, zero beyond the document."""
-        hidden, rows = batch.encoded or self.read(batch)
+        """Hidden states [document tokens, hidden], and the attention of each mention's marker over the tokens of its
+        document [mentions, heads, longest document], zero beyond the document; both in float32."""
+        hidden, rows = batch.encoded or self.encode_windows(batch)
         with torch.autocast(hidden.device.type, enabled=False):
             return merge_tokens(hidden.float(), batch), merge_rows(rows.float(), batch)
 
-    def read(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """What the backbone says of the windows of a batch: the hidden states of their tokens, [window tokens, hidden],
-        and the attention of the markers of mentions, [rows, heads, longest window]."""
+    def encode_windows(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Run the backbone on the windows of a batch: hidden states of their tokens [window tokens, hidden], and
+        attention of the mention markers over their windows [rows, heads, longest window]."""
         return (self._run_packed if self.packed else self._run_padded)(batch)
 
     def _run_packed(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Hidden states [window tokens, hidden] and attention [rows, heads, longest window], without padding."""
+        """`encode_windows` without padding."""
         config = self.backbone.config
         layers = config.num_hidden_layers * getattr(config, "inner_group_num", 1)  # ALBERT may repeat groups of layers
         index = batch.position_ids[batch.row_token]
         plan = AttentionPlan(batch.window_lengths, index, batch.row_counts, layers - self.averaged_layers)
-        with plan.followed():
+        with plan.active():
             output = self.backbone(
                 input_ids=batch.input_ids[None],
                 position_ids=batch.position_ids[None] + self._position_offset(),
@@ -88,7 +91,7 @@ class Encoder(nn.Module):
         return self._mean_hidden(output)[0], plan.mean_rows()
 
     def _run_padded(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """The same by the encoder's own eager attention, windows padded to the longest."""
+        """`encode_windows` with windows padded to the longest, by transformers' eager attention."""
         ids = pad_sequence(batch.input_ids.split(batch.window_lengths), batch_first=True, padding_value=self._pad_id())
         lengths = torch.tensor(batch.window_lengths, device=ids.device)
         mask = torch.arange(ids.shape[1], device=ids.device) < lengths[:, None]
@@ -109,12 +112,12 @@ class Encoder(nn.Module):
             return output.last_hidden_state
         return torch.stack(output.hidden_states[-self.averaged_layers :]).mean(0)
 
-    def _positions(self) -> nn.Embedding | None:
+    def _position_table(self) -> nn.Embedding | None:
         return getattr(getattr(self.backbone, "embeddings", None), "position_embeddings", None)
 
     def _position_offset(self) -> int:
-        """RoBERTa-like encoders number positions from padding_idx + 1."""
-        table = self._positions()
+        """The number of the first position: RoBERTa-like encoders count from padding_idx + 1, others from 0."""
+        table = self._position_table()
         return 0 if table is None or table.padding_idx is None else table.padding_idx + 1
 
     def _pad_id(self) -> int:
@@ -122,9 +125,8 @@ class Encoder(nn.Module):
 
 
 def merge_tokens(hidden: Tensor, batch: Batch) -> Tensor:
-    """Window tokens to document tokens: the mean of the windows that read a token, zero where none does.
-
-    [window tokens, hidden] -> [document tokens, hidden].
+    """The hidden states of document tokens from those of window tokens: the mean over the windows that contain a token,
+    zero if none does. [window tokens, hidden] -> [document tokens, hidden].
     """
     if len(batch.window_lengths) == len(batch.document_lengths):
         return hidden
@@ -135,21 +137,24 @@ def merge_tokens(hidden: Tensor, batch: Batch) -> Tensor:
 
 
 def merge_rows(rows: Tensor, batch: Batch) -> Tensor:
-    """Attention over windows to attention over documents, [rows, heads, longest window] -> [mentions, heads, longest
-    document]. The windows of a split document are summed and normalized again (a / (sum a + 1e-10)), as published."""
+    """Attention over documents from attention over windows: [rows, heads, longest window] -> [mentions, heads, longest
+    document]. If a document has several windows, their attention is summed and normalized again, a / (sum a + 1e-10),
+    as published."""
     if len(batch.window_lengths) == len(batch.document_lengths):
         return rows
-    place = torch.arange(max(batch.document_lengths), device=rows.device) - batch.row_start[:, None]
-    inside = (place >= 0) & (place < batch.row_length[:, None])
-    columns = (place + batch.row_skip[:, None]).clamp(0, rows.shape[2] - 1)
-    moved = rows.gather(2, columns[:, None].expand(-1, rows.shape[1], -1)) * inside[:, None]
-    mentions = moved.new_zeros(len(batch.mention_token), *moved.shape[1:]).index_add(0, batch.row_mention, moved)
+    position = torch.arange(max(batch.document_lengths), device=rows.device) - batch.row_start[:, None]
+    inside = (position >= 0) & (position < batch.row_length[:, None])
+    columns = (position + batch.row_skip[:, None]).clamp(0, rows.shape[2] - 1)
+    shifted = rows.gather(2, columns[:, None].expand(-1, rows.shape[1], -1)) * inside[:, None]
+    mentions = shifted.new_zeros(len(batch.mention_token), *shifted.shape[1:]).index_add(0, batch.row_mention, shifted)
     normalized = mentions / (mentions.sum(-1, keepdim=True) + 1e-10)
     return torch.where(batch.mention_split[:, None, None], normalized, mentions)
 
 
-def locate(name: str) -> str:
-    """Where an encoder is: a hub name or a folder as it is; `package:NAME/sub/folder` inside an installed package."""
+def resolve_location(name: str) -> str:
+    """The location of an encoder as transformers takes it: a hub name or folder is returned unchanged,
+    `package:NAME/sub/folder` becomes the path of that folder in the installed Python package NAME. Raises DocreError if
+    there is no such package or folder."""
     if not name.startswith("package:"):
         return name
     package, _, folder = name.removeprefix("package:").partition("/")
@@ -163,28 +168,32 @@ def locate(name: str) -> str:
 
 
 def load_tokenizer(name: str, architecture: Any = None) -> Any:
-    """The tokenizer of a pretrained encoder, whose Hugging Face config is read unless it is given. Raises DocreError
-    where it cannot be loaded."""
+    """The tokenizer of a pretrained encoder. Raises DocreError if it cannot be loaded.
+
+    architecture: the encoder's Hugging Face config, if it has been read already.
+    """
     return _load(AutoTokenizer, name, **({} if architecture is None else {"config": architecture}))
 
 
 def load_pretrained(name: str) -> Any:
-    """A pretrained encoder with its weights (safetensors, never a pickle), in float32. Raises DocreError where it
-    cannot be loaded."""
+    """A pretrained encoder with its weights (safetensors, never a pickle), in float32. Raises DocreError if it cannot
+    be loaded."""
     return _load(AutoModel, name, dtype=torch.float32, use_safetensors=True)
 
 
 def _load(factory: Any, name: str, **options: Any) -> Any:
     bars, verbosity = logging.is_progress_bar_enabled(), logging.get_verbosity()
     logging.disable_progress_bar()
-    logging.set_verbosity_error()  # its report of unused weights (the pooler's, a language model's head) is expected
+    logging.set_verbosity_error()  # hides its report on unused weights (pooler, language model head)
     try:
-        return factory.from_pretrained(locate(name), trust_remote_code=False, **options)
+        return factory.from_pretrained(resolve_location(name), trust_remote_code=False, **options)
     except DocreError:
         raise
-    except Exception as error:  # of damaged files transformers raises whatever it meets
+    except Exception as error:  # on damaged files transformers raises many kinds of exceptions
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise DocreError(f"encoder {name!r} cannot be loaded (a hub name, a folder or package:...): {reason}") from None
+        raise DocreError(
+            f"encoder {name!r} cannot be loaded (expected a hub name, a folder or package:NAME/folder): {reason}"
+        ) from None
     finally:
         logging.set_verbosity(verbosity)
         if bars:

@@ -1,4 +1,4 @@
-"""GELU without memory of its own."""
+"""GELU that works in place where it can."""
 
 import torch
 from torch import Tensor, nn
@@ -6,13 +6,13 @@ from torch.nn.functional import gelu
 
 
 class Gelu(nn.Module):
-    """x * Phi(x), written over x where no gradient needs that: only for an x that nothing else reads.
+    """GELU, x * Phi(x). Without gradients it overwrites its input, so nothing else may use that.
 
-    It follows the widest layer of an encoder. Saves, in evaluation, a second tensor of that size for every layer; to
-    get memory for it can take longer than GELU itself.
+    GELU follows the widest layer of an encoder. In evaluation, working in place saves one tensor of that size per
+    layer, whose allocation can take longer than GELU itself.
 
-    approximate: "none", or "tanh" for the approximation of Phi that transformers calls gelu_new: its own keeps five
-                 tensors of that size for the backward pass, where this keeps x.
+    approximate: "none", or "tanh" for the approximation that transformers calls gelu_new. For the backward pass,
+                 transformers' own gelu_new saves five tensors of the input's size, this one only the input.
     """
 
     def __init__(self, approximate: str = "none") -> None:

@@ -1,4 +1,4 @@
-"""Which encoders run packed, and what makes them do so."""
+"""Packed encoders: those that can run on the tokens of all windows concatenated, without padding."""
 
 from typing import Any
 
@@ -7,29 +7,29 @@ from transformers.activations import GELUActivation, NewGELUActivation
 from docre.models import deberta, mpnet
 from docre.models.attention import PACKED
 from docre.models.gelu import Gelu
-from docre.models.swap import Kinds, recast, swap
+from docre.models.swap import ClassMap, change_classes, swap
 
-# Encoders behind transformers' attention interface whose attention is softmax(q k^T) v, over all tokens or those near
-# by, and whose positions are learned or rotary: only the attention function is another.
-BEHIND_INTERFACE = frozenset(
+# Encoder types that use transformers' attention interface, whose attention is softmax(q k^T) v over all tokens or a
+# sliding window, with learned or rotary positions. Replacing the attention function is enough.
+INTERFACE_TYPES = frozenset(
     {"albert", "bert", "camembert", "distilbert", "electra", "modernbert", "roberta", "xlm-roberta"}
 )
-# Encoders with an attention of their own: these parts of them are replaced.
-REPLACED: dict[str, Kinds] = {"deberta-v2": deberta.KINDS, "mpnet": mpnet.KINDS}
-PACKED_TYPES = BEHIND_INTERFACE | REPLACED.keys()
+# Encoder types with an attention of their own, and the classes of their modules to replace.
+REPLACED: dict[str, ClassMap] = {"deberta-v2": deberta.PACKED_CLASSES, "mpnet": mpnet.PACKED_CLASSES}
+PACKED_TYPES = INTERFACE_TYPES | REPLACED.keys()
 
 
 def pack(backbone: Any) -> bool:
-    """Make an encoder run packed if its type is known to allow that; False if it is not, and nothing is changed.
+    """Make an encoder run packed, in place, if its type allows that; return whether it does.
 
-    From then on it takes [1, tokens] and is called within `AttentionPlan.followed`.
+    A packed encoder takes [1, tokens] and has to be called within `AttentionPlan.active`.
     """
-    kind = backbone.config.model_type
-    if kind not in PACKED_TYPES:
+    model_type = backbone.config.model_type
+    if model_type not in PACKED_TYPES:
         return False
-    if kind in BEHIND_INTERFACE:
+    if model_type in INTERFACE_TYPES:
         backbone.set_attn_implementation(PACKED)
-    recast(backbone, REPLACED.get(kind, {}))
+    change_classes(backbone, REPLACED.get(model_type, {}))
     swap(backbone, GELUActivation, lambda _: Gelu())
     swap(backbone, NewGELUActivation, lambda _: Gelu("tanh"))
     return True

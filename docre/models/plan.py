@@ -1,4 +1,4 @@
-"""What packed attention has to know of a batch: where the windows lie, and whose attention is read."""
+"""The plan of packed attention: where each window of a batch lies, and which attention rows to keep."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,35 +12,38 @@ from torch import Tensor
 
 from docre.tensors import even_slices
 
-SCRATCH = 2 * 2**20  # bytes of a [heads, length, length] buffer: on a CPU it should stay in the cache
+SCRATCH_BYTES = 2 * 2**20  # of a [heads, length, length] buffer, which on a CPU should fit into the cache
 
 
-class Part(NamedTuple):
-    """Some heads of one window.
+class WindowPart(NamedTuple):
+    """A few heads of one window, whose attention is computed at once.
 
-    heads, tokens: which.
-    read:          positions in the window whose attention is read.
-    place:         where these stand among the rows of the batch.
-    shape:         of the attention, [heads, length, length].
+    heads:     slice of all heads.
+    tokens:    slice of the tokens of the batch: the window.
+    row_index: [window's rows] positions in the window whose attention is kept.
+    rows:      slice of the rows of the batch: where these are stored.
+    shape:     of the attention map, [heads, length, length].
     """
 
     heads: slice
     tokens: slice
-    read: Tensor
-    place: slice
+    row_index: Tensor
+    rows: slice
     shape: torch.Size
 
 
 @dataclass
 class AttentionPlan:
-    """What the attention function has to know of a batch, and where it leaves the rows.
+    """What packed attention needs to know of a batch, and the attention rows that it keeps.
 
-    window_lengths: tokens of each window.
-    row_index:      [rows] position in its window of each token whose attention is read, window by window.
-    row_counts:     rows of each window.
-    first_layer:    the rows of this layer and all later ones are kept.
-    rows:           by layer, [rows, heads, longest window], zero beyond a row's window.
-    layers:         how many layers have attended.
+    A row is the attention of one token over its window.
+
+    window_lengths: number of tokens of each window.
+    row_index:      [rows] position, in its window, of each token whose row is kept; ordered by window.
+    row_counts:     number of rows of each window.
+    first_layer:    index of the first layer whose rows are kept; those of all later layers are, too.
+    rows:           for each of these layers the rows, [rows, heads, longest window], zero beyond a row's window.
+    layers_started: number of layers that have started to attend.
     """
 
     window_lengths: tuple[int, ...]
@@ -48,57 +51,58 @@ class AttentionPlan:
     row_counts: tuple[int, ...]
     first_layer: int
     rows: list[Tensor] = field(default_factory=list)
-    layers: int = 0
+    layers_started: int = 0
 
     @property
     def longest(self) -> int:
-        """Tokens of the longest window."""
+        """Number of tokens of the longest window."""
         return max(self.window_lengths)
 
     @contextmanager
-    def followed(self) -> Iterator[None]:
-        """Packed attention within follows this plan."""
+    def active(self) -> Iterator[None]:
+        """Context in which packed attention follows this plan."""
         token = _current.set(self)
         try:
             yield
         finally:
             _current.reset(token)
 
-    def next_layer_is_read(self) -> bool:
-        """Whether the rows of the layer that is about to attend are kept. Each layer asks once: they are counted, since
-        not every encoder numbers them, and one may use the same module for all."""
-        self.layers += 1
-        return self.layers > self.first_layer
+    def start_layer(self) -> bool:
+        """Count one more layer, and return whether its rows are to be kept. Every layer has to call this once: layers
+        are counted because not every encoder numbers them, and some use the same module for all of them."""
+        self.layers_started += 1
+        return self.layers_started > self.first_layer
 
     def mean_rows(self) -> Tensor:
-        """The kept rows, mean over the layers: [rows, heads, longest window]."""
+        """The mean of the kept rows over the layers, [rows, heads, longest window]."""
         return self.rows[0] if len(self.rows) == 1 else torch.stack(self.rows).mean(0)
 
-    def parts(self, heads: int, bytes_each: int) -> list[Part]:
-        """The windows, and of each as many heads at a time as fit into SCRATCH."""
-        found = []
-        for tokens, index, place in self.windows():
+    def parts(self, num_heads: int, element_size: int) -> list[WindowPart]:
+        """Every window, divided into as many heads at a time as fit into SCRATCH_BYTES; `element_size` in bytes."""
+        parts = []
+        for tokens, index, rows in self.windows():
             length = tokens.stop - tokens.start
-            step = max(1, SCRATCH // (bytes_each * length * length))
-            for some in even_slices(heads, step):
-                shape = torch.Size((some.stop - some.start, length, length))
-                found.append(Part(some, tokens, index, place, shape))
-        return found
+            step = max(1, SCRATCH_BYTES // (element_size * length * length))
+            for heads in even_slices(num_heads, step):
+                shape = torch.Size((heads.stop - heads.start, length, length))
+                parts.append(WindowPart(heads, tokens, index, rows, shape))
+        return parts
 
     def windows(self) -> list[tuple[slice, Tensor, slice]]:
-        """Of each window: its tokens, the positions in it whose attention is read, and their place among the rows."""
-        tokens, rows = slices(self.window_lengths), slices(self.row_counts)
+        """For each window: the slice of its tokens, the positions in it of its rows, and the slice of these rows."""
+        tokens, rows = consecutive_slices(self.window_lengths), consecutive_slices(self.row_counts)
         return list(zip(tokens, self.row_index.split(self.row_counts), rows, strict=True))
 
-    def alone(self) -> list["AttentionPlan"]:
-        """A plan for each window."""
-        parts = zip(self.window_lengths, self.row_index.split(self.row_counts), self.row_counts, strict=True)
-        return [AttentionPlan((length,), index, (count,), self.first_layer) for length, index, count in parts]
+    def per_window(self) -> list["AttentionPlan"]:
+        """A plan for each window by itself."""
+        windows = zip(self.window_lengths, self.row_index.split(self.row_counts), self.row_counts, strict=True)
+        return [AttentionPlan((length,), index, (count,), self.first_layer) for length, index, count in windows]
 
     @cached_property
     def padded(self) -> tuple[Tensor, Tensor, Tensor]:
-        """For attention over all windows at once: where each token stands when every window is as long as the longest
-        [tokens], where a window has a token [windows, longest], and where each row stands [rows]."""
+        """Indices for padding every window to the longest: the position of each token in the flattened padded windows
+        [tokens], a mask that is True at tokens and False at padding [windows, longest], and the position of the token
+        of each row [rows]."""
         device, longest = self.row_index.device, self.longest
         lengths, counts = (torch.tensor(x, device=device) for x in (self.window_lengths, self.row_counts))
         windows = torch.arange(len(lengths), device=device)
@@ -106,22 +110,23 @@ class AttentionPlan:
         tokens = sum(self.window_lengths)
         of_token = windows.repeat_interleave(lengths, output_size=tokens)
         of_row = windows.repeat_interleave(counts, output_size=len(self.row_index))
-        place = torch.arange(tokens, device=device) + (windows * longest - lengths.cumsum(0) + lengths)[of_token]
-        return place, real, of_row * longest + self.row_index
+        position = torch.arange(tokens, device=device) + (windows * longest - lengths.cumsum(0) + lengths)[of_token]
+        return position, real, of_row * longest + self.row_index
 
-    def spread(self, packed: Tensor) -> Tensor:
-        """[heads, tokens, size] -> [windows, heads, longest window, size], zero beyond a window."""
-        place, real, _ = self.padded
-        flat = packed.new_zeros(real.numel(), len(packed), packed.shape[2]).index_copy(0, place, packed.transpose(0, 1))
+    def pad_windows(self, packed: Tensor) -> Tensor:
+        """[heads, tokens, size] -> [windows, heads, longest window, size], padded with zeros."""
+        position, real, _ = self.padded
+        flat = packed.new_zeros(real.numel(), len(packed), packed.shape[2])
+        flat = flat.index_copy(0, position, packed.transpose(0, 1))
         return flat.unflatten(0, real.shape).transpose(1, 2)
 
-    def gather(self, windows: Tensor) -> Tensor:
-        """[windows, longest window, ...] -> [tokens, ...]: the windows' tokens end to end."""
+    def unpad(self, windows: Tensor) -> Tensor:
+        """[windows, longest window, ...] -> [tokens, ...], without the padding."""
         return windows.flatten(0, 1)[self.padded[0]]
 
-    def band(self, reach: int) -> Tensor | None:
-        """The bias that lets a token attend to those less than `reach` away: [1, 1, longest window, longest window] of
-        0 and -inf; None where no window is longer."""
+    def band_bias(self, reach: int) -> Tensor | None:
+        """The bias of sliding-window attention, where a token attends to those less than `reach` tokens away: 0 for
+        these and -inf for others, [1, 1, longest window, longest window]; None if no window is longer than `reach`."""
         if self.longest <= reach:
             return None
         beyond = torch.full((self.longest, self.longest), -torch.inf, device=self.row_index.device).triu(reach)
@@ -132,14 +137,14 @@ _current: ContextVar[AttentionPlan] = ContextVar("attention plan")
 
 
 def current_plan() -> AttentionPlan:
-    """The plan that packed attention follows. LookupError outside of `AttentionPlan.followed`."""
+    """The plan that packed attention follows. Raises LookupError outside of `AttentionPlan.active`."""
     return _current.get()
 
 
-def slices(lengths: Sequence[int]) -> list[slice]:
-    """Where parts of these lengths lie when they lie end to end."""
-    done, found = 0, []
+def consecutive_slices(lengths: Sequence[int]) -> list[slice]:
+    """Consecutive slices of these lengths, the first from 0."""
+    start, slices = 0, []
     for length in lengths:
-        found.append(slice(done, done + length))
-        done += length
-    return found
+        slices.append(slice(start, start + length))
+        start += length
+    return slices

@@ -1,4 +1,4 @@
-"""From tokens and attention to entities and pair contexts: logsumexp and localized context pooling (ATLOP)."""
+"""Pooling as in ATLOP: logsumexp from mentions to entities, and localized context pooling for pairs of entities."""
 
 from typing import Any
 
@@ -10,7 +10,8 @@ from docre.tensors import Batch, even_slices
 
 
 def pool_entities(tokens: Tensor, batch: Batch) -> Tensor:
-    """e = log sum_m exp(h_m) over the markers of each entity's mentions; zero for an entity without mentions.
+    """Entity embeddings: e = log sum_m exp(h_m) over the mention markers m of each entity, zero for an entity without
+    mentions.
 
     tokens [document tokens, hidden], float32 -> [entities, hidden]. Zhou et al. 2021, eq. 2.
     """
@@ -25,7 +26,7 @@ def pool_entities(tokens: Tensor, batch: Batch) -> Tensor:
 
 
 def pool_attention(attention: Tensor, batch: Batch) -> Tensor:
-    """The attention of each entity, the mean of its mentions'; zero for an entity without mentions.
+    """The attention of each entity: the mean over its mentions, zero for an entity without mentions.
 
     [mentions, heads, length] -> [entities, heads, length]. Zhou et al. 2021, section 3.3.
     """
@@ -36,7 +37,8 @@ def pool_attention(attention: Tensor, batch: Batch) -> Tensor:
 
 
 def pool_contexts(tokens: Tensor, attention: Tensor, batch: Batch) -> Tensor:
-    """c = H^T a / (sum a + 1e-5), a = mean over heads of A_first * A_second: what both entities of a pair attend to.
+    """Localized context of each unordered pair of entities, the mean of the tokens weighted by what both attend to:
+    c = H^T a / (sum a + 1e-5), a = mean over heads of A_first * A_second.
 
     tokens [document tokens, hidden], attention [entities, heads, length], float32 -> [contexts, hidden]. Zhou et al.
     2021, eq. 9 and 10.
@@ -67,15 +69,15 @@ def pool_weights(attention: Tensor, batch: Batch) -> Tensor:
     return products / (products.sum(1, keepdim=True) + 1e-5)
 
 
-SLICE = {"cpu": 2**20, "cuda": 2**27}  # numbers in [tokens, entities, entities] at once
+SLICE_ELEMENTS = {"cpu": 2**20, "cuda": 2**27}  # of [tokens, entities, entities] in memory at once
 
 
 class _ContextSums(torch.autograd.Function):
-    """sum_l a_l h_l [pairs, hidden] and sum_l a_l [pairs] of one document, a stretch of tokens at a time.
+    """sum_l a_l h_l [pairs, hidden] and sum_l a_l [pairs] of one document, for a slice of its tokens at a time.
 
-    For each token the products of all entities are one matrix product over the heads, so that nothing of [pairs, heads,
-    length] is made; of their [tokens, entities, entities] only a stretch is ever there, and the backward pass makes it
-    again. Saves memory in proportion to pairs * tokens.
+    For each token, the products of all pairs of entities are one matrix product over the heads, which avoids a tensor
+    [pairs, heads, length]. Of the resulting [tokens, entities, entities] only a slice of the tokens is in memory at any
+    time, and the backward pass recomputes it, so that memory does not grow with pairs * tokens.
     """
 
     @staticmethod
@@ -84,7 +86,7 @@ class _ContextSums(torch.autograd.Function):
         ctx.save_for_backward(hidden, rows, pairs)
         total, weight = hidden.new_zeros(len(pairs), hidden.shape[1]), hidden.new_zeros(len(pairs))
         for tokens in token_slices(rows):
-            weights = products(rows[:, :, tokens])[0].index_select(1, pairs)
+            weights = head_mean_products(rows[:, :, tokens])[0].index_select(1, pairs)
             total.addmm_(weights.T, hidden[tokens])
             weight += weights.sum(0)
         return total, weight
@@ -96,7 +98,7 @@ class _ContextSums(torch.autograd.Function):
         entities, heads = rows.shape[:2]
         d_hidden, d_rows = torch.empty_like(hidden), torch.empty_like(rows)
         for tokens in token_slices(rows):
-            product, by_token = products(rows[:, :, tokens])
+            product, by_token = head_mean_products(rows[:, :, tokens])
             d_hidden[tokens] = torch.mm(product.index_select(1, pairs), d_total)
             d_weights = torch.addmm(d_weight, hidden[tokens], d_total.T).div_(heads)
             d_product = product.zero_().index_copy_(1, pairs, d_weights).unflatten(1, (entities, entities))
@@ -104,14 +106,15 @@ class _ContextSums(torch.autograd.Function):
         return d_hidden, d_rows, None
 
 
-def products(rows: Tensor) -> tuple[Tensor, Tensor]:
-    """For each token the mean over heads of A_e * A_f, [tokens, entities * entities], from rows [entities, heads,
-    tokens]; and the rows by token, [tokens, entities, heads]."""
+def head_mean_products(rows: Tensor) -> tuple[Tensor, Tensor]:
+    """For each token and each two entities e, f the mean over heads of A_e * A_f, [tokens, entities * entities], from
+    rows [entities, heads, tokens]; and the rows transposed, [tokens, entities, heads]."""
     by_token = rows.permute(2, 0, 1).contiguous()
     return torch.bmm(by_token / rows.shape[1], by_token.transpose(1, 2)).flatten(1), by_token
 
 
 def token_slices(rows: Tensor) -> list[slice]:
-    """Slices of tokens for rows [entities, heads, tokens], so that [tokens, entities, entities] stays small."""
-    size = max(1, SLICE.get(rows.device.type, 2**22) // max(1, len(rows)) ** 2)
+    """Slices of the tokens of rows [entities, heads, tokens], such that [slice, entities, entities] has at most
+    SLICE_ELEMENTS elements where that is possible."""
+    size = max(1, SLICE_ELEMENTS.get(rows.device.type, 2**22) // max(1, len(rows)) ** 2)
     return even_slices(rows.shape[2], size)

@@ -1,23 +1,24 @@
-"""Exchanging parts of a pretrained encoder for cheaper ones that compute the same."""
+"""Replace modules of a pretrained encoder by cheaper ones that compute the same."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from torch import nn
 
-Kinds = Mapping[type[nn.Module], type[nn.Module]]
+ClassMap = Mapping[type[nn.Module], type[nn.Module]]
 
 
-def swap(module: nn.Module, kind: type[nn.Module], new: Callable[[Any], nn.Module]) -> None:
-    """Put new(child) in the place of every child of exactly this type, at any depth."""
+def swap(module: nn.Module, old: type[nn.Module], new: Callable[[Any], nn.Module]) -> None:
+    """Replace every submodule whose class is exactly `old`, at any depth, by new(submodule)."""
     for name, child in module.named_children():
-        if type(child) is kind:
+        if type(child) is old:
             setattr(module, name, new(child))
         else:
-            swap(child, kind, new)
+            swap(child, old, new)
 
 
-def recast(module: nn.Module, kinds: Kinds) -> None:
-    """Make every part of exactly one of these types, at any depth, one of a subclass that computes the same."""
+def change_classes(module: nn.Module, classes: ClassMap) -> None:
+    """Change the class of every submodule whose class is exactly a key of `classes`, at any depth, to its value: a
+    subclass that computes the same. Weights stay where they are."""
     for part in module.modules():
-        part.__class__ = kinds.get(type(part), type(part))
+        part.__class__ = classes.get(type(part), type(part))

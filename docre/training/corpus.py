@@ -1,4 +1,4 @@
-"""The documents of a run: read, checked against each other, and warned about."""
+"""The documents of a run: reading them, checking them against the schema, and warning about oddities."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from docre.losses import LOSSES
 
 @dataclass(frozen=True)
 class Corpus:
-    """The documents of a run, and the relations that they are labeled with."""
+    """The documents of a run by split (empty where the config names no file), and the schema of their relations."""
 
     schema: LabelSchema
     train: Sequence[Document]
@@ -26,7 +26,12 @@ class Corpus:
 
 
 def read_corpus(config: Config) -> Corpus:
-    """The documents and the schema that a config names, checked against each other."""
+    """Read the documents and the relations that a config names.
+
+    Without `data.relations` the schema has the relations that occur in the documents. Raises DocreError for a file
+    without documents, training documents without labels, labels that the schema does not have, and titles that do not
+    identify the test documents.
+    """
     data = config.data
     paths = {"train": data.train, "dev": data.dev, "test": data.test}
     documents = {split: read(path, data.reader) if path else [] for split, path in paths.items()}
@@ -35,24 +40,25 @@ def read_corpus(config: Config) -> Corpus:
             raise DocreError(f"{path}: no documents in it (data.{split})")
     for document in documents["train"]:
         if document.triples is None:
-            raise DocreError(f"{data.train}: {document.fail('no labels, and training needs them')}")
+            raise DocreError(f"{data.train}: {document.fail('no labels, but training needs them')}")
     schema = load_schema(data.relations) if data.relations else schema_of(chain(*documents.values()))
     for split, path in paths.items():
         schema.check(documents[split], str(path))
-    check_titles(documents["test"], str(data.test))  # a submission is written for it, labeled or not
+    check_titles(documents["test"], str(data.test))  # a submission is written for the test set even without labels
     return Corpus(schema, **documents)
 
 
 def with_counted_loss_parameters(config: Config, corpus: Corpus) -> Config:
-    """The config with the loss parameters that come from the training data, so that a checkpoint holds them."""
+    """The config, completed with the loss parameters that are computed from the training data unless they are given, so
+    that checkpoints hold them."""
     entry: Any = LOSSES[config.loss.name]
     counted = entry.from_training_data(label_statistics(corpus.train, corpus.schema))
     loss = Component(name=config.loss.name, **(counted | config.loss.parameters))
     return config.model_copy(update={"loss": loss})
 
 
-def warnings(corpus: Corpus, features: Mapping[str, Sequence[Features]], config: Config) -> Iterator[str]:
-    """A line for everything that is odd about the data."""
+def data_warnings(corpus: Corpus, features: Mapping[str, Sequence[Features]], config: Config) -> Iterator[str]:
+    """One line for each oddity in the data. `features`: of each split, for lengths and cut-off mentions."""
     limits = dict.fromkeys(features, f"data.max_tokens={config.data.max_tokens}")
     if config.evaluation.max_tokens:
         limits |= dict.fromkeys(("dev", "test"), f"evaluation.max_tokens={config.evaluation.max_tokens}")
@@ -61,5 +67,5 @@ def warnings(corpus: Corpus, features: Mapping[str, Sequence[Features]], config:
         yield from oddities.unlabeled(split, documents)
         yield from oddities.unseen_relations(split, documents, corpus.train)
         yield from oddities.leaked(split, documents, corpus.train)
-    for split, some in features.items():
-        yield from oddities.cut_off(split, some, limits[split])
+    for split, split_features in features.items():
+        yield from oddities.cut_off(split, split_features, limits[split])

@@ -1,4 +1,4 @@
-"""What the numbers of a run depend on beside its config: versions, the device, how it was launched."""
+"""The environment of a run, which its numbers depend on too: package versions, the device, the launcher."""
 
 import os
 import platform
@@ -9,19 +9,19 @@ import torch
 
 
 def versions() -> dict[str, str]:
-    """The packages that a number depends on."""
+    """The versions of the packages that results depend on, by name."""
     return {name: version(name) for name in ("docre", "torch", "transformers", "accelerate")}
 
 
 def device_name(device: torch.device) -> str:
-    """What the run computes on."""
+    """The device for people to read: the GPU, or the processor and its number of threads."""
     if device.type == "cuda":
         return f"cuda: {torch.cuda.get_device_name(device)}"
-    return f"{device.type}: {processor()}, {torch.get_num_threads()} threads"
+    return f"{device.type}: {processor_name()}, {torch.get_num_threads()} threads"
 
 
-def processor() -> str:
-    """What the system calls its processor."""
+def processor_name() -> str:
+    """The name of the processor as the operating system gives it."""
     path = Path("/proc/cpuinfo")
     lines = path.read_text().splitlines() if path.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
@@ -29,10 +29,12 @@ def processor() -> str:
 
 
 def launch_warnings(processes: int) -> list[str]:
-    """`accelerate launch --num_processes N` without --multi_gpu starts one process where there is no GPU, and leaves
-    nothing but a port for the others to meet at."""
-    asked = "ACCELERATE_MIXED_PRECISION" in os.environ and "MASTER_PORT" in os.environ and "RANK" not in os.environ
-    if not asked or processes > 1:
+    """A warning if `accelerate launch --num_processes N` started a single process, as it does without --multi_gpu on a
+    machine without GPUs. It is recognized by the environment variables: a port for several processes, but no rank."""
+    multiple_requested = (
+        "ACCELERATE_MIXED_PRECISION" in os.environ and "MASTER_PORT" in os.environ and "RANK" not in os.environ
+    )
+    if not multiple_requested or processes > 1:
         return []
     return [
         "accelerate launch was asked for several processes, but started one, as it does on a machine without GPUs: "

@@ -1,4 +1,4 @@
-"""The batches of an epoch, step by step, from any step on."""
+"""The training batches of an epoch, grouped by optimizer step, from any step on."""
 
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -16,12 +16,12 @@ from docre.training.interrupts import ignore_interrupts
 
 
 class Feed:
-    """Deals the training documents out as a config says.
+    """Provides this process with its share of the training batches, as the config says.
 
-    predictor: makes batches of documents' features.
+    predictor: its config applies, and it collates features into batches.
     features:  the training documents.
-    process, processes: which of how many processes this is.
-    pin:       lay the batches into page-locked memory, for a GPU.
+    process:   index of this process, of `processes` in all.
+    pin:       put the batches into page-locked memory, for a GPU.
     """
 
     def __init__(
@@ -43,12 +43,12 @@ class Feed:
 
     @property
     def steps_per_epoch(self) -> int:
-        """Optimizer steps in an epoch."""
+        """Number of optimizer steps in an epoch."""
         return self.sampler.steps_per_epoch
 
     def steps(self, epoch: int, start: int = 0) -> Iterator[tuple[Step, int, Iterator[Batch]]]:
-        """Each step of an epoch (from 0) but the first `start`: the step, how many batches this process takes in it,
-        and these. It draws from no random generator but its own."""
+        """The steps of an epoch (from 0) after the first `start`: for each the step, the number of batches that this
+        process takes in it, and these batches. Uses no random generator but its own."""
         steps = self.sampler.epoch(epoch, self.process)[start:]
         plan = [[part for batch in step.batches for part in self._parts(batch)] for step in steps]
         loader: DataLoader[Batch] = DataLoader(
@@ -65,11 +65,11 @@ class Feed:
             yield step, len(parts), islice(stream, len(parts))
 
     def pairs(self, step: Step) -> int:
-        """Entity pairs of all documents of a step."""
+        """Number of entity pairs of all documents of a step, over all processes."""
         return sum(len(self.features[i].pairs) for i in step.documents)
 
     def titles(self, epoch: int, index: int) -> list[str]:
-        """The documents of a step of an epoch (both from 0), of all processes."""
+        """The titles of the documents of one step of an epoch (both from 0), over all processes."""
         return [self.features[i].title for i in self.sampler.epoch(epoch)[index].documents]
 
     def _parts(self, batch: Sequence[int]) -> list[list[Features]]:

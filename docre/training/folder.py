@@ -1,4 +1,4 @@
-"""The folder of a run: what an earlier start of the same command left there, and whether this one may go on from it."""
+"""The folder of a run: what an earlier start of the same command left there, and whether this start may resume it."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -10,37 +10,35 @@ from docre.config.schema import Config
 from docre.core.files import read_json, write_text
 from docre.core.manifests import digest, remove, remove_leftovers
 from docre.errors import DocreError
-from docre.training.state import load_values, newest_state, states
+from docre.training.state import load_values, newest_state, saved_states
 
-# What may change between two starts: it does not touch what has been computed so far ...
-FREE = {
-    "output",
-    "training.workers",
-    "training.save_every",
-    "training.on_nan",
-    "logging.every",
-    "logging.trackers",
-    "logging.wandb",
+# Keys that may differ between two starts of a run, since they do not affect its numbers ...
+MAY_CHANGE = {"output", "training.workers", "training.save_every", "training.on_nan"}
+MAY_CHANGE |= {f"logging.{key}" for key in ("every", "trackers", "wandb")}
+# ... and keys that affect only rounding and which elements dropout hits: they have to be changed when memory runs out.
+ROUNDING_ONLY = {
+    f"{section}.max_{unit}_per_batch" for section in ("training", "evaluation") for unit in ("pairs", "tokens")
 }
-# ... and what changes no more than the rounding, and which dropout falls where: the answer to running out of memory.
-ROUNDING = {f"{section}.max_{what}_per_batch" for section in ("training", "evaluation") for what in ("pairs", "tokens")}
 RESULTS = ("metrics.json", "result.json", "result.zip", "log.jsonl", "best")
-RESTART = "--restart begins anew and removes what is there; output=... leaves it alone"
+RESTART = "--restart removes it and starts over; output=... trains in another folder"
 
 
 @dataclass(frozen=True)
 class ExistingRun:
-    """What is in the folder of a run: its metrics if it is finished, else its newest saved state, if there is one."""
+    """An earlier run in the folder: its metrics if it is finished, else its newest saved state, if there is one."""
 
     metrics: dict[str, Any] | None = None
     state: Path | None = None
 
 
-def examine(output: Path, config: Config, setting: Mapping[str, Any], warn: Callable[[str], None]) -> ExistingRun:
-    """What there is to go on from. Nothing is written.
+def find_existing_run(
+    output: Path, config: Config, setting: Mapping[str, Any], warn: Callable[[str], None]
+) -> ExistingRun:
+    """The run in the folder that this start can return or resume. Writes nothing.
 
-    setting: what the run depends on beside its config: digests of the data, device, processes (see `begin`).
-    Raises DocreError where the folder holds another run, naming what is different.
+    setting: what a run depends on besides its config: `data` (digests of the files), `machine` (device, precision,
+             number of processes) and `versions` (of packages), each a mapping.
+    Raises DocreError if the folder holds a different run, naming the difference.
     """
     if not (output / "config.yaml").is_file():
         return ExistingRun()
@@ -58,45 +56,46 @@ def examine(output: Path, config: Config, setting: Mapping[str, Any], warn: Call
         compare_settings(output, saved["machine"], setting["machine"])
         for name, version in setting["versions"].items():
             if saved["versions"].get(name) != version:
-                warn(f"the run began with {name} {saved['versions'].get(name)} and goes on with {version}")
+                warn(f"the run was started with {name} {saved['versions'].get(name)} and is resumed with {version}")
     return ExistingRun(state=state)
 
 
 def compare_configs(output: Path, config: Config, warn: Callable[[str], None]) -> None:
-    """Raises DocreError where the run in the folder has another config."""
+    """Raises DocreError if the run in the folder has another config; warns of a change that affects only rounding."""
     path = output / "config.yaml"
-    before = flat(read_config(path).model_dump())
-    now = flat(parse_yaml(to_yaml(config), str(path)))
+    before = flatten(read_config(path).model_dump())
+    now = flatten(parse_yaml(to_yaml(config), str(path)))
     for key in [*now, *(key for key in before if key not in now)]:
-        if key in FREE or before.get(key) == now.get(key):
+        if key in MAY_CHANGE or before.get(key) == now.get(key):
             continue
         change = f"{key} was {before.get(key)!r}, now it is {now.get(key)!r}"
-        if key not in ROUNDING:
+        if key not in ROUNDING_ONLY:
             raise DocreError(f"{output} holds a run with another config: {change}. {RESTART}")
-        warn(f"{change}: the result is that of neither to the last bit")
+        warn(f"{change}: the result may differ slightly from that of a run with either value throughout")
 
 
 def compare_settings(output: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    """Raises DocreError where the run in the folder began with something else."""
+    """Raises DocreError if a setting of the run in the folder has another value now."""
     for name, value in now.items():
         if name in before and before[name] != value:
             raise DocreError(f"{output} holds a run with another {name}: {before[name]}, now {value}. {RESTART}")
 
 
-def flat(values: Any, prefix: str = "") -> dict[str, Any]:
-    """Nested mappings as one of dotted keys."""
+def flatten(values: Any, prefix: str = "") -> dict[str, Any]:
+    """Nested mappings as one mapping with dotted keys."""
     if not isinstance(values, dict):
         return {prefix: values}
     start = f"{prefix}." if prefix else ""
-    return {key: value for name, inner in values.items() for key, value in flat(inner, f"{start}{name}").items()}
+    return {key: value for name, inner in values.items() for key, value in flatten(inner, f"{start}{name}").items()}
 
 
-def begin(output: Path, config: Config, found: ExistingRun) -> None:
-    """Make the folder ready. What killed runs left goes, and every result, unless the run goes on from a state."""
+def prepare_folder(output: Path, config: Config, existing: ExistingRun) -> None:
+    """Prepare the folder for training: remove what killed runs left and, unless the run is resumed from a saved state,
+    all earlier results and states; then write config.yaml. Raises DocreError if the folder cannot be written."""
     try:
         remove_leftovers(output)
-        if found.state is None:
-            for path in (*(output / name for name in RESULTS), *states(output)):
+        if existing.state is None:
+            for path in (*(output / name for name in RESULTS), *saved_states(output)):
                 remove(path)
     except OSError as error:
         raise DocreError(f"{output}: cannot write: {error.strerror or error}") from None
@@ -104,19 +103,19 @@ def begin(output: Path, config: Config, found: ExistingRun) -> None:
 
 
 def removed(path: Path) -> DocreError:
-    """What is wrong where something of a run's folder has gone before the run has ended."""
+    """The error for a file or folder of a run that has disappeared before the run has ended."""
     return DocreError(f"{path}: removed or replaced while the run was writing there")
 
 
 def remove_states(output: Path) -> None:
-    """Remove the saved states of a run that is finished, and what was left when one was killed on the way."""
+    """Remove the saved states of a finished run, and what a killed one left half-written."""
     remove_leftovers(output)
-    for path in states(output):
+    for path in saved_states(output):
         remove(path)
 
 
 def digests(config: Config) -> dict[str, str]:
-    """The SHA-256 of each file of the data."""
+    """The first 16 hexadecimal digits of the SHA-256 of each data file that the config names, by `data.<key> file`."""
     data = config.data
     paths = {"train": data.train, "dev": data.dev, "test": data.test, "relations": data.relations}
     return {

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: remembered until the run can save itself, or acted on at once where there is nothing to save."""
+"""Ctrl-C and SIGTERM: noted until the run can save its state, or obeyed at once where there is nothing to save."""
 
 import os
 import signal
@@ -12,7 +12,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interrupted(KeyboardInterrupt):
-    """The run was asked to stop, and has. Its text is the line for the user; `code` the exit code of the command."""
+    """The run stopped because of a signal. Its text is the message for the user, `code` the command's exit code."""
 
     def __init__(self, message: str, number: int) -> None:
         super().__init__(message)
@@ -20,13 +20,13 @@ class Interrupted(KeyboardInterrupt):
 
 
 class Interrupts:
-    """While entered, SIGINT and SIGTERM set `asked` instead of ending the process.
+    """Context manager in which SIGINT and SIGTERM are noted in `received` instead of ending the process.
 
-    A second one ends it at once, but not under a launcher of several processes, which repeats signals on its own.
+    A second signal ends it at once, except under a launcher of several processes, which repeats signals by itself.
     """
 
     def __init__(self) -> None:
-        self.asked = 0  # the signal's number
+        self.received = 0  # number of the signal, 0 for none
         self._at_once: str | None = None
         self._previous: dict[int, Any] = {}
 
@@ -40,7 +40,7 @@ class Interrupts:
             signal.signal(number, handler)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
-        self.asked = number
+        self.received = number
         if "LOCAL_RANK" not in os.environ:
             signal.signal(number, self._previous[number])
         if self._at_once is not None:
@@ -48,9 +48,9 @@ class Interrupts:
 
     @contextmanager
     def at_once(self, message: str) -> Iterator[None]:
-        """Within, a signal raises Interrupted with the message at once, and so does one that came before."""
-        if self.asked:
-            raise Interrupted(message, self.asked)
+        """Context in which a signal raises Interrupted with this message at once, as does one received before."""
+        if self.received:
+            raise Interrupted(message, self.received)
         self._at_once = message
         try:
             yield
@@ -59,6 +59,7 @@ class Interrupts:
 
 
 def ignore_interrupts(worker: int) -> None:
-    """For the processes that prepare batches: a signal to the whole group must not end them before their parent."""
+    """Ignore both signals. For the worker processes that prepare batches: they must not end before their parent when
+    the whole process group gets a signal."""
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)

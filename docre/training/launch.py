@@ -1,4 +1,4 @@
-"""A whole run from its config: read the data, begin or go on, train, keep the best checkpoint, evaluate it."""
+"""A whole run from its config: read the data, start or resume, train, keep the best checkpoint, evaluate it."""
 
 import os
 import sys
@@ -20,9 +20,9 @@ from docre.errors import DocreError
 from docre.evaluation import Evaluator, train_facts
 from docre.inference.predictor import Predictor, default_device, resolve_precision
 from docre.models import load_pretrained, load_tokenizer
-from docre.training.corpus import Corpus, read_corpus, warnings, with_counted_loss_parameters
+from docre.training.corpus import Corpus, data_warnings, read_corpus, with_counted_loss_parameters
 from docre.training.environment import device_name, launch_warnings, versions
-from docre.training.folder import ExistingRun, begin, digests, examine, remove_states
+from docre.training.folder import ExistingRun, digests, find_existing_run, prepare_folder, remove_states
 from docre.training.interrupts import Interrupts
 from docre.training.loop import Trainer
 from docre.training.run import TrainingRun
@@ -32,9 +32,12 @@ T = TypeVar("T")
 
 
 def train(config: Config, restart: bool = False) -> dict[str, Any]:
-    """A whole run, or the rest of one that was interrupted; what metrics.json holds.
+    """Train as the config says, resuming a run that was interrupted; return the content of metrics.json.
 
-    Nothing is written before all that the config names has been read. restart: begin anew whatever is there.
+    Nothing is written before everything that the config names has been read. Raises DocreError for any mistake in it,
+    and Interrupted when stopped by a signal.
+
+    restart: remove what the run's folder holds, and start over.
     """
     if config.training.deterministic:
         make_deterministic()
@@ -42,7 +45,7 @@ def train(config: Config, restart: bool = False) -> dict[str, Any]:
     if config.training.precision == "fp16" and precision != "fp16":
         raise DocreError("training.precision: fp16 needs a GPU; a CPU trains in bf16 or fp32")
     on_cpu = not torch.accelerator.is_available()
-    AcceleratorState._reset_state()  # an earlier run of this process may have had another precision
+    AcceleratorState._reset_state()  # an earlier run in this process may have used another precision
     accelerator = Accelerator(
         cpu=on_cpu,
         mixed_precision="no" if precision == "fp32" else precision,
@@ -66,56 +69,57 @@ def train(config: Config, restart: bool = False) -> dict[str, Any]:
     trainer = Trainer(predictor, splits["train"], accelerator)
 
     device, processes = accelerator.device, accelerator.num_processes
-    about = {"seed": config.seed, "device": device_name(device), "precision": precision, **versions()}
+    environment = {"seed": config.seed, "device": device_name(device), "precision": precision, **versions()}
     machine = {"device": device.type, "precision": precision, "number of processes": processes}
     setting = {"data": digests(config), "machine": machine, "versions": versions()}
     output = Path(config.output)
-    warned: list[str] = []
+    messages: list[str] = []
 
     def warn(message: str) -> None:
-        warned.append(message)
+        messages.append(message)
         if accelerator.is_main_process:
             print(f"docre: warning: {message}", file=sys.stderr)
 
-    for message in (*launch_warnings(processes), *warnings(corpus, splits, config)):
+    for message in (*launch_warnings(processes), *data_warnings(corpus, splits, config)):
         warn(message)
 
     def open_folder() -> ExistingRun:
-        found = ExistingRun() if restart else examine(output, config, setting, warn)
-        if found.metrics is None:
-            begin(output, config, found)
-        return found
+        existing = ExistingRun() if restart else find_existing_run(output, config, setting, warn)
+        if existing.metrics is None:
+            prepare_folder(output, config, existing)
+        return existing
 
     with locked(output) if accelerator.is_main_process else nullcontext(), Interrupts() as interrupts:
-        found = on_main(accelerator, open_folder)
-        if found.metrics is not None:
+        existing = on_main_process(accelerator, open_folder)
+        if existing.metrics is not None:
             if accelerator.is_main_process:
                 remove_states(output)
-                print(say_finished(output))
-            return found.metrics
-        run = TrainingRun(output, predictor, trainer, splits, evaluators, setting, interrupts, found.state)
-        event, text = (
-            ("resume", say_resumed(trainer, found)) if found.state else ("start", summary(config, corpus, trainer))
-        )
-        run.log.write(event, text, step=trainer.progress.step, **about)
-        for message in warned:
+                print(finished_message(output))
+            return existing.metrics
+        run = TrainingRun(output, predictor, trainer, splits, evaluators, setting, interrupts, existing.state)
+        if existing.state:
+            event, text = "resume", resume_message(trainer, existing.state)
+        else:
+            event, text = "start", start_message(config, corpus, trainer)
+        run.log.write(event, text, step=trainer.progress.step, **environment)
+        for message in messages:
             run.log.write("warning", message=message)
         trainer.run(run.log, run)
-        metrics = run.finish(**about, peak_memory_mb=round(peak_memory(device)), data=setting["data"])
+        metrics = run.finish(**environment, peak_memory_mb=round(peak_memory(device)), data=setting["data"])
     trainer.close()
     accelerator.end_training()
     return metrics
 
 
 def make_deterministic() -> None:
-    """Have torch use no algorithm that may give another result the second time."""
+    """Let torch use only algorithms that give the same result every time."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(True)
     torch.backends.cudnn.benchmark = False
 
 
-def on_main(accelerator: Accelerator, action: Callable[[], T]) -> T:
-    """What `action` gives in the main process, in all of them; its DocreError likewise."""
+def on_main_process(accelerator: Accelerator, action: Callable[[], T]) -> T:
+    """Run `action` in the main process, and return its result, or raise its DocreError, in every process."""
     outcome: list[Any] = [None]
     if accelerator.is_main_process:
         try:
@@ -129,8 +133,8 @@ def on_main(accelerator: Accelerator, action: Callable[[], T]) -> T:
     return result
 
 
-def summary(config: Config, corpus: Corpus, trainer: Trainer) -> str:
-    """What is about to happen, for the console."""
+def start_message(config: Config, corpus: Corpus, trainer: Trainer) -> str:
+    """Model, loss, encoder and sizes of the data, for the console."""
     parameters = sum(p.numel() for p in trainer.objective.parameters()) / 1e6
     documents = f"{len(corpus.train)} train, {len(corpus.dev)} dev, {len(corpus.test)} test documents"
     return (
@@ -140,14 +144,14 @@ def summary(config: Config, corpus: Corpus, trainer: Trainer) -> str:
     )
 
 
-def say_resumed(trainer: Trainer, found: ExistingRun) -> str:
-    """Where the run goes on, for the console."""
+def resume_message(trainer: Trainer, state: Path) -> str:
+    """Where the run resumes, for the console."""
     progress = trainer.progress
-    return f"going on from {found.state}: step {progress.step}, epoch {progress.epoch + 1}/{trainer.config.epochs}"
+    return f"resuming from {state}: step {progress.step}, epoch {progress.epoch + 1}/{trainer.config.epochs}"
 
 
-def say_finished(output: Path) -> str:
-    """What a finished run came to, as its log has it."""
+def finished_message(output: Path) -> str:
+    """The test scores of a finished run, from its log, and that there is nothing to do; for the console."""
     log = output / "log.jsonl"
     lines = [line for line in read_text(log).splitlines() if '"event": "test"' in line]
     table = parse_json(lines[-1], str(log)).get("table", "") if lines else ""

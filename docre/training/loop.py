@@ -1,4 +1,4 @@
-"""The training loop: epochs of optimizer steps, with AMP, accumulation and several processes through accelerate."""
+"""The training loop: epochs of optimizer steps. Mixed precision and several processes come from accelerate."""
 
 import gc
 from collections.abc import Iterator, Sequence
@@ -24,35 +24,35 @@ from docre.training.log import RunLog
 from docre.training.objective import Objective
 from docre.training.optimizer import build_optimizer, build_schedule
 
-CHECK_EVERY = 10  # steps after which the host waits for a GPU to see whether all is well; for a CPU it need not wait
+CHECK_EVERY = 10  # steps between checks that losses are finite: on a GPU each makes the host wait (a CPU checks always)
 
 
 class RunCallbacks(Protocol):
-    """What the loop asks of the run that it is part of."""
+    """What the training loop calls in the run that it belongs to."""
 
     interrupts: Interrupts
 
     def save(self) -> None:
-        """Write the training state: after every `save_every` steps and at the end of an epoch."""
+        """Write the training state. Called after every `save_every` steps and at the end of each epoch."""
 
     def stop(self, number: int) -> None:
         """Save, and raise Interrupted for the signal `number`."""
 
     def after_epoch(self, epoch: int, loss: float) -> None:
-        """The end of an epoch (from 1) with the mean loss of its steps. The state is saved."""
+        """Called at the end of an epoch (from 1) with the mean loss of its steps, when the state has been saved."""
 
-    def what_is_left(self) -> str:
-        """What there is on the disk to go on from, for a message."""
+    def describe_saved(self) -> str:
+        """Which state and checkpoint are saved so far, for an error message."""
 
 
 @dataclass
 class Progress:
-    """Where a run stands.
+    """The position of a run. Saved states hold these fields under these names.
 
-    step:    optimizer steps in all.
-    epoch:   the epoch, from 0.
-    done:    steps done of it.
-    skipped: steps of all that were not taken, because their loss or gradient was not finite.
+    step:    optimizer steps done in all.
+    epoch:   index of the current epoch, from 0.
+    done:    steps done of the current epoch.
+    skipped: steps, of all, without an update, because the loss or gradient was not finite.
     """
 
     step: int = 0
@@ -62,7 +62,7 @@ class Progress:
 
 
 class Mean:
-    """The mean of some steps' losses, kept on the device."""
+    """A running mean of the losses of steps, kept on the device."""
 
     def __init__(self, device: torch.device) -> None:
         self.total = torch.zeros((), device=device)
@@ -73,8 +73,8 @@ class Mean:
         self.total += loss
         self.count += 1
 
-    def take(self) -> float | None:
-        """The mean; None of nothing. Begins again."""
+    def pop(self) -> float | None:
+        """Return the mean, None if no loss was added, and start again from nothing."""
         mean = float(self.total) / self.count if self.count else None
         self.total.zero_()
         self.count = 0
@@ -84,16 +84,16 @@ class Mean:
 class Trainer:
     """Trains a predictor's model on labeled documents.
 
-    predictor:   what is trained, in place.
+    predictor:   its model and loss are trained in place, as its config says.
     features:    the training documents.
-    accelerator: devices, precision and processes.
+    accelerator: handles device, precision and processes.
     """
 
     def __init__(self, predictor: Predictor, features: Sequence[Features], accelerator: Accelerator) -> None:
         config: Config = predictor.config
         self.accelerator = accelerator
         self.config = config.training
-        self.every = config.logging.every
+        self.log_every = config.logging.every
         self.on_gpu = accelerator.device.type != "cpu"
         if not self.on_gpu and config.encoder.implementation != "plain":
             keep_freed_memory()
@@ -105,45 +105,46 @@ class Trainer:
         self.objective, self.optimizer = accelerator.prepare(objective, optimizer)
         self.progress = Progress()
         self.epoch_loss, self.recent_loss = Mean(accelerator.device), Mean(accelerator.device)
-        self.failed = torch.zeros((), dtype=torch.long, device=accelerator.device)  # first step that was not finite
+        # number of the first step that was not finite, from 1; 0 for none
+        self.failed_step = torch.zeros((), dtype=torch.long, device=accelerator.device)
 
     def run(self, log: RunLog, run: RunCallbacks) -> None:
-        """The epochs that are left. Raises DocreError where a loss is not finite, and what `run.stop` raises."""
+        """Train the remaining epochs. Raises DocreError if a loss is not finite, and Interrupted from `run.stop`."""
         progress = self.progress
         while progress.epoch < self.config.epochs:
             self._train_epoch(log, run)
-            loss = self.epoch_loss.take()
+            loss = self.epoch_loss.pop()
             if loss is None:
-                raise DocreError(f"no step of epoch {progress.epoch + 1} had a finite loss; {run.what_is_left()}")
+                raise DocreError(f"no step of epoch {progress.epoch + 1} had a finite loss; {run.describe_saved()}")
             progress.epoch, progress.done = progress.epoch + 1, 0
             run.after_epoch(progress.epoch, loss)
 
     def close(self) -> None:
-        """Let go of the wrapped model, before its process group ends. The other way round torch joins the group's
-        threads holding the GIL, for which one of them may be waiting, and the process hangs."""
+        """Release the distributed wrapper of the model. This has to happen before its process group ends: otherwise
+        torch joins the group's threads while holding the GIL, which one of them may be waiting for: a deadlock."""
         self.objective = self.accelerator.unwrap_model(self.objective)
         self.accelerator.free_memory()
         gc.collect()
 
     def _train_epoch(self, log: RunLog, run: RunCallbacks) -> None:
-        """The steps that are left of an epoch. Every so many a line goes to the log, and the state to the disk."""
+        """Run the remaining steps of the current epoch; log, save and stop where that is due."""
         self.objective.train()
         progress, steps = self.progress, self.feed.steps_per_epoch
-        what = f"epoch {progress.epoch + 1}/{self.config.epochs}"
-        bar = progress_bar(steps, what, "step", initial=progress.done, show=self.accelerator.is_main_process)
+        title = f"epoch {progress.epoch + 1}/{self.config.epochs}"
+        bar = progress_bar(steps, title, "step", initial=progress.done, show=self.accelerator.is_main_process)
         with bar:
             for step, count, batches in self.feed.steps(progress.epoch, progress.done):
                 norm = self._step(max(1, self.feed.pairs(step)), count, batches)
                 progress.step, progress.done = progress.step + 1, progress.done + 1
                 last = progress.done == steps
-                logging = last or progress.done % self.every == 0
+                logging = last or progress.done % self.log_every == 0
                 saving = last or (self.config.save_every is not None and progress.step % self.config.save_every == 0)
                 stop = 0
                 if logging or saving or not self.on_gpu or progress.step % CHECK_EVERY == 0:
                     self._raise_if_failed(run)
-                    stop = self._agreed(run.interrupts.asked)
+                    stop = self._shared_signal(run.interrupts.received)
                 elif self.accelerator.num_processes == 1:
-                    stop = run.interrupts.asked
+                    stop = run.interrupts.received
                 if logging:
                     self._log(log, bar, norm)
                 if saving:
@@ -153,9 +154,12 @@ class Trainer:
                 bar.update()
 
     def _step(self, pairs: int, count: int, batches: Iterator[Batch]) -> Tensor:
-        """One optimizer step; the norm of the gradient before clipping.
+        """Take one optimizer step; return the norm of the gradient before clipping.
 
-        The step's loss is the mean over all `pairs` of its documents, whatever batches and processes they are in.
+        The loss is the mean over all `pairs` of the step, however they are split into batches and processes.
+
+        pairs:   number of entity pairs of the step, over all processes.
+        count:   number of `batches`, those of this process.
         """
         loss = torch.zeros((), device=self.accelerator.device)
         for i, batch in enumerate(batches, start=1):
@@ -168,14 +172,14 @@ class Trainer:
             loss += share.detach()
         loss = self.accelerator.reduce(loss, "sum")
         norm: Tensor = self.accelerator.clip_grad_norm_(self.objective.parameters(), self.config.clip)
-        # with fp16 an infinite gradient is everyday: the scaler leaves the step out, and scales by less from then on
+        # with fp16 infinite gradients are normal: the scaler skips the step, and reduces its scale
         finite = loss.isfinite() if self.accelerator.scaler is not None else loss.isfinite() & norm.isfinite()
         if self.config.on_nan == "skip" and not finite:
-            self.optimizer.zero_grad()  # a step without gradients changes nothing
+            self.optimizer.zero_grad()  # without gradients, optimizer.step() changes nothing
             self.progress.skipped += 1
         else:
-            number = torch.where((self.failed == 0) & ~finite, self.progress.step + 1, self.failed)
-            self.failed.copy_(number)
+            failed = torch.where((self.failed_step == 0) & ~finite, self.progress.step + 1, self.failed_step)
+            self.failed_step.copy_(failed)
             self.epoch_loss.add(loss)
             self.recent_loss.add(loss)
         self.optimizer.step()
@@ -184,26 +188,26 @@ class Trainer:
         return norm
 
     def _raise_if_failed(self, run: RunCallbacks) -> None:
-        """Stop the run, naming the documents, if the loss of a step of this epoch was not finite."""
-        failed = int(self.failed)
+        """Raise DocreError, naming the documents, if the loss or gradient of a step of this epoch was not finite."""
+        failed = int(self.failed_step)
         if not failed:
             return
         progress = self.progress
         documents = name_documents(self.feed.titles(progress.epoch, failed - 1 - (progress.step - progress.done)))
         raise DocreError(
             f"step {failed} (epoch {progress.epoch + 1}): the loss or its gradient is not finite, with {documents}; "
-            f"{run.what_is_left()}. Lower the learning rates, or set training.on_nan=skip"
+            f"{run.describe_saved()}. Lower the learning rates, or set training.on_nan=skip"
         )
 
-    def _agreed(self, signal: int) -> int:
-        """The signal that any of the processes got: all stop at the same step."""
+    def _shared_signal(self, signal: int) -> int:
+        """The number of the signal that any process received, so that all stop at the same step; 0 for none."""
         if self.accelerator.num_processes == 1:
             return signal
         return int(self.accelerator.gather(torch.tensor([signal], device=self.accelerator.device)).max())
 
     def _log(self, log: RunLog, bar: Any, norm: Tensor) -> None:
-        """One line on the steps since the last."""
-        mean = self.recent_loss.take()
+        """Log the mean loss since the last call, the norm of the last gradient, and the learning rates."""
+        mean = self.recent_loss.pop()
         if mean is not None:
             bar.set_postfix(loss=f"{mean:.4f}")
         progress, rates = self.progress, self.schedule.get_last_lr()

@@ -1,4 +1,4 @@
-"""The model and the loss as one module: what is trained, and what several processes share."""
+"""The model and the loss as one module, which is what is optimized (and wrapped for several processes)."""
 
 from torch import Tensor, nn
 
@@ -8,7 +8,7 @@ from docre.tensors import Batch
 
 
 class Objective(nn.Module):
-    """batch -> the loss of its pairs (their mean), a scalar."""
+    """Maps a labeled batch to its loss, a scalar: the mean over its entity pairs."""
 
     def __init__(self, model: Model, loss: Loss) -> None:
         super().__init__()

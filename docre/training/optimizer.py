@@ -1,4 +1,4 @@
-"""AdamW with two learning rates, warmed up and decayed linearly."""
+"""AdamW with two learning rates, and a schedule of linear warmup and linear decay."""
 
 from torch.optim import AdamW
 from torch.optim.lr_scheduler import LambdaLR
@@ -9,7 +9,7 @@ from docre.training.objective import Objective
 
 
 def build_optimizer(objective: Objective, config: Training) -> AdamW:
-    """AdamW over two groups: the encoder at `encoder_lr`, everything else at `head_lr`."""
+    """AdamW with two parameter groups: the encoder with `encoder_lr`, everything else with `head_lr`."""
     encoder = list(objective.model.encoder.parameters())
     ids = {id(parameter) for parameter in encoder}
     rest = [parameter for parameter in objective.parameters() if id(parameter) not in ids]
@@ -18,5 +18,5 @@ def build_optimizer(objective: Objective, config: Training) -> AdamW:
 
 
 def build_schedule(optimizer: AdamW, steps: int, warmup: float) -> LambdaLR:
-    """Both rates rise linearly from 0 over the first `warmup` share of `steps`, then fall linearly to 0."""
+    """Both rates rise linearly from 0 over the first `warmup` * `steps` steps, then fall linearly to 0 at `steps`."""
     return get_linear_schedule_with_warmup(optimizer, int(steps * warmup), steps)

@@ -1,4 +1,4 @@
-"""A run: a trainer, its folder, and what has come out so far. It evaluates, keeps the best checkpoint, saves itself."""
+"""A training run: its trainer, folder and results so far. It evaluates, keeps the best checkpoint and saves states."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -25,14 +25,16 @@ from docre.training.trackers import start_trackers
 
 
 class TrainingRun:
-    """One run, new or gone on with.
+    """One training run, new or resumed.
 
-    output:     its folder.
-    predictor:  the model that `trainer` trains.
-    splits:     the documents to evaluate on: dev (which chooses the best checkpoint) and test, either may be empty.
-    evaluators: what scores the predictions for them, where they have labels.
-    setting:    what the run depends on beside its config; it is saved with the state.
-    state:      the folder of the saved state to go on from.
+    output:     the folder of the run.
+    predictor:  the predictor whose model `trainer` trains.
+    splits:     features of the documents by split. Dev chooses the best checkpoint, which is run on test at the end;
+                either may be empty.
+    evaluators: the evaluator of each of these splits that has labels.
+    setting:    what the run depends on besides its config; saved with the state.
+    interrupts: the signals received.
+    state:      the folder of the saved state to resume from, None for a new run.
     """
 
     def __init__(
@@ -56,7 +58,7 @@ class TrainingRun:
         self.interrupts = interrupts
         self.epochs: list[dict[str, Any]] = []
         self.best: dict[str, Any] = {}
-        self.saved = state
+        self.saved_state = state
         self.started = time.perf_counter()
         log_size = 0
         if state is not None:
@@ -67,7 +69,7 @@ class TrainingRun:
         self.log = RunLog(path, self.accelerator.log, keep=log_size)
 
     def _resume(self, state: State) -> int:
-        """Go on from a state; the size that the log had then."""
+        """Restore a saved state; return the size in bytes that the log had when it was saved."""
         restore(self.trainer, state)
         self.epochs = state.values["epochs"]
         self.best = state.values["best"]
@@ -75,29 +77,29 @@ class TrainingRun:
         return int(state.values["log"])
 
     def save(self) -> None:
-        """Save the training state."""
+        """Save the training state. Every process has to call this; the main one writes."""
         state = capture(self.trainer)
-        self.saved = self.output / f"state-{self.trainer.progress.step}"
+        self.saved_state = self.output / f"state-{self.trainer.progress.step}"
         if self.accelerator.is_main_process:
             results = {"epochs": self.epochs, "best": self.best, "seconds": time.perf_counter() - self.started}
             values = state.values | results | {"log": self.log.sync(), "setting": self.setting}
             save_state(self.output, self.trainer.progress.step, State(state.tensors, values))
 
     def stop(self, number: int) -> NoReturn:
-        """Save, unless that is done, and raise Interrupted for the signal."""
+        """Save the state, unless that is done already, and raise Interrupted for the signal `number`."""
         progress = self.trainer.progress
-        if self.saved != self.output / f"state-{progress.step}":
+        if self.saved_state != self.output / f"state-{progress.step}":
             self.save()
-        self.accelerator.wait_for_everyone()  # a launcher ends all as soon as one has ended
+        self.accelerator.wait_for_everyone()  # once one process ends, a launcher ends all others
         raise Interrupted(f"stopped at step {progress.step}. {self._how_to_continue()}", number)
 
     def after_epoch(self, epoch: int, loss: float) -> None:
-        """Evaluate on dev and keep the checkpoint if it is the best."""
+        """Evaluate on dev, log the scores, and keep the checkpoint if it is the best (without dev, always)."""
         scores = None
         if "dev" in self.evaluators:
-            with self._stopping_at_once():
+            with self._stop_on_signal():
                 scores = self.evaluators["dev"](self._predict("dev"))
-        result = {"epoch": epoch, "loss": loss} | (brief(scores) if scores else {})
+        result = {"epoch": epoch, "loss": loss} | (main_scores(scores) if scores else {})
         self.epochs.append(result)
         self.log.write("epoch", epoch_line(result, self.predictor.config.training.epochs), **result)
         sign = 1 if Evaluator.higher_is_better else -1
@@ -106,14 +108,14 @@ class TrainingRun:
             if self.accelerator.is_main_process:
                 checkpoint.save(self.predictor, self.output / "best")
 
-    def what_is_left(self) -> str:
-        """What there is on the disk to go on from, for a message."""
-        saved = f"the last saved state is {self.saved}" if self.saved else "no state is saved yet"
+    def describe_saved(self) -> str:
+        """Which state and checkpoint are saved so far, for an error message."""
+        saved = f"the last saved state is {self.saved_state}" if self.saved_state else "no state is saved yet"
         return saved + (f", the best checkpoint {self.output / 'best'}" if self.best else "")
 
     def finish(self, **facts: Any) -> dict[str, Any]:
-        """Run the best checkpoint on the test documents, and write the metrics, with `facts` among them. Without them
-        the run is not finished; with them its training state goes."""
+        """Run the best checkpoint on the test documents, then write metrics.json, with `facts` added, and return its
+        content. The file marks the run as finished, so its saved states are removed."""
         seconds = time.perf_counter() - self.started
         self.accelerator.wait_for_everyone()
         self.log.check()
@@ -124,7 +126,7 @@ class TrainingRun:
         names = ["best/", "log.jsonl", "config.yaml"]
         main_process = self.accelerator.is_main_process
         if self.splits["test"]:
-            with self._stopping_at_once():
+            with self._stop_on_signal():
                 predictions = self._predict("test")
             if main_process:
                 self.log.check()
@@ -135,7 +137,7 @@ class TrainingRun:
                 scores = self.evaluators["test"](predictions)
                 metrics["test"] = scores.to_json()
                 table = f"test, epoch {self.best['epoch']}:\n{scores_table(scores)}"
-                self.log.write("test", f"\n{table}", **brief(scores), table=table)
+                self.log.write("test", f"\n{table}", **main_scores(scores), table=table)
         metrics |= {"training_seconds": seconds, **facts}
         if main_process:
             for name in names:
@@ -148,31 +150,32 @@ class TrainingRun:
         return metrics
 
     def _predict(self, split: str) -> list[Prediction]:
-        """The predictions for all documents of a split, each made by one of the processes; every process gets all."""
+        """The predictions for all documents of a split. The processes share the work, and each gets all predictions."""
         accelerator, features = self.accelerator, self.splits[split]
-        self.predictor.model.eval()  # the next epoch's first step switches back
+        self.predictor.model.eval()  # the next epoch switches back to train()
         own = range(accelerator.process_index, len(features), accelerator.num_processes)
-        found = self.predictor.predict_features([features[i] for i in own], progress=accelerator.is_main_process)
-        everything = gather_object(list(zip(own, found, strict=True)))
-        return [prediction for _, predictions in sorted(everything, key=lambda x: x[0]) for prediction in predictions]
+        predicted = self.predictor.predict_features([features[i] for i in own], progress=accelerator.is_main_process)
+        by_document = gather_object(list(zip(own, predicted, strict=True)))
+        return [prediction for _, predictions in sorted(by_document, key=lambda x: x[0]) for prediction in predictions]
 
-    def _stopping_at_once(self) -> AbstractContextManager[None]:
-        """For evaluations, before which the state is saved: a signal need not wait, but for other processes."""
+    def _stop_on_signal(self) -> AbstractContextManager[None]:
+        """Context for an evaluation: a signal ends it at once, since the state has been saved before. With several
+        processes the signal waits for the next step instead, so that all stop together."""
         if self.accelerator.num_processes > 1:
             return nullcontext()
         return self.interrupts.at_once(f"stopped while evaluating. {self._how_to_continue()}")
 
     def _how_to_continue(self) -> str:
-        return f"The state is saved in {self.saved}: the same command goes on from there"
+        return f"The state is saved in {self.saved_state}: the same command resumes from there"
 
 
-def brief(scores: Scores) -> dict[str, Any]:
-    """The four numbers that matter."""
+def main_scores(scores: Scores) -> dict[str, Any]:
+    """Precision, recall, F1 and Ign-F1, under their names in the log and in metrics.json."""
     return {"p": scores.p, "r": scores.r, "f1": scores.f1, "ign_f1": scores.ign_f1}
 
 
 def epoch_line(result: dict[str, Any], epochs: int) -> str:
-    """One epoch for the console."""
+    """The loss and dev scores of one epoch, for the console."""
     line = f"epoch {result['epoch']}/{epochs}  loss {result['loss']:.4f}"
     if "f1" in result:
         names = {"p": "P", "r": "R", "f1": "F1", "ign_f1": "Ign-F1"}

@@ -1,4 +1,4 @@
-"""From a trainer to a State and back: weights, optimizer, schedule, scaler, position, random generators."""
+"""Capture and restore the state of a trainer: weights, optimizer, schedule, scaler, position, random generators."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -13,20 +13,22 @@ from docre.training.state import State, random_state, set_random_state
 
 
 def capture(trainer: Trainer) -> State:
-    """All that a trainer needs to go on exactly. Every process must call it; each gets the state of all."""
+    """Everything that a trainer needs to resume exactly. Every process has to call this; each gets all states."""
     objective = trainer.accelerator.unwrap_model(trainer.objective)
     randoms = gather_object([random_state(trainer.accelerator.device)])
     means = {"epoch": trainer.epoch_loss, "recent": trainer.recent_loss}
     tensors = {
-        **nested("objective", objective.state_dict()),
+        **with_prefix("objective", objective.state_dict()),
         **{
             name: tensor
             for index, state in trainer.optimizer.state_dict()["state"].items()
-            for name, tensor in nested(f"optimizer.{index}", state).items()
+            for name, tensor in with_prefix(f"optimizer.{index}", state).items()
         },
-        **nested("mean", {name: mean.total for name, mean in means.items()}),
+        **with_prefix("mean", {name: mean.total for name, mean in means.items()}),
         **{
-            name: x for rank, state in enumerate(randoms) for name, x in nested(f"random.{rank}", state.tensors).items()
+            name: x
+            for rank, state in enumerate(randoms)
+            for name, x in with_prefix(f"random.{rank}", state.tensors).items()
         },
     }
     scaler = trainer.accelerator.scaler
@@ -38,19 +40,19 @@ def capture(trainer: Trainer) -> State:
         "scaler": None if scaler is None else scaler.state_dict(),
         "random": [state.values for state in randoms],
     }
-    # copies: on a CPU these are the very tensors that the next step changes, and safetensors wants no shared memory
+    # copies, since on a CPU the next step changes these very tensors, and safetensors refuses tensors that share memory
     return State({name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors.items()}, values)
 
 
 def restore(trainer: Trainer, state: State) -> None:
-    """Put a trainer that was built for the same run where `capture` found it. Raises DocreError where that fails."""
+    """Restore a captured state in a trainer built for the same run. Raises DocreError if the state does not fit it."""
     device, rank = trainer.accelerator.device, trainer.accelerator.process_index
     values = state.values
     try:
-        trainer.accelerator.unwrap_model(trainer.objective).load_state_dict(under("objective", state.tensors))
+        trainer.accelerator.unwrap_model(trainer.objective).load_state_dict(without_prefix("objective", state.tensors))
         optimizer = trainer.optimizer.state_dict()
-        indices = sorted({int(name.split(".")[0]) for name in under("optimizer", state.tensors)})
-        optimizer["state"] = {index: under(f"optimizer.{index}", state.tensors) for index in indices}
+        indices = sorted({int(name.split(".")[0]) for name in without_prefix("optimizer", state.tensors)})
+        optimizer["state"] = {index: without_prefix(f"optimizer.{index}", state.tensors) for index in indices}
         for group, rate in zip(optimizer["param_groups"], values["rates"], strict=True):
             group["lr"] = rate
         trainer.optimizer.load_state_dict(optimizer)
@@ -61,17 +63,17 @@ def restore(trainer: Trainer, state: State) -> None:
         for name, mean in (("epoch", trainer.epoch_loss), ("recent", trainer.recent_loss)):
             mean.total.copy_(state.tensors[f"mean.{name}"])
             mean.count = values["counts"][name]
-        set_random_state(State(under(f"random.{rank}", state.tensors), values["random"][rank]), device)
+        set_random_state(State(without_prefix(f"random.{rank}", state.tensors), values["random"][rank]), device)
     except (KeyError, IndexError, TypeError, ValueError, RuntimeError) as error:
-        raise DocreError(f"the saved state does not fit this run ({error}): start again with --restart") from None
+        raise DocreError(f"the saved state does not fit this run ({error}): start over with --restart") from None
 
 
-def nested(prefix: str, values: Mapping[str, Any]) -> dict[str, Tensor]:
-    """{name: tensor} as {prefix.name: tensor}."""
+def with_prefix(prefix: str, values: Mapping[str, Any]) -> dict[str, Tensor]:
+    """{name: tensor} -> {prefix.name: tensor}"""
     return {f"{prefix}.{name}": tensor for name, tensor in values.items()}
 
 
-def under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The other way round: what is called prefix.name."""
+def without_prefix(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The inverse of `with_prefix`; tensors with other names are left out."""
     start = f"{prefix}."
     return {name.removeprefix(start): tensor for name, tensor in tensors.items() if name.startswith(start)}

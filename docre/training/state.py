@@ -1,7 +1,7 @@
-"""The training state of a run: all that it needs to go on exactly, in a folder and without pickle.
+"""The saved training state of a run: a folder, without pickle, with everything needed to resume exactly.
 
 state-<step>/tensors.safetensors   weights, optimizer, random states, sums of losses
-state-<step>/values.json           the position in the run, its results so far, what it was run on
+state-<step>/values.json           position in the run, results so far, data files, machine and versions
 state-<step>/manifest.json         sizes and hashes of both
 """
 
@@ -22,60 +22,60 @@ from docre.core.files import read_json, write_json
 from docre.core.manifests import check_folder, remove, write_folder
 from docre.errors import DocreError
 
-FORMAT = 1  # of values.json and the names of the tensors
+FORMAT = 1  # version of the content of values.json and of the names of the tensors
 FOLDER = re.compile(r"state-(\d+)")
 
 
 @dataclass(frozen=True)
 class State:
-    """What is saved: tensors by name, and a JSON object."""
+    """The content of a saved state: tensors by name, and values for JSON."""
 
     tensors: dict[str, Tensor]
     values: dict[str, Any]
 
 
 def save_state(run: Path, step: int, state: State) -> None:
-    """Write the state after `step` optimizer steps into a run's folder, then remove the older ones. Raises DocreError
-    where it cannot be written; the older ones are untouched then."""
+    """Write the state after `step` optimizer steps into a run's folder, then remove all other states. Raises DocreError
+    if it cannot be written; the others then stay."""
 
-    def fill(folder: Path) -> None:
+    def write_files(folder: Path) -> None:
         save_file(state.tensors, folder / "tensors.safetensors")
         write_json(folder / "values.json", {"format": FORMAT} | state.values)
 
-    write_folder(run / f"state-{step}", fill)
-    for folder in states(run):
+    write_folder(run / f"state-{step}", write_files)
+    for folder in saved_states(run):
         if folder.name != f"state-{step}":
             remove(folder)
 
 
-def states(run: Path) -> list[Path]:
-    """The saved states of a run, the newest first."""
-    found = {path: FOLDER.fullmatch(path.name) for path in run.iterdir()}
-    return sorted((p for p, m in found.items() if m), key=lambda p: int(p.name.removeprefix("state-")), reverse=True)
+def saved_states(run: Path) -> list[Path]:
+    """The folders of a run's saved states, that of the most steps first."""
+    matches = {path: FOLDER.fullmatch(path.name) for path in run.iterdir()}
+    return sorted((p for p, m in matches.items() if m), key=lambda p: int(p.name.removeprefix("state-")), reverse=True)
 
 
 def newest_state(run: Path, warn: Callable[[str], None]) -> Path | None:
-    """The newest state that is whole; None where there is none. `warn` is told of every one that is not."""
-    for folder in states(run):
+    """The newest state whose files are intact, None if there is none. Calls `warn` for each damaged state."""
+    for folder in saved_states(run):
         try:
             check_folder(folder)
         except DocreError as error:
-            warn(f"passed over a saved state: {error}")
+            warn(f"skipped a damaged saved state: {error}")
             continue
         return folder
     return None
 
 
 def load_values(folder: Path) -> dict[str, Any]:
-    """The JSON of a saved state. Raises DocreError where it is not of this version."""
+    """The content of values.json of a saved state. Raises DocreError if it has another format."""
     values = read_json(folder / "values.json")
     if not isinstance(values, dict) or values.get("format") != FORMAT:
-        raise DocreError(f"{folder}: saved by another version of docre; --restart begins anew")
+        raise DocreError(f"{folder}: saved by another version of docre; --restart starts over")
     return values
 
 
 def load_state(folder: Path) -> State:
-    """Read what `save_state` wrote. Each tensor has memory of its own."""
+    """Read what `save_state` wrote. No two tensors share memory. Raises DocreError if it cannot be read."""
     values = load_values(folder)
     try:
         tensors = load_file(folder / "tensors.safetensors")
@@ -85,7 +85,7 @@ def load_state(folder: Path) -> State:
 
 
 def random_state(device: torch.device) -> State:
-    """The states of this process's random generators."""
+    """The states of the random generators of torch (CPU and, for such a device, CUDA), Python and numpy."""
     tensors = {"torch": torch.get_rng_state()}
     if device.type == "cuda":
         tensors["cuda"] = torch.cuda.get_rng_state(device)
@@ -94,7 +94,7 @@ def random_state(device: torch.device) -> State:
 
 
 def set_random_state(state: State, device: torch.device) -> None:
-    """Put the random generators back to where they were."""
+    """Restore what `random_state` returned."""
     torch.set_rng_state(state.tensors["torch"])
     if device.type == "cuda":
         torch.cuda.set_rng_state(state.tensors["cuda"], device)

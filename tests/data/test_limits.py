@@ -144,8 +144,8 @@ def test_every_pair_is_in_one_tile(entities, listed, limit, features):
 def test_the_encoder_reads_a_document_once(predictor, features, monkeypatch):
     """The encoder runs once however many tiles the pairs are split into, also for a document of several windows."""
     read = []
-    real = Encoder.read
-    monkeypatch.setattr(Encoder, "read", lambda self, batch: read.append(batch.titles) or real(self, batch))
+    real = Encoder.encode_windows
+    monkeypatch.setattr(Encoder, "encode_windows", lambda self, batch: read.append(batch.titles) or real(self, batch))
     monkeypatch.setattr(predictor, "limits", Limits(7))
     whole = predictor.model.encoder.max_length
     assert max(len(f.input_ids) for f in features if len(f.pairs) > 7) > whole

@@ -1,4 +1,4 @@
-"""Random batches, and any registered loss ready to be called on them."""
+"""Random batches, with any registered loss ready to be called on them."""
 
 import random
 from dataclasses import dataclass, replace
@@ -13,7 +13,7 @@ from docre.tensors import ModelOutput
 
 GROUPS, BLOCK = 2, 2
 
-# Settings to test besides the published defaults. A new loss needs none.
+# Parameters to test besides the published defaults. A new loss needs no entry.
 OTHER_PARAMETERS: list[tuple[str, dict[str, Any]]] = [
     ("afl", {"gamma": 0.0}),
     ("afl", {"gamma": 2.5}),
@@ -31,7 +31,7 @@ OTHER_PARAMETERS: list[tuple[str, dict[str, Any]]] = [
 
 @dataclass
 class Case:
-    """A loss with a batch: `output` in float64 with gradients, `labels` bool [pairs, R]."""
+    """A loss and a batch for it: `output` in float64, requiring gradients; `labels` bool [pairs, R]."""
 
     loss: Loss
     output: ModelOutput
@@ -46,7 +46,7 @@ class Case:
         return replace(self, output=ModelOutput(*leaves))
 
     def backward(self) -> Tensor:
-        """The loss; the inputs then have their gradients (zeros where the loss does not use them)."""
+        """Return the loss, and leave its gradients in the inputs (zeros where the loss does not use them)."""
         for x in self.inputs:
             x.grad = torch.zeros_like(x)
         value = self.loss(self.output, self.labels)
@@ -55,9 +55,8 @@ class Case:
 
 
 def statistics(relations: int) -> LabelStatistics:
-    """Counts of training labels: all different, from a relation that never holds to one with a third of the pairs.
-
-    The number of pairs is a power of two, so that no prior is rounded."""
+    """Label counts of a training set, all different: from a relation that never holds to one that holds for a third of
+    the pairs. The number of pairs is a power of two, so that no prior is rounded."""
     counts = [0, 1400, *range(5, 5 + 9 * (relations - 2), 9)][:relations]
     return LabelStatistics(4096, tuple(random.Random(relations).sample(counts, relations)))
 
@@ -75,7 +74,7 @@ def make_labels(pairs: int, relations: int, kind: str = "mixed") -> Tensor:
 
 
 def make_case(name: str, pairs: int = 6, relations: int = 5, kind: str = "mixed", seed: int = 0, **given: Any) -> Case:
-    """A batch of `kind` "mixed", "na" (no relation holds) or "all" (every one does)."""
+    """A random case whose labels are of `kind` "mixed", "na" (no relation holds) or "all" (every relation holds)."""
     torch.manual_seed(seed)
     loss = build(name, relations, **parameters_for(name, relations, **given))
     logits = 3 * torch.randn(pairs, loss.num_outputs, dtype=torch.float64)

@@ -1,4 +1,4 @@
-"""The golden values of the losses, in docre's names and column order."""
+"""Read the golden values of the losses, converted to docre's names and column order."""
 
 import json
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ OTHER_NAMES = {"hingeabl_sat": "sat", "hingeabl_mean_sat": "mean_sat"}
 
 @dataclass(frozen=True)
 class Golden:
-    """One value: `columns` are those of the golden layout that the loss has, in its own order."""
+    """The golden value and gradient of a loss on a batch. `columns`: the golden column of each output of the loss."""
 
     where: str
     loss: str
@@ -34,7 +34,7 @@ class Golden:
 
 @dataclass(frozen=True)
 class Decision:
-    """The relations that a loss predicts."""
+    """The golden predictions of one loss on one batch: `predicted` bool [pairs, R]."""
 
     loss: str
     parameters: dict[str, Any]
@@ -81,9 +81,10 @@ def decisions(path: Path) -> Iterator[Decision]:
 
 
 def amtl_layout(blocks: list[list[int]]) -> tuple[list[list[int]], list[int]]:
-    """Golden columns are blocks [start, end), each led by its threshold; ours are all thresholds, then all relations.
+    """The groups of AMTL, and the golden column of each of docre's columns.
 
-    Gives the groups, of relations numbered in the golden order, and the golden column of each of ours."""
+    The golden columns are blocks [start, end), one per group: its threshold, then its relations. docre's columns are
+    all thresholds, then all relations, numbered here in the golden order."""
     relations = [column for start, end in blocks for column in range(start + 1, end)]
     groups = [[relations.index(column) for column in range(start + 1, end)] for start, end in blocks]
     return groups, [start for start, _ in blocks] + relations

@@ -1,12 +1,14 @@
-"""The losses once more, slowly: Python floats, one number at a time, written from the formulas in ../shared/losses.md.
+"""Slow versions of the losses: plain Python floats, one at a time, written from the formulas in ../shared/losses.md.
 
 `LOSSES[name](logits, labels, head, tail, **parameters)` is the loss of a batch given as nested lists: logits in the
 loss's own columns, labels [pairs][relations] of bool, head and tail [pairs][groups][block]. Defaults are the published
-values. `DECISIONS[name](row, **parameters)` lists, for one pair's logits, groups of (relation, score, threshold); of
-each group at most top_k relations are predicted. A loss that is not there decides by a threshold class in column 0.
+values. `DECISIONS[name](row, **parameters)` returns, for the logits of one pair, groups of (relation, score,
+threshold); at most top_k relations of each group are predicted. A loss without an entry there has a threshold class in
+column 0.
 
-To add a loss, add one function here: with `@loss("name")` where it sees the batch, or with `@pair_loss("name")` where
-it is a mean over pairs with a threshold class. The latter gets one pair's t, scores s, and the indices P and N.
+To add a loss, add one function here: decorated with `@loss("name")` if it needs the whole batch, or with
+`@pair_loss("name")` if it is a mean over pairs and has a threshold class. The latter is called with the threshold t of
+one pair, its scores s, and the indices P and N of its positive and negative relations.
 """
 
 from collections.abc import Callable
@@ -251,7 +253,7 @@ def contrast(
 
 
 def gradient(function: Callable[[list[float]], float], at: list[float], step: float = 1e-5) -> list[float]:
-    """d function / d at, by central differences."""
+    """The gradient of `function` at the point `at`, by central differences."""
     slopes = []
     for i, x in enumerate(at):
         up, down = function([*at[:i], x + step, *at[i + 1 :]]), function([*at[:i], x - step, *at[i + 1 :]])

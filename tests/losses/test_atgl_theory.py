@@ -1,4 +1,4 @@
-"""The theory of ATGL (Appendix A of its paper), held by the implementation.
+"""The implementation of ATGL has the properties proved in Appendix A of its paper.
 
 For one pair with k positives, classes TH and 1 .. R, weights w (alpha for positives, 1 for TH, 0 for negatives), their
 sum W = alpha k + 1 and p = softmax(logits), the gradient of the loss is W p - w.
@@ -79,7 +79,7 @@ def test_hessian_is_positive_semi_definite(pair: tuple[Tensor, Tensor, float]) -
 @few
 @given(one_pair())
 def test_negatives_are_never_pulled_up(pair: tuple[Tensor, Tensor, float]) -> None:
-    """No relation that does not hold has a negative gradient."""
+    """The gradient of a relation that does not hold is never negative."""
     logits, labels, alpha = pair
     assert (gradient(logits, labels, alpha)[:, 1:][~labels] >= 0).all()
 
@@ -103,7 +103,7 @@ def test_positives_settle_log_alpha_above_the_threshold(alpha: float) -> None:
 
 
 def test_without_positives_only_the_threshold_rises() -> None:
-    """An NA pair is a softmax cross-entropy with TH as its class."""
+    """The loss of an NA pair is softmax cross-entropy with TH as the class."""
     logits, labels = torch.randn(1, 5, dtype=torch.float64), torch.zeros(1, 4, dtype=torch.bool)
     assert torch.allclose(value(logits, labels, 16.5), -logits.log_softmax(1)[0, 0])
     assert (gradient(logits, labels, 16.5)[0] > 0).tolist() == [False, True, True, True, True]

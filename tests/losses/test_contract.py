@@ -1,4 +1,4 @@
-"""What every registered loss must do. A new one is covered as soon as its file is there."""
+"""The contract of losses, tested for every registered one. A new loss is covered as soon as its file exists."""
 
 import inspect
 import json
@@ -32,7 +32,7 @@ every_edge = pytest.mark.parametrize("edge", EDGES)
 
 
 def assert_equals_slow(name: str, case: Case, given: dict[str, Any]) -> None:
-    """Value and gradient of the loss are those of the slow version."""
+    """The loss and its gradient equal those of the slow version."""
     if name not in slow.LOSSES:
         pytest.fail(
             f"loss {name!r} has no independent slow version: add a function to tests/losses/slow.py, under "
@@ -89,7 +89,7 @@ def assert_finite(case: Case) -> Tensor:
 
 
 def assert_half_precision_is_finite(case: Case, dtype: torch.dtype) -> None:
-    """Under autocast the value is that of float32, and the gradient too, as far as its dtype can hold it."""
+    """Under autocast the loss equals that in float32, and so does the gradient, within the range of its dtype."""
     half = case.cast(dtype)
     single = half.cast(torch.float32)
     with torch.autocast("cpu", dtype=dtype):
@@ -142,7 +142,7 @@ def test_half_precision_is_computed_in_float32(name: str, dtype: torch.dtype) ->
 @every_loss
 def test_inputs_are_unchanged(name: str) -> None:
     case = make_case(name)
-    # Not leaves: autograd itself would refuse writing into those.
+    # Not leaves, since autograd itself would refuse writing into leaves.
     tensors = [x.detach() * 1 for x in case.inputs] + [case.labels]
     before = [(x.clone(), x._version) for x in tensors]
     case.loss(ModelOutput(*tensors[:-1]), case.labels)
@@ -167,7 +167,7 @@ def test_order_of_pairs_does_not_matter(name: str, given: dict[str, Any]) -> Non
 
 
 def columns(case: Case) -> Tensor:
-    """The column of each relation's score, [R]."""
+    """The index of the logits column that holds each relation's score, [R]."""
     outputs = torch.arange(case.loss.num_outputs, dtype=torch.float64)
     return case.loss.scores(outputs[None])[0].long()
 
@@ -224,7 +224,7 @@ def test_margins_are_positive_where_predicted(name: str) -> None:
 
 @every_setting
 def test_a_calibration_does_not_change_the_loss(name: str, given: dict[str, Any]) -> None:
-    """margin_shift is for the decision: a calibrated model that is trained further is trained on its scores."""
+    """margin_shift applies to decisions only: training a calibrated model further uses the scores without it."""
     case = make_case(name, **given)
     before = case.backward()
     case.loss.margin_shift = torch.full((case.labels.shape[1],), 0.7, dtype=torch.float64)
@@ -247,9 +247,9 @@ def test_labels_may_be_numbers(name: str) -> None:
 @every_loss
 def test_wrong_shapes_are_refused(name: str) -> None:
     case = make_case(name)
-    with pytest.raises(DocreError, match=r"logits are \[6, \d+\], expected"):
+    with pytest.raises(DocreError, match=r"logits have shape \[6, \d+\], expected"):
         case.loss(ModelOutput(case.output.logits[:, 1:]), case.labels)
-    with pytest.raises(DocreError, match=r"labels are \[6, 6\], expected \[6, 5\]"):
+    with pytest.raises(DocreError, match=r"labels have shape \[6, 6\], expected \[6, 5\]"):
         case.loss(case.output, make_labels(6, 6))
 
 
@@ -273,7 +273,7 @@ def test_mistyped_and_missing_parameters_are_refused_by_name(name: str) -> None:
 
 @every_setting
 def test_parameters_are_all_its_state(name: str, given: dict[str, Any]) -> None:
-    """A checkpoint keeps the parameters, as text, and nothing else of a loss."""
+    """A checkpoint stores only the parameters of a loss, as text: the loss has no other state."""
     case = make_case(name, **given)
     assert not case.loss.state_dict()
     parameters = json.loads(json.dumps(parameters_for(name, 5, **given)))

@@ -1,4 +1,4 @@
-"""The losses against values from independent implementations: a few everywhere, all of them where ../shared is."""
+"""The losses equal golden values from independent implementations: a few always, all of them if ../shared exists."""
 
 import json
 from pathlib import Path

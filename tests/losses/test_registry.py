@@ -1,4 +1,4 @@
-"""docre/registry.py: the mechanism behind readers, models and losses."""
+"""docre/core/registry.py: the registries of readers, models and losses."""
 
 import sys
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ class Shape:
 
 @pytest.fixture
 def shapes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Registry[Shape]]:
-    """A registry of shapes over a package that exists for this test only."""
+    """A registry of shapes, for a package that exists only in this test."""
     package = tmp_path / "shape_package"
     package.mkdir()
     (package / "__init__.py").write_text("loaded = []\n")

@@ -1,4 +1,4 @@
-"""What is particular to one loss."""
+"""Properties of single losses."""
 
 from math import log
 
@@ -36,7 +36,7 @@ def test_amtl_groups_any_number_of_relations(relations: int) -> None:
 
 @pytest.mark.parametrize("groups", [[[0, 1]], [[0, 1], [2, 2]], [[0, 1], [2], []], [[0, 1, 2, 3]], [[-1, 0, 1]], []])
 def test_amtl_refuses_groups_that_are_no_partition(groups: list[list[int]]) -> None:
-    with pytest.raises(DocreError, match=r"parameter 'groups': expected lists.* 0 \.\. 2 once, got"):
+    with pytest.raises(DocreError, match=r"parameter 'groups': expected non-empty lists.* 0 \.\. 2 once, got"):
         build("amtl", 3, groups=groups)
 
 
@@ -47,7 +47,7 @@ def test_amtl_limits_each_group_by_itself() -> None:
 
 
 def test_the_best_are_taken_among_the_predicted() -> None:
-    """Where relations have thresholds of their own, a higher score that is not predicted leaves its place."""
+    """With separate thresholds a relation with a high score may not be predicted; it does not count for top_k."""
     scores = torch.tensor([[9.0, 1.0, 3.0, 2.0]])
     assert keep_best(torch.tensor([[False, True, True, True]]), scores, 2).tolist() == [[False, False, True, True]]
 
@@ -115,7 +115,7 @@ def test_ssr_pu_is_finite_for_any_prior(prior: float) -> None:
 
 
 def test_ssr_pu_clamps_the_true_share() -> None:
-    """Above 0.99 / e, a prior's true share is 0.99; a prior above that is its own true share."""
+    """The assumed true share is 0.99 for priors above 0.99 / e, and the prior itself for priors above 0.99."""
     logits, labels = torch.tensor([[0.0, 1.0], [0.0, -2.0]], dtype=torch.float64), torch.tensor([[True], [False]])
     for prior, true_share in ((0.5, LARGEST_PRIOR), (0.995, 0.995)):
         below, above = 0.25 * torch.tensor([1.25, -1.75]) ** 2, 0.25 * 0.75**2
@@ -133,7 +133,7 @@ def test_ssr_pu_turns_a_negative_risk_around() -> None:
 
 
 def representations(head: Tensor, tail: Tensor) -> Tensor:
-    """The grouped outer products, laid out, at length 1."""
+    """The grouped outer products as explicit vectors of length 1."""
     features = (head.unsqueeze(3) * tail.unsqueeze(2)).flatten(1)
     return features / features.norm(dim=1, keepdim=True)
 
@@ -151,7 +151,7 @@ def test_pemscl_cosines_are_those_of_the_outer_products() -> None:
 
 
 def test_pemscl_pair_without_partner_is_pushed_from_the_others() -> None:
-    """Only the pair without positives takes part; its term holds the maximum, its own similarity, constant."""
+    """Only the one pair that is not NA has a term; in it the maximum, its similarity with itself, has no gradient."""
     similarities = torch.tensor([[1.0, 0.5, -0.5]], dtype=torch.float64, requires_grad=True)
     labels = torch.tensor([[True], [False], [False]])
     value = contrastive_term(similarities, torch.tensor([0]), labels, temperature=0.5, base_temperature=2.0)
@@ -171,7 +171,7 @@ def test_pemscl_needs_representations_for_its_contrastive_term() -> None:
 
 
 def test_pemscl_is_finite_for_empty_representations() -> None:
-    """Entities that the length limit cut off are zero vectors."""
+    """Entities cut off by the length limit are zero vectors."""
     case = make_case("pemscl")
     for x in case.inputs[1:]:
         x.data[:3] = 0

@@ -1,8 +1,9 @@
-"""Makes tests/fixtures/atlop: a tiny ATLOP with random weights, and its logits by the slow reference in float64.
+"""Write tests/fixtures/atlop: a tiny ATLOP with random weights, and its logits as the slow reference computes them in
+float64.
 
     python -m tests.models.make_golden
 
-The files have the form of ../shared/golden/atlop, which an implementation independent of this project made.
+The files have the format of ../shared/golden/atlop, which was made by an implementation independent of this project.
 """
 
 import json
@@ -26,8 +27,8 @@ LENGTHS = {"short": [20, 11], "one_window_edge": [32, 33], "long_two_windows": [
 
 
 def random_document(rng: random.Random, length: int, cut: bool) -> tuple[list, list, list]:
-    """Token ids, of each entity its mentions as [start, end) without [CLS], and all pairs. Where mentions are cut off,
-    the last entity has none left."""
+    """Token ids; the mentions of each entity as [start, end), not counting [CLS]; and all pairs. With `cut`, some
+    mentions lie beyond the document's end, among them all mentions of the last entity."""
     ids = [1, *(rng.randrange(3, 40) for _ in range(length - 2)), 2]
     entities = []
     for _ in range(4):
@@ -48,7 +49,7 @@ def main() -> None:
     backbone.set_attn_implementation("eager")
     reference = ReferenceATLOP(backbone, CLASSES, HEAD_SIZE, BLOCK_SIZE).eval()
     weights = {name: value.float().contiguous() for name, value in reference.state_dict().items()}
-    reference.load_state_dict(weights)  # so that they are exact in float32
+    reference.load_state_dict(weights)  # so that the weights are exact in float32
     batches = {}
     for name, lengths in LENGTHS.items():
         parts = [random_document(rng, length, name == "truncated_mentions") for length in lengths]

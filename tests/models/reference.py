@@ -1,9 +1,9 @@
-"""ATLOP the slow and obviously right way: what the fast path must equal, and what the benchmark times it against.
+"""A slow, obviously correct ATLOP: the fast path has to equal it, and the benchmark compares its speed with this one's.
 
-Written from the equations of Zhou et al. (2021) in the shape that published code has, taking what that takes: windows
-padded to the longest, full attention maps of all layers, loops over documents, entities and mentions, one [pairs,
-heads, length] product for each document, one [pairs, head_size * block_size] outer product, labels as lists, decisions
-in every step. It takes a Batch (the shared input format) and nothing else of docre.
+Written from the equations of Zhou et al. (2021) in the structure of the published code, with its costs: windows padded
+to the longest, full attention maps of all layers, loops over documents, entities and mentions, one [pairs, heads,
+length] product per document, one [pairs, head_size * block_size] outer product, labels as lists, decisions in every
+step. It uses Batch, the shared input format, and nothing else of docre.
 """
 
 from dataclasses import dataclass
@@ -17,13 +17,13 @@ from docre.tensors import Batch
 
 @dataclass
 class Lists:
-    """A batch as published code has it before a step: padded ids, everything else nested lists.
+    """A batch in the form of the published code: padded ids, everything else as nested lists.
 
-    windows:  of each document, its windows as (index, first, last, start): tokens first to last of window `index` stand
-              for the document's tokens from `start` on.
-    mentions: of each document, of each entity, the token positions of its markers.
-    pairs:    of each document, its (head, tail) pairs.
-    labels:   of each pair, one number for TH and each relation; TH's is 1 where no relation holds.
+    windows:  for each document its windows as (index, first, last, start): the tokens first to last - 1 of window
+              `index` are the document's tokens from `start` on.
+    mentions: for each document and each of its entities, the token positions of the mention markers.
+    pairs:    for each document its (head, tail) pairs.
+    labels:   for each pair a 0 or 1 for TH and for each relation; that of TH is 1 if no relation holds.
     """
 
     ids: Tensor
@@ -36,7 +36,7 @@ class Lists:
 
     @classmethod
     def of(cls, batch: Batch) -> "Lists":
-        stretches = batch.input_ids.split(batch.window_lengths)
+        window_ids = batch.input_ids.split(batch.window_lengths)
         merged = dict(zip(batch.merge_source.tolist(), batch.merge_target.tolist(), strict=True))
         windows: list[list[tuple[int, int, int, int]]] = [[] for _ in batch.document_lengths]
         begin = [sum(batch.document_lengths[:d]) for d in range(len(batch.document_lengths) + 1)]
@@ -61,8 +61,8 @@ class Lists:
             pair += count
         relations = [] if batch.labels is None else batch.labels.long().tolist()
         return cls(
-            ids=nn.utils.rnn.pad_sequence(stretches, batch_first=True),
-            mask=nn.utils.rnn.pad_sequence([torch.ones_like(s) for s in stretches], batch_first=True),
+            ids=nn.utils.rnn.pad_sequence(window_ids, batch_first=True),
+            mask=nn.utils.rnn.pad_sequence([torch.ones_like(s) for s in window_ids], batch_first=True),
             lengths=batch.document_lengths,
             windows=windows,
             mentions=mentions,
@@ -72,6 +72,8 @@ class Lists:
 
 
 class ReferenceATLOP(nn.Module):
+    """ATLOP around a Hugging Face encoder `backbone`, with parameters named as in published checkpoints."""
+
     def __init__(self, backbone: nn.Module, outputs: int, head_size: int, block_size: int, averaged_layers: int = 1):
         super().__init__()
         self.backbone = backbone
@@ -83,7 +85,7 @@ class ReferenceATLOP(nn.Module):
 
     @classmethod
     def copy_of(cls, model: nn.Module, backbone: nn.Module) -> "ReferenceATLOP":
-        """The reference with the weights of a docre ATLOP model; `backbone` is a fresh one of the same architecture."""
+        """The reference with the weights of a docre ATLOP model; `backbone` is a new one of the same architecture."""
         backbone.pooler = None
         backbone.load_state_dict(model.encoder.backbone.state_dict())
         backbone.set_attn_implementation("eager")
@@ -131,12 +133,12 @@ class ReferenceATLOP(nn.Module):
         return self.classify(*self.pool(*self.encode(lists), lists))
 
     def pool(self, tokens: Tensor, maps: Tensor, lists: Lists) -> tuple[Tensor, Tensor, Tensor]:
-        """The head, the tail and the context of each pair, [pairs, hidden] each."""
+        """Head embedding, tail embedding and context of each pair, each [pairs, hidden]."""
         heads, tails, contexts = [], [], []
         for i, (mentions, pairs) in enumerate(zip(lists.mentions, lists.pairs, strict=True)):
             embeddings, attentions = [], []
             for starts in mentions:
-                # as published, from the tensors of the whole batch: each gradient is of their full size
+                # indexed in the tensors of the whole batch, as published: each gradient has their full size
                 if len(starts) > 1:
                     embeddings.append(torch.logsumexp(torch.stack([tokens[i, s] for s in starts]), dim=0))
                     attentions.append(torch.stack([maps[i, :, s] for s in starts]).mean(0))
@@ -156,12 +158,12 @@ class ReferenceATLOP(nn.Module):
                 heads.append(e.index_select(0, index[:, 0]))
                 tails.append(e.index_select(0, index[:, 1]))
         if not heads:
-            nothing = tokens.new_zeros(0, tokens.shape[2])
-            return nothing, nothing, nothing
+            empty = tokens.new_zeros(0, tokens.shape[2])
+            return empty, empty, empty
         return torch.cat(heads), torch.cat(tails), torch.cat(contexts)
 
     def classify(self, heads: Tensor, tails: Tensor, context: Tensor) -> Tensor:
-        """The logits of each pair."""
+        """The logits [pairs, outputs] from head, tail and context of each pair."""
         head = torch.tanh(self.head_extractor(torch.cat([heads, context], dim=1)))
         tail = torch.tanh(self.tail_extractor(torch.cat([tails, context], dim=1)))
         b1 = head.unflatten(1, (-1, self.block_size))
@@ -170,7 +172,7 @@ class ReferenceATLOP(nn.Module):
 
 
 def reference_loss(logits: Tensor, lists: Lists) -> Tensor:
-    """ATL (Zhou et al. 2021, section 3.2) over the labels of the lists, by masked softmax as published."""
+    """ATL (Zhou et al. 2021, section 3.2) with the labels in `lists`, by masked softmax as published."""
     labels = torch.tensor(lists.labels).to(logits)
     threshold = torch.zeros_like(labels)
     threshold[:, 0] = 1
@@ -181,7 +183,7 @@ def reference_loss(logits: Tensor, lists: Lists) -> Tensor:
 
 
 def reference_decisions(logits: Tensor, top_k: int) -> Tensor:
-    """For each pair 1 at the relations above TH that are among the top k logits, or at column 0 if there is none."""
+    """[pairs, outputs], 1 at the relations above TH and among the top k logits, or at column 0 if there are none."""
     chosen = logits > logits[:, :1]
     if top_k > 0:
         chosen &= logits >= logits.topk(top_k, dim=1).values[:, -1:]

@@ -1,4 +1,4 @@
-"""Each way of attending over packed windows against plain attention window by window."""
+"""Every implementation of packed attention equals plain attention, window by window."""
 
 import pytest
 import torch
@@ -22,15 +22,15 @@ def tensors(dtype=torch.float32) -> list[torch.Tensor]:
 
 
 def bias(kind: str) -> torch.Tensor | None:
-    """None; learned; or the band of 5 tokens around each."""
+    """No bias, a learned one, or that of a sliding window of 5 tokens (each token and two on either side)."""
     torch.manual_seed(1)
     if kind == "band":
-        return plan().band(3)
+        return plan().band_bias(3)
     return torch.randn(1, HEADS, 12, 12).mul_(2).requires_grad_() if kind == "learned" else None
 
 
 def plain(q, k, v, masks=None, bias=None):
-    """The definition: maps of each window, times a given mask, and the rows that are read of them."""
+    """Attention by definition: the output and the kept rows; each window's map is multiplied by its mask."""
     outputs, rows, start = [], [], 0
     index = plan().row_index.split(ROWS)
     for w, length in enumerate(LENGTHS):
@@ -47,7 +47,7 @@ def plain(q, k, v, masks=None, bias=None):
 
 
 def gradients(outputs, inputs):
-    """Of a fixed random function of all outputs."""
+    """The gradients of a fixed random function of all outputs."""
     generator = torch.Generator().manual_seed(5)
     total = sum((torch.randn(o.shape, generator=generator).to(o) * o).sum() for o in outputs)
     return torch.autograd.grad(total, inputs)
@@ -78,10 +78,10 @@ def test_without_dropout(attend, kind):
 
 
 def test_band():
-    """Tokens less than the reach apart see each other."""
-    place = torch.arange(12)
-    assert torch.equal(plan().band(3)[0, 0] == 0, (place[:, None] - place).abs() < 3)
-    assert plan().band(11) is not None and plan().band(12) is None
+    """Tokens less than `reach` apart attend to each other."""
+    position = torch.arange(12)
+    assert torch.equal(plan().band_bias(3)[0, 0] == 0, (position[:, None] - position).abs() < 3)
+    assert plan().band_bias(11) is not None and plan().band_bias(12) is None
 
 
 @pytest.mark.parametrize("kind", BIASES)
@@ -89,12 +89,12 @@ def test_band():
 def test_saved_halves_give_autograds_gradient(keep, kind, monkeypatch):
     masks, draw = [], module.draw
 
-    def remember(shape):
+    def record(shape):
         draws = draw(shape)
         masks.append(draws >= LEVELS // 4 - LEVELS // 2)
         return draws
 
-    monkeypatch.setattr(module, "draw", remember)
+    monkeypatch.setattr(module, "draw", record)
     q, k, v = tensors()
     b = bias(kind)
     inputs = [x for x in (q, k, v, b) if x is not None and x.requires_grad]
@@ -112,7 +112,7 @@ def test_saved_halves_give_autograds_gradient(keep, kind, monkeypatch):
 
 
 def test_padded_attention_drops_probabilities():
-    """Rows of the way for GPUs are dropped as often as asked, and scaled up."""
+    """In the implementation for GPUs, probabilities are dropped at the given rate, and the others scaled up."""
     torch.manual_seed(0)
     q, k, v = tensors()
     draws = torch.stack([attend_padded(q, k, v, SCALE, 0.25, plan(), True)[1] for _ in range(300)])
@@ -122,12 +122,12 @@ def test_padded_attention_drops_probabilities():
 
 
 def test_only_four_bytes_a_probability_are_kept_for_the_backward_pass():
-    """What autograd stores for a window of n tokens: heads * n^2 numbers of four bytes, and q, k, v, the output."""
+    """For a window of n tokens autograd saves heads * n^2 numbers of four bytes, and q, k, v and the output."""
     n = 64
     q, k, v = (torch.randn(HEADS, n, SIZE, requires_grad=True) for _ in range(3))
-    alone = AttentionPlan((n,), torch.tensor([], dtype=torch.long), (0,), 0)
-    output, _ = _WindowAttention.apply(q, k, v, SCALE, 0.1, alone, False)
+    one_window = AttentionPlan((n,), torch.tensor([], dtype=torch.long), (0,), 0)
+    output, _ = _WindowAttention.apply(q, k, v, SCALE, 0.1, one_window, False)
     node = output.grad_fn
     *small, rows, halves = node.saved_tensors
     assert rows is None and halves.nbytes == 4 * HEADS * n * n
-    assert [saved.numel() for saved in small] == 4 * [HEADS * n * SIZE]  # with the output, which the next layer keeps
+    assert [saved.numel() for saved in small] == 4 * [HEADS * n * SIZE]  # q, k, v and the output

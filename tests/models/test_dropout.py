@@ -1,4 +1,4 @@
-"""The cheap dropout is dropout: share, scale, gradient, seed, and no correlation between neighbors."""
+"""docre's dropout behaves as dropout: rate, scale, gradient, seed, and no correlation between neighbors."""
 
 import pytest
 import torch

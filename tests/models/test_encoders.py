@@ -1,4 +1,4 @@
-"""Encoders of every family: docre's way through them gives what transformers' own eager attention gives."""
+"""For every family of encoders, docre's Encoder gives the same as transformers' own eager attention."""
 
 import pytest
 import torch
@@ -46,7 +46,7 @@ def tiny(family: str, **changes):
 
 
 def set_dropout(backbone, p: float) -> None:
-    """The same share everywhere; below 2^-17 docre's own dropout runs and drops nothing."""
+    """Set every dropout probability to p. Below 2^-17 docre's own dropout code runs, but drops nothing."""
     for part in backbone.modules():
         if isinstance(part, nn.Dropout):
             part.p = p
@@ -55,7 +55,7 @@ def set_dropout(backbone, p: float) -> None:
 
 
 def own_attention(backbone, batch, layers):
-    """Hidden states and rows of a batch as transformers computes them: every window alone, all maps of all layers."""
+    """Hidden states and attention rows as transformers computes them: each window separately, with full maps."""
     hidden, rows = [], []
     index = batch.position_ids[batch.row_token].split(batch.row_counts)
     for ids, read in zip(batch.input_ids.split(batch.window_lengths), index, strict=True):
@@ -68,7 +68,7 @@ def own_attention(backbone, batch, layers):
 
 
 def gradients(outputs, backbone):
-    """Of a fixed random function of the outputs, by parameter."""
+    """The gradients of a fixed random function of the outputs, by parameter name."""
     generator = torch.Generator().manual_seed(5)
     backbone.zero_grad()
     sum((torch.randn(o.shape, generator=generator) * o).sum() for o in outputs).backward()
@@ -79,14 +79,15 @@ def gradients(outputs, backbone):
 @pytest.mark.parametrize("way", ["evaluation", "training", "as on a GPU", "plain"])
 @pytest.mark.parametrize("family", FAMILIES)
 def test_equals_transformers_own_attention(family, way, layers, monkeypatch):
-    """Documents of one window and of several; with gradients; in training with dropout that drops nothing."""
+    """Outputs and gradients agree for documents of one and of several windows; training runs with dropout that drops
+    nothing."""
     if way == "as on a GPU":
         monkeypatch.setattr(torch.Tensor, "is_cuda", True)
         monkeypatch.delattr(module, "attend_packed")
     batch = batch_of(*BATCHES["two windows"])
     original, backbone = tiny(family).double().eval(), tiny(family).double()
     if way == "plain":
-        backbone.float()  # transformers' mask of padding is NaN for ModernBERT in double precision
+        backbone.float()  # in double precision, transformers' padding mask for ModernBERT gives NaN
     set_dropout(backbone, 0.0 if way == "plain" else 1e-6)
     encoder = Encoder(backbone, layers, "plain" if way == "plain" else "auto").train(way in ("training", "plain"))
     assert encoder.packed == (way != "plain" and not family.startswith("not packed"))
@@ -114,8 +115,8 @@ def test_documents_do_not_mix(family):
 
 
 @pytest.mark.parametrize("family", ["deberta-v3", "mpnet"])
-def test_dropout_falls_as_often_as_in_the_plain_encoder(family):
-    """In training the mean over many draws is that of the plain encoder, and so is their spread."""
+def test_dropout_has_the_distribution_of_the_plain_encoder(family):
+    """In training, mean and standard deviation over many draws are those of the plain encoder."""
     batch = batch_of([20, 30], [3, 3])
     draws = {}
     for implementation in ("auto", "plain"):
@@ -131,7 +132,7 @@ def test_dropout_falls_as_often_as_in_the_plain_encoder(family):
 
 
 def saved_bytes(family: str, implementation: str = "auto", **changes) -> int:
-    """What autograd keeps of a training step's way through an encoder, its weights not counted."""
+    """Bytes that autograd saves in a training step's forward pass through an encoder, weights not counted."""
     backbone = tiny(family, length=256, **changes)
     set_dropout(backbone, 0.1)
     encoder = Encoder(backbone, 3, implementation).train()
@@ -154,7 +155,7 @@ def saved_bytes(family: str, implementation: str = "auto", **changes) -> int:
 
 @pytest.mark.parametrize("family", ["albert", "deberta-v2", "deberta-v3", "distilbert", "modernbert", "mpnet"])
 def test_no_family_keeps_much_more_for_the_backward_pass_than_bert(family):
-    """Sizes in the proportions of real ones: heads of 64, 4 * hidden inside (ModernBERT: 1.5)."""
+    """Sizes have the proportions of real encoders: heads of 64, feed-forward layers of 4 * hidden (ModernBERT: 1.5)."""
     sizes = dict(hidden_size=128, num_attention_heads=2, intermediate_size=512)
     others = {"distilbert": dict(dim=128, n_heads=2, hidden_dim=512), "modernbert": sizes | dict(intermediate_size=192)}
     changes = others.get(family, sizes)
@@ -163,7 +164,7 @@ def test_no_family_keeps_much_more_for_the_backward_pass_than_bert(family):
 
 
 def test_every_weight_of_the_encoder_learns():
-    """No part of the encoder is left without gradient (several processes would wait for it)."""
+    """Every parameter of the encoder gets a gradient (training with several processes would wait for a missing one)."""
     model = MODELS.build("atlop", {"head_size": 16, "block_size": 4}, Encoder(tiny("bert")), RELATIONS + 1)
     model(batch_of([30, 20], [4, 3])).logits.sum().backward()
     assert [name for name, parameter in model.named_parameters() if parameter.grad is None] == []

@@ -1,4 +1,4 @@
-"""The fast path gives the logits and the gradients of the slow reference, for one window and for several."""
+"""ATLOP's fast path has the logits and gradients of the slow reference, for one window and for several."""
 
 import random
 
@@ -10,7 +10,7 @@ from docre.data.collate import Collator, WindowPlan
 from docre.data.features import Features
 from docre.losses import build
 from docre.models import MODELS, Encoder
-from docre.models.bilinear import SLICE, GroupedBilinear, _BlockwiseBilinear
+from docre.models.bilinear import SLICE_PAIRS, GroupedBilinear, _BlockwiseBilinear
 from docre.tensors import Batch, ModelOutput
 from tests.models.reference import Lists, ReferenceATLOP, reference_decisions, reference_loss
 from tests.tiny import tiny_bert, tiny_roberta
@@ -20,7 +20,7 @@ LIMIT = 48  # tokens the tiny encoders take
 
 
 def features(rng: random.Random, length: int, entities: int, max_mentions: int = 3, share: float = 1.0) -> Features:
-    """A document of random tokens; some entities have no mention, and only a share of the pairs are candidates."""
+    """A document of random tokens. Some entities have no mention; a random share of the pairs are candidates."""
     positions, owners = [], []
     for e in range(entities):
         for _ in range(rng.randint(0 if e % 4 == 3 else 1, max_mentions)):
@@ -113,8 +113,8 @@ def test_random_batches(seed):
         torch.testing.assert_close(model(batch).logits, expected, atol=1e-4, rtol=1e-4)
 
 
-def test_dropout_falls_in_the_same_places():
-    """In training the mean over many draws of the fast path's logits is the reference's, and so is their spread."""
+def test_dropout_is_applied_in_the_same_places():
+    """In training, mean and standard deviation of the logits over many draws are those of the reference."""
     torch.manual_seed(0)
     model = MODELS.build("atlop", {"head_size": 16, "block_size": 4}, Encoder(tiny_bert()), RELATIONS + 1).train()
     reference = ReferenceATLOP.copy_of(model, tiny_bert()).train()
@@ -136,7 +136,7 @@ def test_packed_dropout_is_off_in_eval_mode():
 
 @pytest.mark.parametrize("pairs", [0, 1, 7, 23])
 def test_blockwise_bilinear_is_the_outer_product(pairs, monkeypatch):
-    monkeypatch.setitem(SLICE, "cpu", 10)
+    monkeypatch.setitem(SLICE_PAIRS, "cpu", 10)
     torch.manual_seed(0)
     layer = GroupedBilinear(12, 4, 6).double()
     head = torch.randn(pairs, 3, 4, dtype=torch.float64, requires_grad=True)
@@ -160,7 +160,7 @@ def test_reference_loss_and_decisions_are_those_of_atl():
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=["bf16", "fp16"])
 def test_mixed_precision_stays_near(dtype):
-    """Under autocast the encoder and the classifier run in half precision, pooling and the loss do not."""
+    """Under autocast the encoder and the classifier run in half precision; pooling and the loss do not."""
     torch.manual_seed(0)
     model = MODELS.build("atlop", {"head_size": 24, "block_size": 8}, Encoder(tiny_bert(), 3), RELATIONS + 1).eval()
     batch = batch_of([49, 96, 20], [4, 6, 3])

@@ -1,4 +1,5 @@
-"""A training step leaves no tensor behind: a ring through autograd's nodes is one that Python never collects."""
+"""A training step leaves no tensor in memory. Python never collects a reference cycle that runs through autograd's
+nodes."""
 
 import gc
 

@@ -1,5 +1,5 @@
-"""ATLOP against golden logits, with published weight names: those of the slow reference everywhere, those of an
-implementation that is independent of this project where ../shared is."""
+"""ATLOP, with weights of published names, gives the golden logits: always those of the slow reference, and if ../shared
+exists those of an implementation independent of this project."""
 
 import json
 from pathlib import Path
@@ -58,7 +58,7 @@ def test_golden_logits(golden, weights, way, batch_name, packed):
 
 
 def document(input_ids, entity_pos, pairs) -> Features:
-    """Features of a golden document; its spans are counted without [CLS]."""
+    """Features of a golden document, whose spans do not count [CLS]."""
     spans = [(start + 1, end + 1, e) for e, mentions in enumerate(entity_pos) for start, end in mentions]
     kept = np.array([s for s in spans if s[0] < len(input_ids) - 1], dtype=np.int64).reshape(-1, 3)
     pairs = np.array(pairs, dtype=np.int64)

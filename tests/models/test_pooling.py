@@ -1,4 +1,4 @@
-"""Localized context pooling a stretch of tokens at a time against the whole product."""
+"""Localized context pooling in slices of tokens equals the product computed at once."""
 
 import pytest
 import torch
@@ -8,9 +8,9 @@ from docre.models.pooling import _ContextSums, pool_contexts
 from tests.models.test_fast_equals_reference import batch_of
 
 
-@pytest.mark.parametrize("stretch", [1, 200, 2**20])
-def test_contexts_are_the_weighted_mean_of_the_tokens(stretch, monkeypatch):
-    monkeypatch.setitem(pooling.SLICE, "cpu", stretch)
+@pytest.mark.parametrize("elements", [1, 200, 2**20])
+def test_contexts_are_the_weighted_mean_of_the_tokens(elements, monkeypatch):
+    monkeypatch.setitem(pooling.SLICE_ELEMENTS, "cpu", elements)
     torch.manual_seed(0)
     batch = batch_of([20, 31, 12], [4, 6, 0])
     tokens = torch.randn(sum(batch.document_lengths), 8, requires_grad=True)
@@ -33,8 +33,8 @@ def test_contexts_are_the_weighted_mean_of_the_tokens(stretch, monkeypatch):
 
 
 def test_gradient_of_the_sums(monkeypatch):
-    """Also of an entity's pair with itself."""
-    monkeypatch.setitem(pooling.SLICE, "cpu", 20)
+    """Including that of a pair of an entity with itself."""
+    monkeypatch.setitem(pooling.SLICE_ELEMENTS, "cpu", 20)
     hidden = torch.randn(5, 3, dtype=torch.float64, requires_grad=True)
     rows = torch.rand(3, 2, 5, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(lambda h, r: _ContextSums.apply(h, r, torch.tensor([1, 5, 4])), (hidden, rows))

@@ -1,4 +1,4 @@
-"""What is put in the place of an encoder's parts: everywhere, and computing the same."""
+"""Modules of an encoder are replaced everywhere, by ones that compute the same."""
 
 import pytest
 import torch
@@ -9,11 +9,11 @@ from transformers.activations import GELUActivation, NewGELUActivation
 from docre.models import Encoder
 from docre.models.dropout import Dropout
 from docre.models.gelu import Gelu
-from docre.models.swap import recast, swap
+from docre.models.swap import change_classes, swap
 from tests.models.test_encoders import FAMILIES, tiny
 
 
-def test_swaps_every_dropout_of_a_module_and_keeps_its_share():
+def test_swap_replaces_every_dropout_and_keeps_its_probability():
     module = nn.Sequential(nn.Linear(3, 3), nn.Sequential(nn.Dropout(0.2), nn.ReLU()), nn.Dropout(0.1))
     swap(module, nn.Dropout, lambda old: Dropout(old.p))
     assert [m.p for m in module.modules() if isinstance(m, nn.Dropout)] == [0.2, 0.1]
@@ -27,18 +27,18 @@ class Doubled(nn.Linear):
         return 2 * super().forward(input)
 
 
-def test_recast_changes_every_part_of_exactly_a_type():
+def test_change_classes_changes_every_module_of_exactly_a_type():
     module = nn.Sequential(nn.Linear(3, 3), nn.Sequential(nn.Bilinear(3, 3, 3), nn.Linear(3, 3)), nn.ReLU())
     values = torch.randn(2, 3)
     before = module[0](values)
-    recast(module, {nn.Linear: Doubled})
+    change_classes(module, {nn.Linear: Doubled})
     assert [type(part) for part in (module[0], module[1][0], module[1][1])] == [Doubled, nn.Bilinear, Doubled]
     assert torch.equal(module[0](values), 2 * before)
     assert module.state_dict().keys() == nn.Sequential(nn.Linear(3, 3), module[1], nn.ReLU()).state_dict().keys()
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_what_an_encoder_has(family):
+def test_which_modules_of_an_encoder_are_replaced(family):
     backbone = tiny(family)
     names = backbone.state_dict().keys()
     kinds = [type(m) for m in backbone.modules()]
@@ -52,7 +52,7 @@ def test_what_an_encoder_has(family):
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_a_plain_encoder_is_as_it_was(family):
+def test_a_plain_encoder_is_unchanged(family):
     backbone = tiny(family)
     before = {name: type(part) for name, part in backbone.named_modules()}
     Encoder(backbone, implementation="plain")

@@ -1,4 +1,4 @@
-"""What is captured of a trainer and put into another makes that the same one."""
+"""A trainer into which the captured state of another is restored continues exactly as that one."""
 
 import json
 import random
@@ -32,33 +32,33 @@ def trainer(encoder, seed: int, scaler: bool = False, **training) -> Trainer:
         }
     )
     predictor = Predictor(config, LabelSchema(RELATIONS), load_tokenizer(str(encoder)), tiny_bert())
-    made = Trainer(predictor, predictor.featurize(random_documents(8)), Accelerator(cpu=True))
+    built = Trainer(predictor, predictor.featurize(random_documents(8)), Accelerator(cpu=True))
     if scaler:
-        made.accelerator.scaler = torch.amp.GradScaler("cpu", init_scale=8.0)
-    return made
+        built.accelerator.scaler = torch.amp.GradScaler("cpu", init_scale=8.0)
+    return built
 
 
-def steps(some: Trainer, count: int) -> None:
-    """Train for some steps."""
-    some.objective.train()
-    for step, batches, stream in some.feed.steps(0, some.progress.done):
+def steps(trained: Trainer, count: int) -> None:
+    """Train for `count` steps."""
+    trained.objective.train()
+    for step, batches, stream in trained.feed.steps(0, trained.progress.done):
         if count:
-            some._step(some.feed.pairs(step), batches, stream)
-            some.progress.step, some.progress.done = some.progress.step + 1, some.progress.done + 1
+            trained._step(trained.feed.pairs(step), batches, stream)
+            trained.progress.step, trained.progress.done = trained.progress.step + 1, trained.progress.done + 1
             count -= 1
 
 
-def test_captured_written_read_and_restored_it_goes_on_the_same(tiny_encoder, tmp_path):
+def test_a_restored_trainer_continues_exactly(tiny_encoder, tmp_path):
     first = trainer(tiny_encoder, 1)
     steps(first, 2)
-    random.random(), np.random.normal()  # the second leaves half of a pair behind
+    random.random(), np.random.normal()  # numpy draws normal numbers in pairs, and keeps the second
     save_state(tmp_path, 2, capture(first))
     after = torch.rand(1), random.random(), np.random.normal(), np.random.rand()
     restore(second := trainer(tiny_encoder, 2), load_state(tmp_path / "state-2"))
     assert (torch.rand(1), random.random(), np.random.normal(), np.random.rand()) == after
-    for some in (first, second):
+    for either in (first, second):
         torch.manual_seed(5)
-        steps(some, 2)
+        steps(either, 2)
     one, other = capture(first), capture(second)
     assert one.tensors.keys() == other.tensors.keys() and one.values == other.values
     assert one.values["place"] == {"step": 4, "epoch": 0, "done": 4, "skipped": 0}
@@ -66,9 +66,9 @@ def test_captured_written_read_and_restored_it_goes_on_the_same(tiny_encoder, tm
         assert torch.equal(tensor, other.tensors[name]), name
 
 
-def test_the_scaler_of_half_precision_is_in_it(tiny_encoder):
+def test_the_state_includes_the_gradient_scaler(tiny_encoder):
     first, second = trainer(tiny_encoder, 1, scaler=True), trainer(tiny_encoder, 1, scaler=True)
-    first.accelerator.scaler.scale(torch.zeros(1))  # it begins
+    first.accelerator.scaler.scale(torch.zeros(1))  # initializes the scaler
     first.accelerator.scaler.update(4.0)
     state = capture(first)
     restore(second, State(state.tensors, json.loads(json.dumps(state.values))))
@@ -78,11 +78,11 @@ def test_the_scaler_of_half_precision_is_in_it(tiny_encoder):
 def test_a_state_of_another_model_is_refused(tiny_encoder):
     state = capture(trainer(tiny_encoder, 1))
     del state.tensors["objective.model.bilinear.bias"]
-    with pytest.raises(DocreError, match=r"does not fit this run .* start again with --restart"):
+    with pytest.raises(DocreError, match=r"does not fit this run .* start over with --restart"):
         restore(trainer(tiny_encoder, 1), state)
 
 
 def test_a_state_of_another_version_is_refused(tiny_encoder, tmp_path):
     save_state(tmp_path, 0, State({"x": torch.zeros(1)}, {"format": 0}))
-    with pytest.raises(DocreError, match="state-0: saved by another version of docre; --restart begins anew"):
+    with pytest.raises(DocreError, match="state-0: saved by another version of docre; --restart starts over"):
         load_state(tmp_path / "state-0")
