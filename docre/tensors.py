@@ -49,8 +49,8 @@ class Batch:
     labels:          [pairs, relations] bool, True where the relation holds; an NA pair is an all-False row. None if
                      any document is unlabeled.
     titles:          the documents' titles, for messages and predictions.
-    encoded:         the encoder's output for these windows if it has been computed already (see `Encoder.encode_windows`): hidden
-                     states [window tokens, hidden] and attention [rows, heads, longest window]. None otherwise.
+    encoded:         the encoder's output for these windows if it has been computed already (`Encoder.encode_windows`):
+                     hidden states [window tokens, hidden] and attention [rows, heads, longest window]. None otherwise.
     """
 
     input_ids: Tensor

@@ -1,6 +1,5 @@
 """Bad input: one line that says where and what, exit code 2, nothing written."""
 
-import importlib
 import json
 import re
 import subprocess
@@ -10,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from docre.__main__ import COMMANDS, main
 from docre.commands import train
 from docre.data.readers.docred import write_docred
 from docre.errors import DocreError
@@ -113,25 +113,34 @@ def test_exit_code_and_no_traceback(good):
     assert not (good.parent / "run").exists()
 
 
-COMMANDS = [
-    ".".join(path.relative_to(ROOT).with_suffix("").parts)
-    for path in sorted((ROOT / "docre").rglob("*.py"))
-    if '__name__ == "__main__"' in path.read_text() or path.name == "__main__.py"
-]
-
-
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help(command, capsys):
-    """Every module that is a command, found by its last lines."""
     with pytest.raises(SystemExit) as end:
-        importlib.import_module(command).main(["--help"])
+        main([command, "--help"])
     assert end.value.code == 0
-    assert f"usage: python -m {command.removesuffix('.__main__')}" in capsys.readouterr().out
+    assert f"usage: docre {command}" in capsys.readouterr().out
 
 
-def test_the_commands_of_the_readme_exist():
-    named = set(re.findall(r"python -m (docre[.\w]*)", (ROOT / "README.md").read_text()))
-    assert named == {command.removesuffix(".__main__") for command in COMMANDS}
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["--version"], ["trian"], ["--verison"]])
+def test_the_door_itself(arguments, capsys):
+    with pytest.raises(SystemExit) as end:
+        main(arguments)
+    out, err = capsys.readouterr()
+    assert end.value.code == (0 if arguments in (["--help"], ["--version"]) else 2)
+    assert all(name in out for name in COMMANDS) or arguments != ["--help"]
+    assert "did you mean 'train'?" in err or arguments != ["trian"]
+
+
+@pytest.mark.parametrize("name", ["train", "evaluate", "predict"])
+def test_modules_that_are_run_with_python_m(name):
+    """`python -m docre.train` is how papers and launchers will go on calling it."""
+    done = subprocess.run([sys.executable, "-m", f"docre.{name}", "--help"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0 and f"usage: docre {name}" in done.stdout
+
+
+def test_every_command_is_in_the_readme():
+    named = set(re.findall(r"docre (\w+)", (ROOT / "README.md").read_text()))
+    assert set(COMMANDS) <= named
 
 
 @pytest.mark.parametrize("content", [None, "directory", "empty", "weights", "relations"])

@@ -174,7 +174,7 @@ class Predictor:
             return self.model.context_attention(batch.to(self.device, non_blocking=True))
 
     def _encode(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """The output of `Encoder.encode_windows`, computed in the config's precision. The batch may be on any device."""
+        """The output of `Encoder.encode_windows`, in the config's precision. The batch may be on any device."""
         with self._autocast():
             return self.model.encoder.encode_windows(batch.to(self.device, non_blocking=True))
 

@@ -7,7 +7,7 @@ from accelerate.tracking import LOGGER_TYPE_TO_CLASS, get_available_trackers
 
 from docre.config.schema import Config, Logging
 from docre.errors import DocreError
-from docre.training.folder import flat
+from docre.training.folder import flatten
 
 PROJECT = "docre"  # where logging.wandb names none
 
@@ -31,7 +31,7 @@ def start_trackers(accelerator: Accelerator, config: Config) -> None:
     output = Path(config.output)
     values = {
         key: value if isinstance(value, bool | int | float | str) else str(value)
-        for key, value in flat(config.model_dump()).items()
+        for key, value in flatten(config.model_dump()).items()
     }
     options = {"wandb": {"name": output.name, "dir": config.output}}
     accelerator.init_trackers(config.logging.wandb or PROJECT, config=values, init_kwargs=options)
