@@ -48,14 +48,14 @@ NOT_RUN = {
     "bash scripts/quickstart.sh": "installs; the training that it starts is run below, with other settings",
     "bash scripts/test.sh": "installs, and is what runs this",
     "bash scripts/test.sh tests/losses": "the same",
-    "bash scripts/compare_losses.sh": "takes an hour; tests/test_losses_train.py trains every loss",
+    "bash scripts/compare_losses.sh": "takes an hour; tests/training/test_losses_train.py trains every loss",
     "accelerate launch --num_processes 4 -m docre.train --config configs/redocred_bert_atgl.yaml": "four processes; "
-    "tests/test_processes.py starts some",
+    "tests/training/test_processes.py starts some",
     "torchrun --nproc_per_node 2 -m docre.train --config configs/redocred_bert_atgl.yaml": "the same",
-    "docre download redocred": "downloads; tests/test_download.py serves itself",
-    "python -m scripts.reproduce scripts/plans/cpu.yaml": "takes hours; tests/test_reproduce.py runs a small plan",
+    "docre download redocred": "downloads; tests/download/test_download.py serves itself",
+    "python -m scripts.reproduce scripts/plans/cpu.yaml": "takes hours; tests/scripts runs a small plan",
     "python -m scripts.reproduce scripts/plans/gpu.yaml": "takes a GPU for days",
-    "python -m scripts.benchmark --scaling": "takes an hour; tests/test_benchmark_script.py runs parts",
+    "python -m scripts.benchmark --scaling": "takes an hour; tests/scripts/test_benchmark.py runs parts",
     "python -m scripts.benchmark.losses": "takes minutes",
 }
 # Arguments added to a command so that it takes seconds. Hub names are folders with tiny encoders there.

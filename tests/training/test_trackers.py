@@ -13,8 +13,8 @@ from docre.data.readers.docred import write_docred
 from docre.errors import DocreError
 from docre.training import trackers
 from docre.training.launch import train
-from tests.test_train import write_config
 from tests.tiny import random_documents
+from tests.training.test_train import write_config
 
 
 @pytest.fixture

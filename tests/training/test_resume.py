@@ -21,8 +21,8 @@ from docre.inference.predictor import Predictor
 from docre.training import launch
 from docre.training.loop import Trainer
 from tests.children import Child, forks
-from tests.test_train import write_config
 from tests.tiny import random_documents
+from tests.training.test_train import write_config
 
 TRAINING = {"epochs": 2, "batch_size": 2, "encoder_lr": 1e-3, "head_lr": 2e-2, "save_every": 3}  # 10 steps an epoch
 

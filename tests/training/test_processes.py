@@ -18,9 +18,9 @@ from docre.errors import DocreError
 from docre.training.environment import launch_warnings
 from tests.children import Child, forks, together
 from tests.conftest import ROOT
-from tests.test_resume import outcome
-from tests.test_train import write_config
 from tests.tiny import random_documents, save_tiny_encoder
+from tests.training.test_resume import outcome
+from tests.training.test_train import write_config
 
 STEP = {"epochs": 1, "encoder_lr": 1e-3, "head_lr": 2e-2}
 

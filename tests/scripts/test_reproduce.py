@@ -15,8 +15,8 @@ from docre.losses import LOSSES, loss_class
 from scripts.reproduce import __main__ as reproduce
 from scripts.reproduce.table import readme
 from tests.conftest import ROOT
-from tests.test_train import write_config
 from tests.tiny import random_documents
+from tests.training.test_train import write_config
 
 PLANS = sorted((ROOT / "scripts" / "plans").glob("*.yaml"))
 

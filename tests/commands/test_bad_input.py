@@ -14,8 +14,8 @@ from docre.commands import train
 from docre.data.readers.docred import write_docred
 from docre.errors import DocreError
 from tests.conftest import ROOT
-from tests.test_train import write_config
 from tests.tiny import random_documents
+from tests.training.test_train import write_config
 
 
 @pytest.fixture

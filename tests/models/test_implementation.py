@@ -12,8 +12,8 @@ from docre.data.readers.docred import write_docred
 from docre.errors import DocreError
 from docre.models.dropout import Dropout
 from docre.training import loop
-from tests.test_resume import config, outcome, stopped
 from tests.tiny import random_documents
+from tests.training.test_resume import config, outcome, stopped
 
 
 @pytest.fixture(scope="module")

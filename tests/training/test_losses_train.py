@@ -10,8 +10,8 @@ from docre.config.loading import load_config
 from docre.inference import checkpoint
 from docre.losses import LOSSES
 from tests.conftest import ROOT
-from tests.test_train import write_config
 from tests.tiny import save_tiny_encoder
+from tests.training.test_train import write_config
 
 
 @pytest.fixture(scope="module")

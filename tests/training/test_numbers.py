@@ -17,8 +17,8 @@ from docre.tensors import ModelOutput
 from docre.training import launch
 from docre.training.loop import Trainer
 from docre.training.objective import Objective
-from tests.test_train import write_config
 from tests.tiny import random_documents
+from tests.training.test_train import write_config
 
 TRAINING = {"epochs": 1, "batch_size": 2, "encoder_lr": 1e-3, "head_lr": 2e-2, "save_every": 1}  # 6 steps
 
