@@ -29,7 +29,7 @@ class Golden:
 
 def gradients(
     model: nn.Module, loss: Tensor, group: Callable[[str], str], unused: tuple[str, ...] = ()
-) -> tuple[dict[str, Any], dict[str, Tensor | None]]:
+) -> tuple[dict[str, Any], dict[str, Any]]:
     """The gradient norms of `loss` as the golden files have them (a parameter without a gradient, and those that the
     published model has besides and does not use: None), and the gradients themselves by the parameters' names."""
     names, parameters = zip(*model.named_parameters(), strict=True)
