@@ -1,0 +1,1 @@
+"""Slow, obviously right references of published models, quirks included, held to the golden values of ../shared."""
