@@ -5,6 +5,8 @@ losses (supervised, evidence alone, self-training from the teacher's importance)
 parameter, and the gradients that are given in full. Fusion on dev and test: the highest columns with their scores and
 evidence, the pseudo documents (tokens, spans, entities), their highest columns, what is predicted before fusion, the
 threshold, the fused triples, what the published code makes of them where it knows the gold labels, and all scores.
+Golden values do not show the score of a pair whose highest columns lack TH, nor the 10 that is taken off a triple that
+only one side scores: these are checked by hand.
 ATL is docre's own loss.
 """
 
@@ -20,6 +22,7 @@ from docre.losses import build
 from docre.tensors import ModelOutput
 from tests.models.published.dreeam import (
     DREEAM,
+    Output,
     evidence_loss,
     predicted_evidence,
     self_training_loss,
@@ -163,6 +166,19 @@ def test_repairs(golden: Golden, model: DREEAM) -> None:
     assert 0 < len(predicted) < len(topk)
     found, expected = pseudo_documents(document, topk, only_predicted=True), pseudo_documents(document, predicted)
     assert [p.document.input_ids for p in found] == [p.document.input_ids for p in expected]
+
+
+def test_what_no_golden_value_shows() -> None:
+    """A pair whose four highest columns are without TH, and triples that only one side scores."""
+    logits = torch.tensor([[0.5, 2.0, 3.0, 4.0, 5.0]])
+    document = Document(input_ids=[], mentions=[], pairs=[[0, 1]], labels=torch.zeros(1, 4), title="a")
+    out = Output(logits, torch.zeros(1, 2), torch.zeros(1, 2), torch.tensor([[0.5, 0.2]]))
+    published, repaired = (highest_columns(document, out, always_against_th=always) for always in (False, True))
+    assert published == [("a", 0, 1, r, r + 1 - (2 - 1), [0]) for r in (4, 3, 2, 1)]
+    assert repaired == [("a", 0, 1, r, r + 1 - 0.5, [0]) for r in (4, 3, 2, 1)]
+
+    blended = blend([("a", 0, 1, 1, 2.0, [])], [("a", 0, 1, 2, 3.0, []), ("a", 0, 1, 0, 5.0, [])])
+    assert blended.accepted == [] and blended.candidates == {("a", 0, 1, 1): -8.0, ("a", 0, 1, 2): -7.0}
 
 
 def precision_recall_f1(predicted: set[Any], gold: set[Any]) -> tuple[float, float, float]:
