@@ -11,27 +11,10 @@ from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity
 from transformers import BertConfig
 
+from tests.models.published.kd_docre import SelfAttention
 from tests.models.published.padded import Document, PaddedModel, grouped_product
 
 TINY = 1e-30
-
-
-class Attention(nn.Module):
-    """Self-attention within each line: X [lines, cells of a line, hidden] -> the same shape. All cells are keys."""
-
-    def __init__(self, size: int, heads: int) -> None:
-        super().__init__()
-        self.heads = heads
-        self.to_q = nn.Linear(size, size, bias=False)
-        self.to_kv = nn.Linear(size, 2 * size, bias=False)
-        self.to_out = nn.Linear(size, size)
-
-    def forward(self, x: Tensor) -> Tensor:
-        q, k, v = (
-            part.unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in (self.to_q(x), *self.to_kv(x).chunk(2, -1))
-        )
-        weights = (q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5).softmax(-1)
-        return self.to_out((weights @ v).transpose(1, 2).flatten(2))
 
 
 class AxialTransformer(nn.Module):
@@ -43,7 +26,7 @@ class AxialTransformer(nn.Module):
             nn.ModuleDict(
                 {
                     "axial_attentions": nn.ModuleList(
-                        nn.ModuleDict({"fn": Attention(size, heads)}) for _ in ("of one tail", "of one head")
+                        nn.ModuleDict({"fn": SelfAttention(size, heads)}) for _ in ("of one tail", "of one head")
                     )
                 }
             )
