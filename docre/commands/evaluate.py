@@ -66,13 +66,9 @@ def read_submission_for(path: Path, evaluator: Evaluator, gold_file: Path) -> li
 
 def load_model(options: argparse.Namespace) -> "Predictor":
     """The model of --checkpoint, with --calibration applied if it is given."""
-    from docre.inference.calibration import apply_calibration
-    from docre.inference.checkpoint import load
+    from docre.inference.calibration import load_calibrated
 
-    predictor = load(options.checkpoint, changes=options.changes, plugins=options.plugins)
-    if options.calibration:
-        apply_calibration(predictor, options.calibration, options.force)
-    return predictor
+    return load_calibrated(options.checkpoint, options.changes, options.plugins, options.calibration, options.force)
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:

@@ -33,12 +33,11 @@ def main(arguments: list[str]) -> None:
     add_checkpoint_options(parser)
     options = parser.parse_args(arguments)
 
-    from docre.inference.calibration import apply_calibration
-    from docre.inference.checkpoint import load
+    from docre.inference.calibration import load_calibrated
 
-    predictor = load(options.checkpoint, changes=options.changes, plugins=options.plugins)
-    if options.calibration:
-        apply_calibration(predictor, options.calibration, options.force)
+    predictor = load_calibrated(
+        options.checkpoint, options.changes, options.plugins, options.calibration, options.force
+    )
     documents = read(options.input, options.reader or predictor.config.data.reader)
     as_lines = Path(options.output).suffix.lower() == ".jsonl"
     if not as_lines:

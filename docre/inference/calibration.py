@@ -1,8 +1,10 @@
 """Applies a saved calibration to a model."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from docre.analysis import load_calibration
+from docre.inference.checkpoint import load
 from docre.inference.predictor import Predictor
 
 
@@ -17,3 +19,17 @@ def apply_calibration(predictor: Predictor, path: str | Path, force: bool = Fals
     if not force:
         calibration.check_weights(predictor.weights_digest, str(path))
     predictor.loss.margin_shift = predictor.loss.margin_shift.new_tensor(calibration.shift)
+
+
+def load_calibrated(
+    folder: str | Path,
+    changes: Sequence[str] = (),
+    plugins: Sequence[str] = (),
+    calibration: str | Path | None = None,
+    force: bool = False,
+) -> Predictor:
+    """`docre.load`, with a saved calibration applied if one is given (see `apply_calibration`)."""
+    predictor = load(folder, changes=changes, plugins=plugins)
+    if calibration:
+        apply_calibration(predictor, calibration, force)
+    return predictor
