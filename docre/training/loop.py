@@ -1,7 +1,7 @@
 """The training loop: epochs of optimizer steps. Mixed precision and several processes come from accelerate."""
 
 import gc
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -133,8 +133,8 @@ class Trainer:
         title = f"epoch {progress.epoch + 1}/{self.config.epochs}"
         bar = progress_bar(steps, title, "step", initial=progress.done, show=self.accelerator.is_main_process)
         with bar:
-            for step, count, batches in self.feed.steps(progress.epoch, progress.done):
-                norm = self._step(max(1, self.feed.pairs(step)), count, batches)
+            for _, batches, counts in self.feed.steps(progress.epoch, progress.done):
+                norm = self._step(batches, self._over_processes(counts))
                 progress.step, progress.done = progress.step + 1, progress.done + 1
                 last = progress.done == steps
                 logging = last or progress.done % self.log_every == 0
@@ -153,19 +153,27 @@ class Trainer:
                     run.stop(stop)
                 bar.update()
 
-    def _step(self, pairs: int, count: int, batches: Iterator[Batch]) -> Tensor:
+    def _over_processes(self, counts: dict[str, int]) -> dict[str, int]:
+        """The sums of counts over all processes. A single process need not wait for its device."""
+        if self.accelerator.num_processes == 1:
+            return counts
+        values = torch.tensor(list(counts.values()), device=self.accelerator.device)
+        return dict(zip(counts, self.accelerator.reduce(values, "sum").tolist(), strict=True))
+
+    def _step(self, batches: Sequence[Batch], counts: Mapping[str, int]) -> Tensor:
         """Take one optimizer step; return the norm of the gradient before clipping.
 
-        The loss is the mean over all `pairs` of the step, however they are split into batches and processes.
+        The loss is the mean over all pairs of the step, however they are split into batches and processes.
 
-        pairs:   number of entity pairs of the step, over all processes.
-        count:   number of `batches`, those of this process.
+        batches: those of this process.
+        counts:  sums over the documents of the step, those of all processes; "pairs": number of entity pairs.
         """
+        pairs = max(1, counts["pairs"])
         loss = torch.zeros((), device=self.accelerator.device)
         for i, batch in enumerate(batches, start=1):
             with (
                 enough_memory_for(batch, "training"),
-                nullcontext() if i == count else self.accelerator.no_sync(self.objective),
+                nullcontext() if i == len(batches) else self.accelerator.no_sync(self.objective),
             ):
                 share = self.objective(batch.to(loss.device, non_blocking=True)) * (len(batch.pair_head) / pairs)
                 self.accelerator.backward(share * self.accelerator.num_processes)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from docre.data.features import Featurizer
 from docre.data.readers import read
-from docre.data.schema import LabelSchema, label_statistics, load_schema
+from docre.data.schema import LabelSchema, count_labels, load_schema
 from docre.documents import Document, Entity, Mention, Triple
 from docre.models import load_tokenizer
 from tests.data.reference import slow_features
@@ -97,7 +97,7 @@ def test_slow_construction(tokenizer, document, max_tokens):
 
 
 def test_label_statistics_count_pairs_once():
-    statistics = label_statistics([DOCUMENT], SCHEMA)
+    statistics = count_labels([DOCUMENT]).statistics(SCHEMA)
     assert statistics.positives == (1, 1)
     assert statistics.pairs == 6
 
