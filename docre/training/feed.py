@@ -111,16 +111,16 @@ class Feed:
                 generator=torch.Generator(),
             )
         )
-        for step in steps:
-            batches: list[Batch] = []
-            totals = dict.fromkeys(self.loader.counts, 0)
-            for _ in step.batches:
-                loaded = next(stream)
-                if isinstance(loaded, DocreError):
-                    raise loaded
-                batches += loaded.batches
-                totals = {name: total + loaded.counts[name] for name, total in totals.items()}
-            yield step, batches, totals
+        try:
+            for step in steps:
+                loaded = [next(stream) for _ in step.batches]
+                for item in loaded:
+                    if isinstance(item, DocreError):
+                        raise item
+                totals = {name: sum(item.counts[name] for item in loaded) for name in self.loader.counts}
+                yield step, [batch for item in loaded for batch in item.batches], totals
+        finally:
+            del stream  # ends the workers now, even if a traceback keeps this frame
 
     def titles(self, epoch: int, index: int) -> list[str]:
         """The titles of the documents of one step of an epoch (both from 0), over all processes."""
