@@ -1,8 +1,8 @@
 """Converts documents to features: token ids with entity markers, mention positions, candidate pairs and labels."""
 
 import threading
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,9 @@ from docre.errors import DocreError
 
 MARKER = "*"
 TOKENIZER_LOCK = threading.Lock()  # Hugging Face's tokenizers are not thread-safe
+CACHED_WORDS = 2**18  # whose pieces a Featurizer keeps: about 50 MB
 Ints = NDArray[np.int64]
+Pieces = dict[str, list[int]]  # the token ids of words
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,11 @@ class Features:
     pair_context:   [pairs] the context of each pair, as a position in `contexts`.
     labels:         [positives, 2] (pair, relation) of each label, without duplicates and without relations that are not
                     in the schema; None for an unlabeled document.
+    token_sentence: [length] the sentence of each token, -1 for [CLS] and [SEP]; markers belong to their sentence.
+    num_sentences:  number of sentences, including those beyond the length limit.
+    evidence:       [entries, 2] (pair, sentence) for each evidence sentence of each label. A sentence that two labels
+                    of a pair list is there twice.
+    targets:        what a teacher left for this document, by name: rows are pairs, those of "attention" contexts.
     cut_mentions:   number of mentions beyond the length limit.
     cut_entities:   number of entities of which all mentions are beyond it.
     whole_length:   number of tokens without the limit.
@@ -46,13 +53,22 @@ class Features:
     contexts: Ints
     pair_context: Ints
     labels: Ints | None
+    token_sentence: Ints
+    num_sentences: int
+    evidence: Ints
+    targets: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     cut_mentions: int = 0
     cut_entities: int = 0
     whole_length: int = 0
 
+    @property
+    def num_labeled(self) -> int:
+        """Number of pairs with at least one label."""
+        return 0 if self.labels is None else len(np.unique(self.labels[:, 0]))
+
 
 class Featurizer:
-    """Converts documents to Features. It caches the word pieces of every word it has seen.
+    """Converts documents to Features. It caches the word pieces of the words that it has seen.
 
     Every word is tokenized by itself, and each mention is enclosed in `*` markers, as by Zhou et al. (2021). A word is
     always plain text: "[SEP]" becomes the pieces of its characters, or the unknown token, but never the special token.
@@ -68,26 +84,30 @@ class Featurizer:
         self.tokenizer = tokenizer
         self.schema = schema
         self.max_tokens = max_tokens
-        self._pieces: dict[str, list[int]] = {}
+        self._pieces: Pieces = {}
         self._special = set(tokenizer.all_special_ids) - {tokenizer.unk_token_id}
-        self._tokenize([MARKER])
-        self._marker = self._pieces[MARKER][:1]
+        self._marker = self._tokenize([MARKER])[MARKER][:1]
 
     def __call__(self, documents: Sequence[Document], max_tokens: int | None = None) -> list[Features]:
         """The features of each document, in order. Threads may call this concurrently. `max_tokens` overrides the
         Featurizer's own limit."""
-        self._tokenize(word for document in documents for sentence in document.sentences for word in sentence)
-        return [self._featurize(document, max_tokens or self.max_tokens) for document in documents]
+        pieces = self._tokenize(word for document in documents for sentence in document.sentences for word in sentence)
+        return [self._featurize(document, max_tokens or self.max_tokens, pieces) for document in documents]
 
-    def _tokenize(self, words: Iterable[str]) -> None:
-        """Add the pieces of all new words to the cache."""
-        new = [word for word in dict.fromkeys(words) if word not in self._pieces]
+    def _tokenize(self, words: Iterable[str]) -> Pieces:
+        """The pieces of all these words, and of others: the cache, to which new words are added. A cache that has grown
+        too large makes place for a new one, while other threads go on with theirs."""
+        pieces = self._pieces
+        if len(pieces) > CACHED_WORDS:
+            pieces = self._pieces = {}
+        new = [word for word in dict.fromkeys(words) if word not in pieces]
         if new:
             split = self.tokenizer.is_fast  # a slow (Python) tokenizer would split every added token, special or not
             options = dict(add_special_tokens=False, split_special_tokens=split, truncation=False, verbose=False)
             with TOKENIZER_LOCK:
                 encoded = self.tokenizer(new, **options)["input_ids"]
-            self._pieces.update(zip(new, map(self._replace_special, encoded), strict=True))
+            pieces.update(zip(new, map(self._replace_special, encoded), strict=True))
+        return pieces
 
     def _replace_special(self, pieces: list[int]) -> list[int]:
         """The pieces of a word, with special tokens replaced by the unknown token (removed if there is none).
@@ -104,12 +124,13 @@ class Featurizer:
     def word_positions(self, document: Document) -> list[int]:
         """The position in `input_ids` at which each word begins, start markers included, and at last the position after
         the last word; [words + 1], without the length limit."""
-        self._tokenize(word for sentence in document.sentences for word in sentence)
-        return self._encode(document)[1]
+        return self._encode(document, self._tokenize(word for sentence in document.sentences for word in sentence))[1]
 
-    def _encode(self, document: Document) -> tuple[list[int], list[int], list[tuple[int, Mention, int]]]:
-        """The token ids without the final [SEP], `word_positions`, and for each mention: (index of the first word of
-        its sentence, mention, entity)."""
+    def _encode(
+        self, document: Document, pieces: Pieces
+    ) -> tuple[list[int], list[int], list[int], list[tuple[int, Mention, int]]]:
+        """The token ids without the final [SEP], `word_positions`, the index of the first word of each sentence (and
+        at last the number of words), and for each mention: (first word of its sentence, mention, entity)."""
         words: list[str] = []
         first_word = [0]
         for sentence in document.sentences:
@@ -125,20 +146,24 @@ class Featurizer:
             position.append(len(ids))
             if i in starts:
                 ids.extend(self._marker)
-            ids.extend(self._pieces[word])
+            ids.extend(pieces[word])
             if i in ends:
                 ids.extend(self._marker)
         position.append(len(ids))
-        return ids, position, mentions
+        return ids, position, first_word, mentions
 
-    def _featurize(self, document: Document, max_tokens: int) -> Features:
-        ids, position, mentions = self._encode(document)
+    def _featurize(self, document: Document, max_tokens: int, pieces: Pieces) -> Features:
+        ids, position, first_word, mentions = self._encode(document, pieces)
         spans = [(position[offset + m.start], position[offset + m.end], e) for offset, m, e in mentions]
         limit = max_tokens - 1
         kept = [span for span in spans if span[0] < limit]
         table = np.array(kept, dtype=np.int64).reshape(-1, 3)
         pairs = candidate_pairs(document)
         contexts, pair_context = unordered_pairs(pairs)
+        labels, evidence = self._labels(document, pairs)
+        sentence = np.full(min(len(ids), limit) + 1, -1, dtype=np.int64)
+        of_word_piece = np.repeat(np.arange(len(document.sentences)), np.diff(np.array(position)[first_word]))
+        sentence[1:-1] = of_word_piece[: len(sentence) - 2]
         return Features(
             title=document.title,
             input_ids=np.array([*ids[:limit], self.tokenizer.sep_token_id], dtype=np.int64),
@@ -148,27 +173,29 @@ class Featurizer:
             pairs=pairs,
             contexts=contexts,
             pair_context=pair_context,
-            labels=self._labels(document, pairs),
+            labels=labels,
+            token_sentence=sentence,
+            num_sentences=len(document.sentences),
+            evidence=evidence,
             cut_mentions=len(spans) - len(kept),
             cut_entities=len({e for _, _, e in spans}) - len({e for _, _, e in kept}),
             whole_length=len(ids) + 1,
         )
 
-    def _labels(self, document: Document, pairs: Ints) -> Ints | None:
-        """(pair, relation) of each label, [positives, 2], without labels of pairs that are not candidates (head == tail
-        is one) and of relations that are not in the schema; None for an unlabeled document."""
+    def _labels(self, document: Document, pairs: Ints) -> tuple[Ints | None, Ints]:
+        """`Features.labels` and `Features.evidence`, without labels of pairs that are not candidates (head == tail is
+        one) and of relations that are not in the schema."""
         if document.triples is None:
-            return None
+            return None, np.empty((0, 2), dtype=np.int64)
         index = self.schema.index
-        known = [(t.head, t.tail, index[t.relation]) for t in document.triples if t.relation in index]
-        labels = np.array(known, dtype=np.int64).reshape(-1, 3)
-        entities = len(document.entities)
-        codes, order = np.unique(pair_codes(pairs, entities), return_index=True)
-        wanted = pair_codes(labels, entities)
-        position = np.searchsorted(codes, wanted)
-        is_candidate = position < len(codes)
-        is_candidate[is_candidate] = codes[position[is_candidate]] == wanted[is_candidate]
-        return np.unique(np.stack([order[position[is_candidate]], labels[is_candidate, 2]], axis=1), axis=0)
+        known = [t for t in document.triples if t.relation in index]
+        triples = np.array([(t.head, t.tail, index[t.relation]) for t in known], dtype=np.int64).reshape(-1, 3)
+        pair = find_pairs(triples, pairs, len(document.entities))
+        labels = np.stack([pair, triples[:, 2]], axis=1)[pair >= 0]
+        sentences = [sentence for t, p in zip(known, pair, strict=True) if p >= 0 for sentence in t.evidence]
+        counts = [len(t.evidence) if p >= 0 else 0 for t, p in zip(known, pair, strict=True)]
+        evidence = np.stack([np.repeat(pair, counts), np.array(sentences, dtype=np.int64)], axis=1)
+        return np.unique(labels, axis=0), evidence
 
 
 def candidate_pairs(document: Document) -> Ints:
@@ -185,6 +212,17 @@ def unordered_pairs(pairs: Ints) -> tuple[Ints, Ints]:
     entities = int(pairs.max(initial=0)) + 1
     codes, pair_context = np.unique(pair_codes(np.sort(pairs, axis=1), entities), return_inverse=True)
     return np.stack(np.divmod(codes, entities), axis=1), pair_context.reshape(-1)
+
+
+def find_pairs(wanted: Ints, pairs: Ints, entities: int) -> Ints:
+    """The position in `pairs` [pairs, 2] of each (head, tail) in the columns 0 and 1 of `wanted`, -1 where it is not
+    among them; [wanted]."""
+    codes, order = np.unique(pair_codes(pairs, entities), return_index=True)
+    code = pair_codes(wanted, entities)
+    position = np.minimum(np.searchsorted(codes, code), max(0, len(codes) - 1))
+    if not len(codes):
+        return np.full(len(code), -1, dtype=np.int64)
+    return np.where(codes[position] == code, order[position], -1)
 
 
 def pair_codes(pairs: Ints, entities: int) -> Ints:

@@ -2,6 +2,7 @@
 more documents."""
 
 import json
+import multiprocessing
 import os
 import pickle
 import signal
@@ -146,6 +147,7 @@ def test_a_file_that_changes_while_it_is_read(workers, corpus, tiny_encoder, tmp
     with pytest.raises(DocreError) as error:
         train.main(["--config", str(path)])
     assert str(error.value) == f"{tmp_path / 'train.json'}: changed since the command began to read it"
+    assert not multiprocessing.active_children()  # not even while the traceback is kept
 
 
 def test_a_reader_of_whole_files_only(corpus, tiny_encoder, tmp_path):
@@ -201,8 +203,8 @@ from docre.core.memory import peak_memory
 from docre.training.loop import Trainer
 
 def few_steps(trainer, log, run):
-    for _, batches, counts in islice(trainer.feed.steps(0), 3):
-        trainer._step(batches, counts)
+    for batches, totals in islice(trainer.feed.steps(0), 3):
+        trainer._step(totals, batches)
     print(peak_memory(torch.device("cpu")))
     sys.exit()
 
