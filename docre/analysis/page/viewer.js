@@ -139,9 +139,13 @@ function showDocument(note) {
     for (let w = start; w < end; w += 1) owners[s][w].push(e);
   }));
   const gold = doc.gold.find(([p, r]) => p === pair && r === relation);
+  const predicted = doc.runs[run].evidence[pair] || [];
   let word = 0;
   const sentences = doc.sentences.map((sentence, s) => {
-    const line = make("p", "sentence" + (gold && gold[2].includes(s) ? " evidence" : ""));
+    const kinds = [gold && gold[2].includes(s) ? "gold" : "", predicted.includes(s) ? "predicted" : ""].filter(Boolean);
+    const line = make("p", "sentence" + (kinds[0] === "gold" ? " evidence" : "")
+      + (kinds.includes("predicted") ? " predicted" : ""));
+    if (kinds.length) line.title = `evidence: ${kinds.join(", ")}`;
     line.append(make("sup", "", String(s)));
     sentence.forEach((text, w) => {
       const of = owners[s][w];
