@@ -142,11 +142,8 @@ function showDocument(note) {
   const predicted = doc.runs[run].evidence[pair] || [];
   let word = 0;
   const sentences = doc.sentences.map((sentence, s) => {
-    const kinds = [gold && gold[2].includes(s) ? "gold" : "", predicted.includes(s) ? "predicted" : ""].filter(Boolean);
-    const line = make("p", "sentence" + (kinds[0] === "gold" ? " evidence" : "")
-      + (kinds.includes("predicted") ? " predicted" : ""));
-    if (kinds.length) line.title = `evidence: ${kinds.join(", ")}`;
-    line.append(make("sup", "", String(s)));
+    const line = make("p", "sentence" + (gold && gold[2].includes(s) ? " evidence" : ""));
+    line.append(make("sup", "", s + (predicted.includes(s) ? " ●" : "")));
     sentence.forEach((text, w) => {
       const of = owners[s][w];
       const role = of.includes(head) ? " head" : of.includes(tail) ? " tail" : "";
