@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 import docre
 from docre.analysis.plots import available
@@ -67,6 +68,7 @@ SMALL = "encoder.name=bert-base-cased model.name=atlop model.head_size=32 model.
 EXTRA_ARGUMENTS = {
     "docre train": SMALL,
     "docre sweep": SMALL,
+    "docre recipe": SMALL,
     "docre synthetic": ["--train", "3", "--dev", "2", "--test", "2", "--output", "made"],
 }
 SCRIPTS = [lines(text) for name, text in BLOCKS if name == "bash"] + [lines(text) for text in INLINE]
@@ -231,5 +233,7 @@ def test_examples_of_data_and_config(tmp_path):
     (same,) = docre.read(tmp_path / "mine.jsonl", "jsonl")
     assert [e.name for e in document.entities] == [e.name for e in same.entities] == ["Ada Lovelace", "London"]
     assert [(t.head, t.relation, t.tail) for t in document.triples] == [(0, "P19", 1)]
-    (tmp_path / "c.yaml").write_text(block("yaml"))
+    (tmp_path / "c.yaml").write_text(block("yaml", "encoder:"))
     assert load_config(tmp_path / "c.yaml").loss.parameters == {"alpha": 16.5}
+    shipped = (ROOT / "configs/recipes/quickstart_stages.yaml").read_text()
+    assert yaml.safe_load(block("yaml", "stages:")) == yaml.safe_load(shipped)
