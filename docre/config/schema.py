@@ -55,6 +55,8 @@ class Data(Section):
     stream: bool = False
     """Read training documents from their file whenever they are needed, instead of keeping all in memory: for corpora
     larger than that. The result does not depend on it. Dev and test documents stay in memory."""
+    targets: str | None = None
+    """Folder of what a teacher left for the training documents: the output of `docre targets`."""
 
 
 class EncoderConfig(Section):
@@ -71,6 +73,13 @@ class EncoderConfig(Section):
 
 class Training(Section):
     """Optimization, precision and saved states."""
+
+    initial_weights: str | None = None
+    """A checkpoint, or the folder of a run, whose weights the model starts from (and the loss, if it is the same one).
+    Encoder, tokenizer, relations and the shapes of all weights have to be the same."""
+    freeze: list[str] = []
+    """Parts of the model that are not trained and stay without dropout, by the beginning of their parameters' names, as
+    in [encoder] or [encoder.backbone.embeddings]."""
 
     epochs: int = Field(30, ge=1, le=10**6)
     """Passes over the training documents."""

@@ -1,12 +1,14 @@
 """Terms in a run, evidence in its predictions, and an inference that is fitted: trained, resumed, loaded again."""
 
 import json
+import re
 
 import pytest
 import yaml
 
 import docre
-from docre.commands import evaluate, fit, predict, train
+from docre.analysis.plots import available
+from docre.commands import evaluate, fit, predict, report, train
 from docre.data.readers.docred import write_docred
 from docre.errors import DocreError
 from tests.tiny import random_documents
@@ -88,6 +90,22 @@ def test_an_inference_is_fitted_later(run, config, tmp_path, capsys):
     (other / "best" / "inference.json").write_text('{"name": "fusion", "threshold": "x"}')
     with pytest.raises(DocreError):
         docre.load(other, "cpu")
+
+
+@pytest.mark.skipif(not available(), reason="needs matplotlib: pip install 'docre[plots]'")
+def test_the_report_shows_evidence(run, config, tmp_path):
+    report.main([str(run), "--output", str(tmp_path / "r.html")])
+    text = (tmp_path / "r.html").read_text()
+    assert "evidence F1" in text
+    data = json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', text, re.S)[1])
+    shown = {
+        (document["title"], *document["pairs"][int(pair)]): tuple(sentences)
+        for document in data["documents"]
+        for pair, sentences in document["runs"][0]["evidence"].items()
+    }
+    predicted = docre.load(run, "cpu").predict(docre.read(config.parent / "test.json"))
+    expected = {(p.title, p.head, p.tail): p.evidence for of_doc in predicted for p in of_doc if p.evidence}
+    assert shown == expected and len(expected) > 3
 
 
 @pytest.mark.parametrize(
