@@ -21,6 +21,9 @@ class Model(nn.Module):
                     sentences are predicted), and names of auxiliaries.
     rate_groups:    parameters that have a learning rate of their own: for the name of each group, prefixes of the names
                     of its parameters. The config gives the rates (`training.group_lr`).
+    published_names: how the published code calls this model's weights: regular expressions for its names, and what they
+                    are here; "" for weights without effect. Names that none matches are the same. (The encoder's are
+                    translated for every model.)
     reference:      the paper.
     """
 
@@ -28,6 +31,7 @@ class Model(nn.Module):
     pairs_interact: bool = False
     offers: ClassVar[frozenset[str]] = NOTHING
     rate_groups: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    published_names: ClassVar[Mapping[str, str]] = {}
     encoder: Encoder
 
     def forward(self, batch: Batch, wanted: frozenset[str] = NOTHING) -> ModelOutput:
