@@ -15,7 +15,7 @@ from docre.inference.location import recorded_digest
 from docre.training.saved import load_values, newest_state, saved_states
 
 # Keys that may differ between two starts of a run, since they do not affect its numbers ...
-MAY_CHANGE = {"output", "training.workers", "training.save_every", "training.on_nan"}
+MAY_CHANGE = {"output", "data.stream", "training.workers", "training.save_every", "training.on_nan"}
 MAY_CHANGE |= {f"logging.{key}" for key in ("every", "trackers", "wandb")}
 # ... and keys that affect only rounding and which elements dropout hits: they have to be changed when memory runs out.
 ROUNDING_ONLY = {
