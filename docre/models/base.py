@@ -17,16 +17,21 @@ class Model(nn.Module):
 
     pairs_interact: whether the logits of a pair depend on which other pairs are in the batch. Documents that are too
                     large for memory are taken in pieces where they do not.
-    attends:        whether its output can have `attention`, from which evidence sentences are predicted.
+    offers:         what its output can have beside the logits, if it is wanted: "attention" (from which evidence
+                    sentences are predicted), and names of auxiliaries.
     rate_groups:    parameters that have a learning rate of their own: for the name of each group, prefixes of the names
                     of its parameters. The config gives the rates (`training.group_lr`).
+    published_names: how the published code calls this model's weights: regular expressions for its names, and what they
+                    are here; "" for weights without effect. Names that none matches are the same. (The encoder's are
+                    translated for every model.)
     reference:      the paper.
     """
 
     reference: ClassVar[str] = ""
     pairs_interact: bool = False
-    attends: ClassVar[bool] = False
+    offers: ClassVar[frozenset[str]] = NOTHING
     rate_groups: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    published_names: ClassVar[Mapping[str, str]] = {}
     encoder: Encoder
 
     def forward(self, batch: Batch, wanted: frozenset[str] = NOTHING) -> ModelOutput:
