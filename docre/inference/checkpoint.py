@@ -3,10 +3,12 @@
 config.yaml         the run's config, with the loss parameters computed from the training data
 model.safetensors   the weights
 relations.json      the label schema
+inference.json      what the inference has fitted on dev, if anything
 encoder/            the encoder's configuration and the tokenizer
 manifest.json       sizes and hashes of all of these
 """
 
+import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -21,7 +23,7 @@ from torch import nn
 
 from docre.config.loading import CHANGEABLE, apply_overrides, import_plugins, parse_mapping, to_yaml, validate
 from docre.config.schema import Config
-from docre.core.files import read_text, write_text
+from docre.core.files import read_json, read_text, write_json, write_text
 from docre.core.manifests import check_folder, check_inside, write_folder
 from docre.data.schema import load_schema
 from docre.errors import DocreError
@@ -31,6 +33,7 @@ from docre.models import MODELS, load_tokenizer
 from docre.models.architecture import build_untrained, check_shapes, limit_modules, read_architecture
 
 WEIGHTS = "model.safetensors"
+FITTED = "inference.json"
 
 
 def save(predictor: Predictor, folder: str | Path) -> None:
@@ -39,6 +42,8 @@ def save(predictor: Predictor, folder: str | Path) -> None:
     def fill(temporary: Path) -> None:
         write_text(temporary / "config.yaml", to_yaml(predictor.config))
         predictor.schema.save(temporary / "relations.json")
+        if predictor.inference.fitted:
+            write_json(temporary / FITTED, {"name": predictor.config.inference.name, **predictor.inference.fitted})
         predictor.model.encoder.backbone.config.save_pretrained(temporary / "encoder")
         try:
             predictor.tokenizer.save_pretrained(temporary / "encoder")
@@ -48,6 +53,19 @@ def save(predictor: Predictor, folder: str | Path) -> None:
         save_file({name: value.detach().cpu().contiguous() for name, value in weights.items()}, temporary / WEIGHTS)
 
     write_folder(Path(folder), fill)
+
+
+def find(folder: str | Path) -> Path:
+    """The checkpoint folder: `folder` itself, or the best checkpoint in it if it is a run's. Raises DocreError if it is
+    neither."""
+    folder = Path(folder)
+    # os.path.isfile, unlike Path.is_file, accepts names that are too long for a file
+    if os.path.isfile(folder / "config.yaml") and os.path.isfile(folder / WEIGHTS):
+        return folder
+    if not os.path.isdir(folder / "best"):
+        raise DocreError(f"{folder}: not a checkpoint (no config.yaml and {WEIGHTS})")
+    check_inside(folder / "best", folder)
+    return folder / "best"
 
 
 def load(
@@ -67,13 +85,7 @@ def load(
     needs a plugin that is not given, or has weights that are not finite; and for an override of any other key. Loading
     takes no more memory than the weights, whatever the other files say.
     """
-    folder = Path(folder)
-    # os.path.isfile, unlike Path.is_file, accepts names that are too long for a file
-    if not os.path.isfile(folder / "config.yaml") or not os.path.isfile(folder / WEIGHTS):
-        if not os.path.isdir(folder / "best"):
-            raise DocreError(f"{folder}: not a checkpoint (no config.yaml and {WEIGHTS})")
-        check_inside(folder / "best", folder)
-        folder = folder / "best"
+    folder = find(folder)
     digests = check_folder(folder)
     import_plugins(plugins, "plugins")
     config_file = folder / "config.yaml"
@@ -87,6 +99,8 @@ def load(
         check_fit(config, len(schema.relations), build, folder / WEIGHTS)
         predictor = Predictor(config, schema, tokenizer, build())
     load_weights(predictor, folder / WEIGHTS)
+    if (folder / FITTED).is_file():
+        load_fitted(predictor, folder / FITTED)
     predictor.weights_digest = digests[WEIGHTS]
     return predictor.to(device or default_device())
 
@@ -143,6 +157,20 @@ def load_weights(predictor: Predictor, path: str | Path) -> None:
     except RuntimeError as error:
         reason = str(error).splitlines()[1 if "\n" in str(error) else 0].strip()
         raise DocreError(f"{path}: the weights do not fit the model: {reason}") from None
+
+
+def load_fitted(predictor: Predictor, path: Path) -> None:
+    """Give the inference of a predictor what it fitted earlier. What another inference fitted is ignored. Raises
+    DocreError for anything but numbers by name."""
+    values = read_json(path)
+    if not isinstance(values, dict) or not isinstance(values.get("name"), str):
+        raise DocreError(f"{path}: expected what an inference fitted, with its 'name'")
+    name = values.pop("name")
+    for key, value in values.items():
+        if type(value) not in (int, float) or not math.isfinite(value):
+            raise DocreError(f"{path}: expected a finite number in {key!r}")
+    if name == predictor.config.inference.name:
+        predictor.inference.fitted = values
 
 
 def modules_with_weights(model: nn.Module, loss: nn.Module) -> nn.ModuleDict:

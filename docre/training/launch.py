@@ -63,6 +63,9 @@ def train(config: Config, restart: bool = False) -> dict[str, Any]:
     set_seed(config.seed)
     name = config.encoder.name
     predictor = Predictor(config, corpus.schema, load_tokenizer(name), load_pretrained(name))
+    predictor.inference.check(predictor, fitted=False)
+    if predictor.inference.needs_fit and "dev" not in evaluators:
+        raise DocreError(f"inference {config.inference.name!r} is fitted on labeled documents: data.dev has none")
     splits = {"train": predictor.featurize(corpus.train, config.data.max_tokens)}
     splits |= {split: predictor.featurize(getattr(corpus, split)) for split in ("dev", "test")}
     set_seed(config.seed, device_specific=True)
