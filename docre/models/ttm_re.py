@@ -13,6 +13,8 @@ from docre.models.encoder import Encoder
 from docre.models.memory import MemoryModule
 from docre.tensors import Batch, ModelOutput
 
+UNIT = r"mu_encoder\.token_turing_machine_unit"  # in the names of published weights
+
 
 @MODELS.register("ttm_re")
 class TTMRE(ATLOP):
@@ -33,7 +35,15 @@ class TTMRE(ATLOP):
     """
 
     reference = "Gao et al. 2024 (ACL), TTM-RE"
-    rate_groups: ClassVar[Mapping[str, tuple[str, ...]]] = {"memory": ("memory.",)}
+    rate_groups: ClassVar[Mapping[str, tuple[str, ...]]] = {"memory": ("memory",)}
+    published_names: ClassVar[Mapping[str, str]] = {
+        r"^mu_encoder\.memory_tokens$": "memory.tokens",
+        rf"^{UNIT}\.token_learner_model\.layernorm\.": "memory.summary.norm.",
+        rf"^{UNIT}\.token_learner_model\.mlp1\.linear_1\.": "memory.summary.score.0.",
+        rf"^{UNIT}\.token_learner_model\.mlp1\.linear_2\.": "memory.summary.score.2.",
+        rf"^{UNIT}\.vit_encoder\.": "memory.transformer.",
+        rf"^{UNIT}\.token_add_erase_write\..*": "",  # without effect
+    }
 
     def __init__(
         self,

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from docre.config.schema import WeightedTerm
+from docre.errors import DocreError
 from docre.losses import Loss
 from docre.models import Model
 from docre.tensors import Batch, ModelOutput
@@ -27,6 +28,8 @@ class Objective(nn.Module):
         self.model = model
         self.loss = loss
         self.terms = nn.ModuleDict({term.name: TERMS.build(term.name, term.parameters) for term in terms})
+        for term in self.terms.values():
+            term.use_loss(loss.forward)  # type: ignore[operator]
         self.weighted = {term.name: term for term in terms}
         self.epoch = 1
 
@@ -56,6 +59,7 @@ class Objective(nn.Module):
         terms = self.active()
         wanted = frozenset().union(*(term.wants for term in terms.values()))
         output: ModelOutput = self.model(batch, wanted) if wanted else self.model(batch)
+        check_given(terms, output)
         rows = self.model.loss_rows(len(batch.pair_head), sum(batch.entity_counts))
         loss = self.loss(*with_empty_rows(output, batch.labels, rows)) * (rows / max(1, totals["pairs"]))
         if not self.terms:
@@ -68,6 +72,14 @@ class Objective(nn.Module):
                 parts.append(value.detach())
                 total = total + self.weighted[name].weight * value
         return total, parts
+
+
+def check_given(terms: Mapping[str, Term], output: ModelOutput) -> None:
+    """Raises DocreError if a term wants something that the model's output does not have."""
+    given = output.auxiliaries.keys() | ({"attention"} if output.attention is not None else set())
+    for name, term in terms.items():
+        if missing := sorted(term.wants - given):
+            raise DocreError(f"term {name!r}: the model gives no {', '.join(missing)} with these settings")
 
 
 def with_empty_rows(output: ModelOutput, labels: Tensor, rows: int) -> tuple[ModelOutput, Tensor]:

@@ -257,6 +257,19 @@ def test_losses_and_gradients_equal_the_reference(seed, conditioned):
             torch.testing.assert_close(parameter.grad, gradient.reshape(parameter.shape), rtol=1e-4, atol=1e-5)
 
 
+def test_labels_count_at_every_step_only_when_repaired():
+    """As published a change of the labels changes the features far less."""
+    made, *_ = tiny_generators(0)
+    noise = torch.randn(1 + TINY.steps, 1, TINY.latent, dtype=torch.float64)
+    labels = torch.eye(TINY.relations, dtype=torch.bool)[:, None]
+    changes = {}
+    for every_step in (True, False):
+        with torch.no_grad():
+            first, *others = (made.diffusion.sample(made.prior, own, noise, GUIDANCE, every_step) for own in labels)
+        changes[every_step] = sum((other - first).abs().mean().item() for other in others)
+    assert changes[True] > 3 * changes[False]
+
+
 def test_dropout_while_sampling_as_published():
     """In training mode two samples from the same noise differ; in evaluation mode they do not."""
     made, *_ = tiny_generators(0)

@@ -1,8 +1,6 @@
-"""Between docre's models and the published ones: names of weights, gradients, documents.
+"""docre's models beside the published ones: the same weights, gradients by published names, the same documents."""
 
-`names` maps prefixes of docre's names to those of the published names.
-"""
-
+import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -10,39 +8,52 @@ import torch
 from torch import Tensor, nn
 
 from docre.data.features import Features, unordered_pairs
+from docre.models import Model
 from tests.models.published.padded import Document
 
-
-def published_name(name: str, names: Mapping[str, str]) -> str:
-    """The published name of a weight of docre's model."""
-    for own, published in names.items():
-        if name.startswith(own):
-            return published + name.removeprefix(own)
-    return name
+ENCODER = {r"^model\.": "encoder.backbone."}
 
 
-def load_published(model: nn.Module, weights: Mapping[str, Tensor] | nn.Module, names: Mapping[str, str]) -> None:
-    """Load published weights into docre's model, or those of docre's model into a published one. Published models have
-    weights without any effect, which docre's leave out; all others have to be there."""
-    if isinstance(weights, nn.Module):
-        translated = {published_name(name, names): value for name, value in weights.state_dict().items()}
-        assert not model.load_state_dict(translated, strict=False).unexpected_keys
-    else:
-        model.load_state_dict({name: weights[published_name(name, names)] for name in model.state_dict()})
+def name_here(published: str, model: Model) -> str:
+    """What a published weight is called in docre; "" for one that it leaves out."""
+    for pattern, replacement in (ENCODER | dict(model.published_names)).items():  # type: ignore[attr-defined]
+        published, found = re.subn(pattern, replacement, published)
+        if found:
+            break
+    return published
 
 
-def published_gradients(model: nn.Module, names: Mapping[str, str]) -> dict[str, Tensor]:
-    """The gradients of docre's model by the published names of its parameters."""
-    return {published_name(n, names): p.grad for n, p in model.named_parameters() if p.grad is not None}
+def load(model: Model, weights: Mapping[str, Tensor]) -> None:
+    """Give the model weights with published names. Published models have some that docre's leave out."""
+    named = {name_here(name, model): value for name, value in weights.items()}
+    model.load_state_dict({name: named[name] for name in model.state_dict()})
 
 
-def features_of(documents: Sequence[Document]) -> list[Features]:
-    """Features of a reference's documents. A mention whose marker would be the final [SEP] or beyond is left out."""
+def load_reference(reference: nn.Module, model: Model) -> None:
+    """Give a reference the weights of docre's model; those that docre's leaves out have no effect."""
+    own = model.state_dict()
+    names = {name: name_here(name, model) for name in reference.state_dict()}
+    reference.load_state_dict({n: own[here] for n, here in names.items() if here in own}, strict=False)
+    assert set(names.values()) >= set(own)
+
+
+def gradients(model: Model, published: Sequence[str]) -> dict[str, Tensor]:
+    """The gradients of the model by published names, those of `published` that it has."""
+    parameters = dict(model.named_parameters())
+    found = {name: parameters.get(name_here(name, model)) for name in published}
+    return {name: p.grad for name, p in found.items() if p is not None and p.grad is not None}
+
+
+def features_of(documents: Sequence[Document], diagonal: bool = True) -> list[Features]:
+    """Features of a reference's documents. A mention whose marker would be the final [SEP] or beyond is left out;
+    without `diagonal` pairs of an entity with itself are, too."""
     features = []
     for d in documents:
         spans = [(start + 1, end + 1, e) for e, mentions in enumerate(d.mentions) for start, end in mentions]
         kept = np.array([s for s in spans if s[0] < len(d.input_ids) - 1], dtype=np.int64).reshape(-1, 3)
         pairs = np.array(d.pairs, dtype=np.int64).reshape(-1, 2)
+        kept_pairs = diagonal | (pairs[:, 0] != pairs[:, 1])
+        pairs, own_labels = pairs[kept_pairs], d.labels[torch.from_numpy(kept_pairs)]
         contexts, pair_context = unordered_pairs(pairs)
         features.append(
             Features(
@@ -54,7 +65,10 @@ def features_of(documents: Sequence[Document]) -> list[Features]:
                 pairs=pairs,
                 contexts=contexts,
                 pair_context=pair_context,
-                labels=d.labels.nonzero().numpy(),
+                labels=own_labels.nonzero().numpy(),
+                token_sentence=np.full(len(d.input_ids), -1, dtype=np.int64),
+                num_sentences=0,
+                evidence=np.empty((0, 2), dtype=np.int64),
             )
         )
     return features
