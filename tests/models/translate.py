@@ -16,7 +16,7 @@ ENCODER = {r"^model\.": "encoder.backbone."}
 
 def name_here(published: str, model: Model) -> str:
     """What a published weight is called in docre; "" for one that it leaves out."""
-    for pattern, replacement in (ENCODER | dict(model.published_names)).items():  # type: ignore[attr-defined]
+    for pattern, replacement in (ENCODER | dict(getattr(model, "published_names", {}))).items():
         published, found = re.subn(pattern, replacement, published)
         if found:
             break
@@ -52,9 +52,13 @@ def features_of(documents: Sequence[Document], diagonal: bool = True) -> list[Fe
         spans = [(start + 1, end + 1, e) for e, mentions in enumerate(d.mentions) for start, end in mentions]
         kept = np.array([s for s in spans if s[0] < len(d.input_ids) - 1], dtype=np.int64).reshape(-1, 3)
         pairs = np.array(d.pairs, dtype=np.int64).reshape(-1, 2)
-        kept_pairs = diagonal | (pairs[:, 0] != pairs[:, 1])
-        pairs, own_labels = pairs[kept_pairs], d.labels[torch.from_numpy(kept_pairs)]
+        chosen = diagonal | (pairs[:, 0] != pairs[:, 1])
+        pairs = pairs[chosen]
         contexts, pair_context = unordered_pairs(pairs)
+        sentence = np.full(len(d.input_ids), -1, dtype=np.int64)
+        for s, (start, end) in enumerate(d.sentences):
+            sentence[start + 1 : min(end + 1, len(sentence) - 1)] = s
+        counts = d.evidence_counts.long().numpy()
         features.append(
             Features(
                 title=d.title,
@@ -65,10 +69,10 @@ def features_of(documents: Sequence[Document], diagonal: bool = True) -> list[Fe
                 pairs=pairs,
                 contexts=contexts,
                 pair_context=pair_context,
-                labels=own_labels.nonzero().numpy(),
-                token_sentence=np.full(len(d.input_ids), -1, dtype=np.int64),
-                num_sentences=0,
-                evidence=np.empty((0, 2), dtype=np.int64),
+                labels=d.labels[torch.from_numpy(chosen)].nonzero().numpy(),
+                token_sentence=sentence,
+                num_sentences=max(1, len(d.sentences)),
+                evidence=np.repeat(np.argwhere(counts > 0), counts[counts > 0], axis=0).reshape(-1, 2),
             )
         )
     return features
