@@ -9,10 +9,12 @@ from docre.training.objective import Objective
 
 
 def build_optimizer(objective: Objective, config: Training) -> AdamW:
-    """AdamW with two parameter groups: the encoder with `encoder_lr`, everything else with `head_lr`."""
+    """AdamW with two parameter groups: the encoder with `encoder_lr`, everything else with `head_lr`. Frozen parameters
+    are in neither."""
     encoder = list(objective.model.encoder.parameters())
     ids = {id(parameter) for parameter in encoder}
     rest = [parameter for parameter in objective.parameters() if id(parameter) not in ids]
+    encoder, rest = ([p for p in part if p.requires_grad] for part in (encoder, rest))
     groups = [{"params": encoder, "lr": config.encoder_lr}, {"params": rest, "lr": config.head_lr}]
     return AdamW(groups, eps=config.adam_epsilon, weight_decay=config.weight_decay, fused=True)
 
