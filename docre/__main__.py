@@ -20,6 +20,7 @@ GROUPS = {
     "use": {
         "predict": "predict the triples in documents with a checkpoint",
         "evaluate": "score a checkpoint or a file of predictions against gold labels",
+        "fit": "fit an inference (as fusion) on dev documents, and save it in the checkpoint",
         "calibrate": "shift a checkpoint's margins for the best F1, or for a target precision or recall",
     },
     "look": {
@@ -27,6 +28,8 @@ GROUPS = {
         "report": "write an HTML page about runs: curves, scores, plots, a document viewer",
         "losses": "list the losses with their parameters and references",
         "models": "list the models with their parameters and references",
+        "terms": "list the terms that can be added to the loss",
+        "inferences": "list the ways from a trained model to predictions",
     },
     "data": {
         "stats": "count documents, entities, pairs and labels in a file, and list irregularities",

@@ -4,8 +4,10 @@ Indices are flat: the documents, windows, tokens, mentions, entities and pairs o
 whole batch. So every stage is a few gathers and matrix products, however many documents the batch holds.
 """
 
-from dataclasses import dataclass, fields, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -48,6 +50,12 @@ class Batch:
     pair_counts:     number of pairs in each document.
     labels:          [pairs, relations] bool, True where the relation holds; an NA pair is an all-False row. None if
                      any document is unlabeled.
+    token_sentence:  [document tokens] the sentence of each token, numbered within its document; -1 for [CLS] and [SEP].
+    sentence_counts: number of sentences in each document.
+    evidence:        [entries, 2] (pair, sentence) for each evidence sentence of each label; a sentence that two labels
+                     of a pair list is there twice.
+    targets:         what a teacher left for these documents, by name: "logits" [pairs, outputs], "attention" [contexts,
+                     longest document]; any other has a row for each pair. Empty without a teacher.
     titles:          the documents' titles, for messages and predictions.
     encoded:         the encoder's output for these windows if it has been computed already (`Encoder.encode_windows`):
                      hidden states [window tokens, hidden] and attention [rows, heads, longest window]. None otherwise.
@@ -77,14 +85,21 @@ class Batch:
     pair_context: Tensor
     pair_counts: tuple[int, ...]
     labels: Tensor | None
+    token_sentence: Tensor
+    sentence_counts: tuple[int, ...]
+    evidence: Tensor
     titles: tuple[str, ...]
+    targets: Mapping[str, Tensor] = field(default_factory=dict)
     encoded: tuple[Tensor, Tensor] | None = None
 
     def _map(self, method: str, *arguments: object, **keywords: object) -> "Batch":
-        """A copy in which every tensor field is the result of calling its `method`."""
-        values = {f.name: getattr(self, f.name) for f in fields(self)}
-        mapped = {k: getattr(v, method)(*arguments, **keywords) for k, v in values.items() if isinstance(v, Tensor)}
-        return replace(self, **mapped)
+        """A copy in which every tensor, those of `targets` included, is the result of calling its `method`."""
+
+        def mapped(values: Mapping[str, Any]) -> dict[str, Any]:
+            return {k: getattr(v, method)(*arguments, **keywords) for k, v in values.items() if isinstance(v, Tensor)}
+
+        own = {f.name: getattr(self, f.name) for f in fields(self)}
+        return replace(self, **mapped(own), targets=mapped(self.targets))
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> "Batch":
         """A copy with the tensors on `device`."""
@@ -103,20 +118,29 @@ class ModelOutput:
     head:   [pairs, groups, block] the head side of the grouped bilinear classifier, and
     tail:   [pairs, groups, block] its tail side. A pair's representation is their outer product in each group,
             [pairs, groups * block * block], which is never held in memory. None for a model without such a classifier.
+    attention:   [contexts, longest document] how much each context attends to each token of its document, zero beyond
+                 the document. None unless it was wanted, and from a model whose pairs attend to nothing.
+    auxiliaries: further tensors by name, those that were wanted. Their first dimension is the pairs, unless the model
+                 says otherwise.
     """
 
     logits: Tensor
     head: Tensor | None = None
     tail: Tensor | None = None
+    attention: Tensor | None = None
+    auxiliaries: Mapping[str, Tensor] = field(default_factory=dict)
 
     def at_least_float32(self) -> "ModelOutput":
-        """A copy with half-precision tensors converted to float32; wider ones stay as they are."""
+        """A copy with half-precision tensors converted to float32; all others stay as they are."""
 
-        def widen(tensor: Tensor) -> Tensor:
-            return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
+        def widen(value: Any) -> Any:
+            if isinstance(value, Mapping):
+                return {name: widen(tensor) for name, tensor in value.items()}
+            if value is None or not value.is_floating_point():
+                return value
+            return value.to(torch.promote_types(value.dtype, torch.float32))
 
-        values = {f.name: getattr(self, f.name) for f in fields(self)}
-        return ModelOutput(**{name: widen(value) for name, value in values.items() if value is not None})
+        return ModelOutput(**{f.name: widen(getattr(self, f.name)) for f in fields(self)})
 
 
 def even_slices(length: int, size: int) -> list[slice]:

@@ -16,7 +16,7 @@ FLOORS = [
     {"commands"},
     {"training"},
     {"inference"},
-    {"data", "models", "losses", "evaluation", "analysis", "synthetic", "download"},
+    {"data", "models", "losses", "terms", "evaluation", "analysis", "synthetic", "download"},
     {"config", "tensors", "formats"},
     {"core", "documents"},
     {"errors"},

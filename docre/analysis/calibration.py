@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from docre.analysis.curves import Cuts, cuts
+from docre.analysis.platt import Platt, fit_platt
 from docre.analysis.table import Bools, Floats, MarginTable, keep_best
 from docre.core.files import read_json, write_json
 from docre.errors import DocreError
@@ -23,12 +24,15 @@ class Calibration:
     shift:     one number for each relation.
     purpose:   what the shift was chosen for, in words.
     weights:   the SHA-256 of the model weights that it was chosen for; None if unknown.
+    platt:     slope and intercept that turn a shifted margin into a probability (see docre.analysis.platt); None in the
+               files of docre 0.1.
     """
 
     relations: tuple[str, ...]
     shift: tuple[float, ...]
     purpose: str
     weights: str | None = None
+    platt: Platt | None = None
 
     def save(self, path: str | Path) -> None:
         """Write the calibration to a JSON file."""
@@ -51,15 +55,25 @@ def load_calibration(path: str | Path) -> Calibration:
     """Read a calibration that `save` wrote. Raises DocreError for any other content."""
     value: Any = read_json(path)
     expected = f"{path}: expected a calibration, as docre calibrate writes it"
-    if not isinstance(value, dict) or set(value) - {"weights"} != {"relations", "shift", "purpose"}:
+    if not isinstance(value, dict) or set(value) - {"weights", "platt"} != {"relations", "shift", "purpose"}:
         raise DocreError(expected)
     relations, shift, weights = value["relations"], value["shift"], value.get("weights")
     fits = isinstance(relations, list) and isinstance(shift, list) and len(relations) == len(shift)
-    if not fits or not all(type(number) in (int, float) and np.isfinite(number) for number in shift):
+    if not fits or not all(map(is_finite, shift)):
         raise DocreError(f"{expected}: one finite number in 'shift' for each of 'relations'")
     if not isinstance(weights, str | None):
         raise DocreError(f"{expected}: a string in 'weights'")
-    return Calibration(tuple(relations), tuple(map(float, shift)), str(value["purpose"]), weights)
+    platt = value.get("platt")
+    if platt is not None:
+        if not isinstance(platt, list) or len(platt) != 2 or not all(map(is_finite, platt)):
+            raise DocreError(f"{expected}: slope and intercept, two finite numbers, in 'platt'")
+        platt = Platt(*map(float, platt))
+    return Calibration(tuple(relations), tuple(map(float, shift)), str(value["purpose"]), weights, platt)
+
+
+def is_finite(value: Any) -> bool:
+    """Whether a value is a finite number."""
+    return type(value) in (int, float) and bool(np.isfinite(value))
 
 
 def calibrate(
@@ -101,7 +115,8 @@ def calibrate(
     if precision is not None or recall is not None:
         purpose = f"precision {precision:g}" if precision is not None else f"recall {recall:g}"
     kind = f"a shift for each relation (shrinkage {shrinkage:g})" if per_relation else "one shift for all relations"
-    return Calibration(table.relations, tuple(shift.tolist()), f"{purpose}, {kind}")
+    platt = fit_platt(table.shifted(shift, top_k))
+    return Calibration(table.relations, tuple(shift.tolist()), f"{purpose}, {kind}", platt=platt)
 
 
 def relation_shifts(table: MarginTable, allowed: Bools, start: float) -> Floats:

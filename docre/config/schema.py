@@ -27,6 +27,15 @@ class Component(BaseModel):
         return dict(self.model_extra or {})
 
 
+class WeightedTerm(Component):
+    """A term of the objective, chosen by name, and its weight; all other keys are its parameters."""
+
+    weight: float = Field(1.0, ge=0, allow_inf_nan=False)
+    """The weight of the term beside the loss."""
+    from_epoch: int = Field(1, ge=1)
+    """The first epoch, counted from 1, in which the term takes part."""
+
+
 class Data(Section):
     """The documents, and how they are read."""
 
@@ -79,6 +88,9 @@ class Training(Section):
     """Peak learning rate of the encoder."""
     head_lr: float = Field(1e-4, ge=0)
     """Peak learning rate of all other parameters."""
+    group_lr: dict[str, float] = {}
+    """Peak learning rates of further groups of parameters, by the names that the model gives them (`docre models` lists
+    them); a group that is not named here has head_lr."""
     warmup: float = Field(0.06, ge=0, le=1)
     """Fraction of all steps in which the learning rate rises linearly from 0; in the rest it falls linearly to 0."""
     adam_epsilon: float = Field(1e-6, gt=0)
@@ -122,6 +134,9 @@ class Evaluation(Section):
     max_tokens: int | None = Field(None, ge=8)
     """Maximum number of tokens of a document when evaluating and predicting; by default data.max_tokens, as published.
     It may exceed the encoder's own limit: longer documents are read through more windows."""
+    evidence_threshold: float | None = Field(None, ge=0, le=1)
+    """Predict as evidence of a triple the sentences that have more than this share of its pair's attention (DREEAM:
+    0.2); null: predict no evidence."""
 
 
 class Logging(Section):
@@ -149,6 +164,10 @@ class Config(Section):
     """Model (atlop: head_size, block_size)."""
     loss: Component
     """Loss (atgl: alpha; `docre losses` lists all with their parameters)."""
+    terms: list[WeightedTerm] = []
+    """Terms added to the loss in training, as in [{name: evidence, weight: 0.1}]; `docre terms` lists them."""
+    inference: Component = Component(name="plain")
+    """How documents are turned into margins (plain, fusion; `docre inferences` lists them)."""
     training: Training = Training()
     evaluation: Evaluation = Evaluation()
     logging: Logging = Logging()

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from docre.data.features import Features
 from docre.tensors import Batch
@@ -78,6 +79,7 @@ class Collator:
         entity_offset = offsets(d.num_entities for d in documents)
         context_offset = offsets(len(d.contexts) for d in documents)
         mention_offset = offsets(len(d.mentions) for d in documents)
+        pair_offset = offsets(len(d.pairs) for d in documents)
         ids, positions, lengths, row_counts = [], [], [], []
         source, target, rows, split = [], [], [], []
         window_offset = 0  # window tokens so far
@@ -130,6 +132,10 @@ class Collator:
             pair_context=concatenate([d.pair_context + context_offset[i] for i, d in enumerate(documents)]),
             pair_counts=tuple(len(d.pairs) for d in documents),
             labels=self._labels(documents),
+            token_sentence=concatenate([d.token_sentence for d in documents]),
+            sentence_counts=tuple(d.num_sentences for d in documents),
+            evidence=concatenate([d.evidence + np.array([pair_offset[i], 0]) for i, d in enumerate(documents)], 2),
+            targets=collate_targets(documents),
             titles=tuple(d.title for d in documents),
         )
 
@@ -143,6 +149,17 @@ class Collator:
             positive = torch.from_numpy(document.labels)
             labels[pair_offset[i] + positive[:, 0], positive[:, 1]] = True
         return labels
+
+
+def collate_targets(documents: Sequence[Features]) -> dict[str, Tensor]:
+    """The targets that all of these documents have, rows one after another, padded with zeros to the widest."""
+    names = set.intersection(*(set(d.targets) for d in documents)) if documents else set()
+    collated = {}
+    for name in sorted(names):
+        parts = [torch.from_numpy(d.targets[name]) for d in documents]
+        width = max(part.shape[1] for part in parts)
+        collated[name] = torch.cat([pad(part, (0, width - part.shape[1])) for part in parts])
+    return collated
 
 
 def offsets(counts: Iterable[int]) -> list[int]:

@@ -1,8 +1,8 @@
 """Converts documents to features: token ids with entity markers, mention positions, candidate pairs and labels."""
 
 import threading
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,11 @@ class Features:
     pair_context:   [pairs] the context of each pair, as a position in `contexts`.
     labels:         [positives, 2] (pair, relation) of each label, without duplicates and without relations that are not
                     in the schema; None for an unlabeled document.
+    token_sentence: [length] the sentence of each token, -1 for [CLS] and [SEP]; markers belong to their sentence.
+    num_sentences:  number of sentences, including those beyond the length limit.
+    evidence:       [entries, 2] (pair, sentence) for each evidence sentence of each label. A sentence that two labels
+                    of a pair list is there twice.
+    targets:        what a teacher left for this document, by name: rows are pairs, those of "attention" contexts.
     cut_mentions:   number of mentions beyond the length limit.
     cut_entities:   number of entities of which all mentions are beyond it.
     whole_length:   number of tokens without the limit.
@@ -46,9 +51,18 @@ class Features:
     contexts: Ints
     pair_context: Ints
     labels: Ints | None
+    token_sentence: Ints
+    num_sentences: int
+    evidence: Ints
+    targets: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     cut_mentions: int = 0
     cut_entities: int = 0
     whole_length: int = 0
+
+    @property
+    def num_labeled(self) -> int:
+        """Number of pairs with at least one label."""
+        return 0 if self.labels is None else len(np.unique(self.labels[:, 0]))
 
 
 class Featurizer:
@@ -107,9 +121,9 @@ class Featurizer:
         self._tokenize(word for sentence in document.sentences for word in sentence)
         return self._encode(document)[1]
 
-    def _encode(self, document: Document) -> tuple[list[int], list[int], list[tuple[int, Mention, int]]]:
-        """The token ids without the final [SEP], `word_positions`, and for each mention: (index of the first word of
-        its sentence, mention, entity)."""
+    def _encode(self, document: Document) -> tuple[list[int], list[int], list[int], list[tuple[int, Mention, int]]]:
+        """The token ids without the final [SEP], `word_positions`, the index of the first word of each sentence (and
+        at last the number of words), and for each mention: (first word of its sentence, mention, entity)."""
         words: list[str] = []
         first_word = [0]
         for sentence in document.sentences:
@@ -129,16 +143,20 @@ class Featurizer:
             if i in ends:
                 ids.extend(self._marker)
         position.append(len(ids))
-        return ids, position, mentions
+        return ids, position, first_word, mentions
 
     def _featurize(self, document: Document, max_tokens: int) -> Features:
-        ids, position, mentions = self._encode(document)
+        ids, position, first_word, mentions = self._encode(document)
         spans = [(position[offset + m.start], position[offset + m.end], e) for offset, m, e in mentions]
         limit = max_tokens - 1
         kept = [span for span in spans if span[0] < limit]
         table = np.array(kept, dtype=np.int64).reshape(-1, 3)
         pairs = candidate_pairs(document)
         contexts, pair_context = unordered_pairs(pairs)
+        labels, evidence = self._labels(document, pairs)
+        sentence = np.full(min(len(ids), limit) + 1, -1, dtype=np.int64)
+        of_word_piece = np.repeat(np.arange(len(document.sentences)), np.diff(np.array(position)[first_word]))
+        sentence[1:-1] = of_word_piece[: len(sentence) - 2]
         return Features(
             title=document.title,
             input_ids=np.array([*ids[:limit], self.tokenizer.sep_token_id], dtype=np.int64),
@@ -148,27 +166,29 @@ class Featurizer:
             pairs=pairs,
             contexts=contexts,
             pair_context=pair_context,
-            labels=self._labels(document, pairs),
+            labels=labels,
+            token_sentence=sentence,
+            num_sentences=len(document.sentences),
+            evidence=evidence,
             cut_mentions=len(spans) - len(kept),
             cut_entities=len({e for _, _, e in spans}) - len({e for _, _, e in kept}),
             whole_length=len(ids) + 1,
         )
 
-    def _labels(self, document: Document, pairs: Ints) -> Ints | None:
-        """(pair, relation) of each label, [positives, 2], without labels of pairs that are not candidates (head == tail
-        is one) and of relations that are not in the schema; None for an unlabeled document."""
+    def _labels(self, document: Document, pairs: Ints) -> tuple[Ints | None, Ints]:
+        """`Features.labels` and `Features.evidence`, without labels of pairs that are not candidates (head == tail is
+        one) and of relations that are not in the schema."""
         if document.triples is None:
-            return None
+            return None, np.empty((0, 2), dtype=np.int64)
         index = self.schema.index
-        known = [(t.head, t.tail, index[t.relation]) for t in document.triples if t.relation in index]
-        labels = np.array(known, dtype=np.int64).reshape(-1, 3)
-        entities = len(document.entities)
-        codes, order = np.unique(pair_codes(pairs, entities), return_index=True)
-        wanted = pair_codes(labels, entities)
-        position = np.searchsorted(codes, wanted)
-        is_candidate = position < len(codes)
-        is_candidate[is_candidate] = codes[position[is_candidate]] == wanted[is_candidate]
-        return np.unique(np.stack([order[position[is_candidate]], labels[is_candidate, 2]], axis=1), axis=0)
+        known = [t for t in document.triples if t.relation in index]
+        triples = np.array([(t.head, t.tail, index[t.relation]) for t in known], dtype=np.int64).reshape(-1, 3)
+        pair = find_pairs(triples, pairs, len(document.entities))
+        labels = np.stack([pair, triples[:, 2]], axis=1)[pair >= 0]
+        sentences = [sentence for t, p in zip(known, pair, strict=True) if p >= 0 for sentence in t.evidence]
+        counts = [len(t.evidence) if p >= 0 else 0 for t, p in zip(known, pair, strict=True)]
+        evidence = np.stack([np.repeat(pair, counts), np.array(sentences, dtype=np.int64)], axis=1)
+        return np.unique(labels, axis=0), evidence
 
 
 def candidate_pairs(document: Document) -> Ints:
@@ -185,6 +205,17 @@ def unordered_pairs(pairs: Ints) -> tuple[Ints, Ints]:
     entities = int(pairs.max(initial=0)) + 1
     codes, pair_context = np.unique(pair_codes(np.sort(pairs, axis=1), entities), return_inverse=True)
     return np.stack(np.divmod(codes, entities), axis=1), pair_context.reshape(-1)
+
+
+def find_pairs(wanted: Ints, pairs: Ints, entities: int) -> Ints:
+    """The position in `pairs` [pairs, 2] of each (head, tail) in the columns 0 and 1 of `wanted`, -1 where it is not
+    among them; [wanted]."""
+    codes, order = np.unique(pair_codes(pairs, entities), return_index=True)
+    code = pair_codes(wanted, entities)
+    position = np.minimum(np.searchsorted(codes, code), max(0, len(codes) - 1))
+    if not len(codes):
+        return np.full(len(code), -1, dtype=np.int64)
+    return np.where(codes[position] == code, order[position], -1)
 
 
 def pair_codes(pairs: Ints, entities: int) -> Ints:

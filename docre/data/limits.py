@@ -74,21 +74,26 @@ def exceeds(number: int, limit: int | None) -> bool:
 def select_pairs(document: Features, start: int, stop: int) -> Features:
     """A copy of the document with only the pairs [start, stop), their contexts and labels, but all its entities."""
     used, pair_context = np.unique(document.pair_context[start:stop], return_inverse=True)
-    labels = document.labels
-    if labels is not None:
-        labels = labels[(labels[:, 0] >= start) & (labels[:, 0] < stop)] - np.array([start, 0])
+    labels, evidence = (
+        None if rows is None else rows[(rows[:, 0] >= start) & (rows[:, 0] < stop)] - np.array([start, 0])
+        for rows in (document.labels, document.evidence)
+    )
+    assert evidence is not None
+    targets = {name: rows[used] if name == "attention" else rows[start:stop] for name, rows in document.targets.items()}
     return replace(
         document,
         pairs=document.pairs[start:stop],
         contexts=document.contexts[used],
         pair_context=pair_context.reshape(-1),
         labels=labels,
+        evidence=evidence,
+        targets=targets,
     )
 
 
 def restrict_to_pairs(document: Features, chosen: Ints) -> tuple[Features, Ints]:
     """A copy of the document with only the `chosen` pairs (positions in `document.pairs`) and their entities, which are
-    renumbered, without labels; and the positions of the mentions that it keeps."""
+    renumbered, without labels, evidence and targets; and the positions of the mentions that it keeps."""
     entities, pairs = np.unique(document.pairs[chosen], return_inverse=True)
     pairs = pairs.reshape(-1, 2)
     contexts, pair_context = unordered_pairs(pairs)
@@ -102,5 +107,7 @@ def restrict_to_pairs(document: Features, chosen: Ints) -> tuple[Features, Ints]
         contexts=contexts,
         pair_context=pair_context,
         labels=None,
+        evidence=document.evidence[:0],
+        targets={},
     )
     return restricted, mentions

@@ -9,7 +9,7 @@ from docre.inference.predictor import Predictor
 
 
 def apply_calibration(predictor: Predictor, path: str | Path, force: bool = False) -> None:
-    """Set the margin shift of the predictor's loss to that of a saved calibration.
+    """Apply a saved calibration: its shift of the margins, and its probabilities.
 
     Raises DocreError if the file is not a calibration, was made for other relations, or, unless `force`, was made for
     other weights.
@@ -19,6 +19,7 @@ def apply_calibration(predictor: Predictor, path: str | Path, force: bool = Fals
     if not force:
         calibration.check_weights(predictor.weights_digest, str(path))
     predictor.loss.margin_shift = predictor.loss.margin_shift.new_tensor(calibration.shift)
+    predictor.platt = calibration.platt
 
 
 def load_calibrated(

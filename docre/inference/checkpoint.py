@@ -3,10 +3,12 @@
 config.yaml         the run's config, with the loss parameters computed from the training data
 model.safetensors   the weights
 relations.json      the label schema
+inference.json      what the inference has fitted on dev, if anything
 encoder/            the encoder's configuration and the tokenizer
 manifest.json       sizes and hashes of all of these
 """
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -20,7 +22,7 @@ from torch import Tensor, nn
 
 from docre.config.loading import CHANGEABLE, apply_overrides, import_plugins, parse_mapping, to_yaml, validate
 from docre.config.schema import Config
-from docre.core.files import read_text, write_text
+from docre.core.files import read_json, read_text, write_json, write_text
 from docre.core.manifests import check_folder, write_folder
 from docre.data.schema import load_schema
 from docre.errors import DocreError
@@ -30,6 +32,8 @@ from docre.losses import LOSSES
 from docre.models import MODELS, load_tokenizer
 from docre.models.architecture import build_untrained, check_shapes, limit_modules, read_architecture
 
+FITTED = "inference.json"
+
 
 def save(predictor: Predictor, folder: str | Path) -> None:
     """Write a checkpoint atomically: `folder` is at any time the complete old one or the complete new one."""
@@ -37,6 +41,8 @@ def save(predictor: Predictor, folder: str | Path) -> None:
     def fill(temporary: Path) -> None:
         write_text(temporary / "config.yaml", to_yaml(predictor.config))
         predictor.schema.save(temporary / "relations.json")
+        if predictor.inference.fitted:
+            write_json(temporary / FITTED, {"name": predictor.config.inference.name, **predictor.inference.fitted})
         predictor.model.encoder.backbone.config.save_pretrained(temporary / "encoder")
         try:
             predictor.tokenizer.save_pretrained(temporary / "encoder")
@@ -79,6 +85,8 @@ def load(
         check_fit(config, len(schema.relations), build, folder / WEIGHTS)
         predictor = Predictor(config, schema, tokenizer, build())
     load_weights(predictor, folder / WEIGHTS)
+    if (folder / FITTED).is_file():
+        load_fitted(predictor, folder / FITTED)
     predictor.weights_digest = digests[WEIGHTS]
     return predictor.to(device or default_device())
 
@@ -141,6 +149,20 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
         if not tensor.isfinite().all():
             raise DocreError(f"{path}: {name} has values that are not finite: such a model would predict nothing")
     return weights
+
+
+def load_fitted(predictor: Predictor, path: Path) -> None:
+    """Give the inference of a predictor what it fitted earlier. What another inference fitted is ignored. Raises
+    DocreError for anything but numbers by name."""
+    values = read_json(path)
+    if not isinstance(values, dict) or not isinstance(values.get("name"), str):
+        raise DocreError(f"{path}: expected what an inference fitted, with its 'name'")
+    name = values.pop("name")
+    for key, value in values.items():
+        if type(value) not in (int, float) or not math.isfinite(value):
+            raise DocreError(f"{path}: expected a finite number in {key!r}")
+    if name == predictor.config.inference.name:
+        predictor.inference.fitted = values
 
 
 def modules_with_weights(model: nn.Module, loss: nn.Module) -> nn.ModuleDict:

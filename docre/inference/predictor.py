@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from docre.analysis.platt import Platt
 from docre.config.schema import Config
 from docre.core.progress import progress_bar
 from docre.data import oddities
@@ -21,9 +22,11 @@ from docre.data.memory import enough_memory_for, name_documents
 from docre.data.schema import LabelSchema
 from docre.documents import Document, Prediction
 from docre.errors import DocreError, DocreWarning
+from docre.inference.methods import INFERENCES, PairScores
+from docre.inference.methods.base import Handle
 from docre.losses import LOSSES
-from docre.models import MODELS, Encoder, Model
-from docre.tensors import Batch
+from docre.models import MODELS, NOTHING, Encoder, Model
+from docre.tensors import Batch, ModelOutput
 
 
 class Predictor:
@@ -37,6 +40,7 @@ class Predictor:
     tokenizer: the encoder's tokenizer.
     backbone:  the Hugging Face encoder, with pretrained weights or with weights that are loaded later.
 
+    platt:          turns margins into probabilities, once a calibration is applied.
     weights_digest: the SHA-256 of the weights file; None if the weights were not loaded from one.
     """
 
@@ -45,7 +49,9 @@ class Predictor:
         self.schema = schema
         self.tokenizer = tokenizer
         self.loss = LOSSES.build(config.loss.name, config.loss.parameters, len(schema.relations))
+        self.inference = INFERENCES.build(config.inference.name, config.inference.parameters)
         self.model = build_model(config, backbone, self.loss.num_outputs)
+        self.platt: Platt | None = None
         self.weights_digest: str | None = None
         self.featurize = Featurizer(tokenizer, schema, config.evaluation.max_tokens or config.data.max_tokens)
         encoder = self.model.encoder
@@ -87,51 +93,78 @@ class Predictor:
 
     def predict_features(self, features: Sequence[Features], progress: bool = False) -> list[list[Prediction]]:
         """The predictions for featurized documents, one list per document, without names and types."""
-        parts: list[tuple[Ints, Ints, Ints, list[float], list[float]]] = []
+        rows: list[tuple[int, int, int, float, float, tuple[int, ...]]] = []
 
-        def collect(document: Ints, pair: Ints, logits: Tensor) -> None:
-            predicted = self.decide(logits).nonzero(as_tuple=True)
+        def collect(document: Ints, pair: Ints, found: PairScores) -> None:
+            predicted = found.predicted.nonzero(as_tuple=True)
             row, relation = (x.cpu().numpy() for x in predicted)
-            scores, margins = self.loss.scores(logits.float())[predicted], self.loss.margins(logits)[predicted]
-            parts.append((document[row], pair[row], relation, scores.tolist(), margins.tolist()))
+            scores, margins = found.scores[predicted].tolist(), found.margins[predicted].tolist()
+            evidence: list[tuple[int, ...]] = [()] * len(row)
+            if found.evidence is not None:
+                of_row = found.evidence[predicted[0]].cpu().numpy()
+                evidence = [tuple(sentences.nonzero()[0].tolist()) for sentences in of_row]
+            columns = document[row].tolist(), pair[row].tolist(), relation.tolist(), scores, margins, evidence
+            rows.extend(zip(*columns, strict=True))
 
-        self.run(features, collect, "predict", progress)
-        rows = sorted((row for part in parts for row in zip(*part, strict=True)), key=lambda row: row[:2])
+        self.score(features, collect, "predict", progress)
         predictions: list[list[Prediction]] = [[] for _ in features]
-        for i, p, r, score, margin in rows:
+        for i, p, r, score, margin, sentences in sorted(rows, key=lambda row: row[:2]):
             head, tail = features[i].pairs[p].tolist()
-            predictions[i].append(Prediction(features[i].title, head, tail, self.schema.relations[r], score, margin))
+            prediction = Prediction(features[i].title, head, tail, self.schema.relations[r], score, margin, sentences)
+            predictions[i].append(prediction)
         return predictions
 
     @torch.inference_mode()
-    def run(
+    def score(self, features: Sequence[Features], handle: Handle, task: str, progress: bool = False) -> None:
+        """Call `handle` with the scores of all candidate pairs, as the config's inference computes them. Raises
+        DocreError if it has not been fitted, and as `run_model` does."""
+        self.inference.check(self)
+        self.inference.score(self, features, handle, task, progress)
+
+    def fit_inference(self, features: Sequence[Features], progress: bool = False) -> None:
+        """Fit the config's inference on labeled documents (dev): what it finds is saved with the checkpoint. Raises
+        DocreError if it cannot be fitted on them."""
+        self.inference.check(self, fitted=False)
+        with torch.inference_mode():
+            self.inference.fitted = self.inference.fit(self, features, progress)
+
+    @property
+    def predicts_evidence(self) -> bool:
+        """Whether predictions have evidence sentences."""
+        return self.config.evaluation.evidence_threshold is not None and self.model.attends
+
+    @torch.inference_mode()
+    def run_model(
         self,
         features: Sequence[Features],
-        handle: Callable[[Ints, Ints, Tensor], None],
+        handle: Callable[[Ints, Ints, ModelOutput, Batch], None],
         task: str,
+        wanted: frozenset[str] = NOTHING,
         progress: bool = False,
     ) -> None:
-        """Compute the logits of all candidate pairs in batches within the limits, and call `handle` with each batch.
+        """Run the model on all candidate pairs in batches within the limits, and call `handle` with each output.
 
         Documents of similar length are batched together. The pairs of a document arrive in order, unless the limits
         split the document.
 
-        handle: called as handle(document, pair, logits) with the position of the document in `features` and of the pair
-                in the document, both [pairs], and the logits [pairs, outputs] on the model's device.
+        handle: called as handle(document, pair, output, batch) with the position of the document in `features` and of
+                the pair in the document, both [pairs], and the model's output and the batch, on the model's device.
         task:   the name of the progress bar, which counts pairs.
+        wanted: what the output shall have beside the logits (see `Model.forward`).
 
         Raises DocreError that names the documents if memory runs out, or if logits are not finite.
         """
         with progress_bar(sum(len(f.pairs) for f in features), task, "pair", unit_scale=True, show=progress) as bar:
             for batch, document, pair in self.batches(features):
                 with enough_memory_for(batch, "evaluation"):
-                    logits = self.logits(batch)
-                    check_finite(logits, batch)
-                    handle(document, pair, logits)
+                    batch = batch.to(self.device, non_blocking=True)
+                    output = self.output(batch, wanted)
+                    check_finite(output.logits, batch)
+                    handle(document, pair, output, batch)
                 bar.update(len(pair))
 
     def batches(self, features: Sequence[Features]) -> Iterator[tuple[Batch, Ints, Ints]]:
-        """All batches, each with the `document` and `pair` arrays that `run` passes to `handle`."""
+        """All batches, each with the `document` and `pair` arrays that `run_model` passes to `handle`."""
         order = sorted(range(len(features)), key=lambda i: len(features[i].input_ids))
         whole = [i for i in order if not self.limits.must_split(features[i])]
         size = self.config.evaluation.batch_size
@@ -162,10 +195,12 @@ class Predictor:
         return batch.pin_memory() if self.device.type == "cuda" else batch
 
     @torch.inference_mode()
-    def logits(self, batch: Batch) -> Tensor:
-        """The model's logits [pairs, outputs], computed in the config's precision. The batch may be on any device."""
+    def output(self, batch: Batch, wanted: frozenset[str] = NOTHING) -> ModelOutput:
+        """The model's output, computed in the config's precision. The batch may be on any device."""
         with self._autocast():
-            return self.model(batch.to(self.device, non_blocking=True)).logits
+            batch = batch.to(self.device, non_blocking=True)
+            output: ModelOutput = self.model(batch, wanted) if wanted else self.model(batch)
+            return output
 
     @torch.inference_mode()
     def context_attention(self, batch: Batch) -> Tensor | None:
@@ -188,13 +223,14 @@ class Predictor:
         return self.loss.decide(logits, self.config.evaluation.top_k)
 
     def _with_names(self, prediction: Prediction, document: Document) -> Prediction:
-        """A copy of the prediction with names and types."""
+        """A copy of the prediction with names, types and, with a calibration, its probability."""
         head, tail = document.entities[prediction.head], document.entities[prediction.tail]
         relation = self.schema.name(prediction.relation)
         return replace(
             prediction,
             head_name=head.name,
             head_type=head.type,
+            probability=None if self.platt is None else self.platt.probability(prediction.margin),
             tail_name=tail.name,
             tail_type=tail.type,
             relation_name=relation,

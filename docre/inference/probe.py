@@ -5,7 +5,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
 from docre.analysis import MarginTable
 from docre.data import oddities
@@ -13,6 +12,7 @@ from docre.data.features import Ints
 from docre.data.memory import enough_memory_for
 from docre.documents import Document
 from docre.errors import DocreWarning
+from docre.inference.methods import PairScores
 from docre.inference.predictor import Predictor
 
 
@@ -36,15 +36,14 @@ def margin_table(predictor: Predictor, documents: Sequence[Document], progress: 
     for f, start in zip(features, ends, strict=False):
         assert f.labels is not None
         labels[start + f.labels[:, 0], f.labels[:, 1]] = True
-    loss = predictor.loss
 
-    def read(document: Ints, pair: Ints, logits: Tensor) -> None:
+    def read(document: Ints, pair: Ints, found: PairScores) -> None:
         here = ends[document] + pair
-        scores[here] = loss.scores(logits.float()).cpu().numpy()
-        margins[here] = loss.margins(logits).cpu().numpy()
-        predicted[here] = predictor.decide(logits).cpu().numpy()
+        scores[here] = found.scores.cpu().numpy()
+        margins[here] = found.margins.cpu().numpy()
+        predicted[here] = found.predicted.cpu().numpy()
 
-    predictor.run(features, read, "margins", progress)
+    predictor.score(features, read, "margins", progress)
     pairs = np.concatenate([np.zeros((0, 2), dtype=np.int64), *(f.pairs for f in features)])
     gold = sum(len({(t.head, t.tail, t.relation) for t in document.triples or ()}) for document in documents)
     return MarginTable(

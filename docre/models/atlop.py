@@ -1,5 +1,6 @@
 """ATLOP: localized context pooling and a grouped bilinear classifier (Zhou et al. 2021)."""
 
+from dataclasses import replace
 from typing import Annotated
 
 import torch
@@ -8,10 +9,10 @@ from torch import Tensor, nn
 from torch.nn.functional import linear
 
 from docre.errors import DocreError
-from docre.models.base import MODELS, Model
+from docre.models.base import MODELS, NOTHING, Model
 from docre.models.bilinear import GroupedBilinear
 from docre.models.encoder import Encoder
-from docre.models.pooling import pool_attention, pool_contexts, pool_entities, pool_weights
+from docre.models.pooling import pool_attention, pool_contexts, pool_entities, pool_tokens, pool_weights
 from docre.tensors import Batch, ModelOutput
 
 
@@ -25,6 +26,8 @@ class ATLOP(Model):
     """
 
     reference = "Zhou et al. 2021 (AAAI), ATLOP"
+    attends = True
+    epsilon = 1e-5  # added to the sum of a context's weights before they are divided by it
 
     def __init__(
         self,
@@ -42,20 +45,20 @@ class ATLOP(Model):
         self.tail_extractor = nn.Linear(2 * encoder.hidden_size, head_size)
         self.bilinear = GroupedBilinear(head_size, block_size, num_outputs)
 
-    def forward(self, batch: Batch) -> ModelOutput:
+    def forward(self, batch: Batch, wanted: frozenset[str] = NOTHING) -> ModelOutput:
         tokens, attention = self.encoder(batch)
-        entities, contexts = self.pool(tokens, attention, batch)
-        return self.classify(entities, contexts, batch)
+        if "attention" not in wanted:
+            return self.classify(*self.pool(tokens, attention, batch), batch)
+        with torch.autocast(tokens.device.type, enabled=False):
+            weights = pool_weights(pool_attention(attention, batch), batch, self.epsilon)
+            pooled = pool_entities(tokens, batch), pool_tokens(tokens, weights, batch)
+        return replace(self.classify(*pooled, batch), attention=weights)
 
     def pool(self, tokens: Tensor, attention: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         """The embedding of each entity [entities, hidden] and the context of each unordered pair [contexts, hidden]."""
         with torch.autocast(tokens.device.type, enabled=False):
-            return pool_entities(tokens, batch), pool_contexts(tokens, pool_attention(attention, batch), batch)
-
-    def context_attention(self, batch: Batch) -> Tensor:
-        """The weights of localized context pooling (eq. 9)."""
-        rows = pool_attention(self.encoder(batch)[1], batch)
-        return pool_weights(rows, batch)
+            rows = pool_attention(attention, batch)
+            return pool_entities(tokens, batch), pool_contexts(tokens, rows, batch, self.epsilon)
 
     def classify(self, entities: Tensor, contexts: Tensor, batch: Batch) -> ModelOutput:
         """The logits of each pair, from its entities and its context."""

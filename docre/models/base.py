@@ -1,5 +1,6 @@
 """What every model is: an encoder's tokens and attention in, a ModelOutput for the pairs of the batch out."""
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from torch import Tensor, nn
@@ -8,27 +9,43 @@ from docre.core.registry import Registry
 from docre.models.encoder import Encoder
 from docre.tensors import Batch, ModelOutput
 
+NOTHING: frozenset[str] = frozenset()
+
 
 class Model(nn.Module):
     """A DocRE model. It is built with its encoder, the number of outputs that the loss asks for, and its parameters.
 
-    pairs_interact: whether the logits of a pair depend on which other pairs of its document are in the batch. Documents
-                    that are too large for memory are taken in pieces where they do not.
+    pairs_interact: whether the logits of a pair depend on which other pairs are in the batch. Documents that are too
+                    large for memory are taken in pieces where they do not.
+    attends:        whether its output can have `attention`, from which evidence sentences are predicted.
+    rate_groups:    parameters that have a learning rate of their own: for the name of each group, prefixes of the names
+                    of its parameters. The config gives the rates (`training.group_lr`).
     reference:      the paper.
     """
 
     reference: ClassVar[str] = ""
-    pairs_interact: ClassVar[bool] = False
+    pairs_interact: bool = False
+    attends: ClassVar[bool] = False
+    rate_groups: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     encoder: Encoder
 
-    def forward(self, batch: Batch) -> ModelOutput:
-        """The logits [pairs, outputs] of a batch, with what losses may want beside them."""
+    def forward(self, batch: Batch, wanted: frozenset[str] = NOTHING) -> ModelOutput:
+        """The logits [pairs, outputs] of a batch, with what losses may want beside them.
+
+        wanted: what else the output shall have: "attention", and names of auxiliaries. Names that the model does not
+                know are ignored; what is not wanted is not computed.
+        """
         raise NotImplementedError
 
     def context_attention(self, batch: Batch) -> Tensor | None:
         """How much each context of the batch attends to each token of its document, [contexts, longest document], zero
         beyond the document; None from a model whose pairs attend to nothing."""
-        return None
+        return self(batch, frozenset({"attention"})).attention
+
+    def loss_rows(self, pairs: int, entities: int) -> int:
+        """The number of rows that the loss of a batch with so many pairs and entities is a mean over. Rows beyond the
+        pairs have all-zero logits and no label: KD-DocRE counts the pair of each entity with itself."""
+        return pairs
 
 
 MODELS: Registry[Model] = Registry("model", "docre.models")

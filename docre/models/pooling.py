@@ -1,10 +1,13 @@
 """Pooling as in ATLOP: logsumexp from mentions to entities, and localized context pooling for pairs of entities."""
 
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+from torch.nn.functional import pad
 
 from docre.tensors import Batch, even_slices
 
@@ -36,14 +39,66 @@ def pool_attention(attention: Tensor, batch: Batch) -> Tensor:
     return total / count[:, None, None]
 
 
-def pool_contexts(tokens: Tensor, attention: Tensor, batch: Batch) -> Tensor:
-    """Localized context of each unordered pair of entities, the mean of the tokens weighted by what both attend to:
-    c = H^T a / (sum a + 1e-5), a = mean over heads of A_first * A_second.
+def pool_contexts(tokens: Tensor, attention: Tensor, batch: Batch, epsilon: float = 1e-5) -> Tensor:
+    """Localized context of each context of the batch, the mean of the tokens weighted by what both entities attend to:
+    c = H^T a / (sum a + epsilon), a = mean over heads of A_first * A_second.
 
     tokens [document tokens, hidden], attention [entities, heads, length], float32 -> [contexts, hidden]. Zhou et al.
-    2021, eq. 9 and 10.
+    2021, eq. 9 and 10. (With the sum over heads instead of the mean, epsilon has to be divided by the heads.)
     """
     contexts = []
+    for hidden, rows, first, second in _by_document(tokens, attention, batch):
+        total, weight = _ContextSums.apply(hidden, rows[:, :, : len(hidden)], first * len(rows) + second)
+        contexts.append(total / (weight + epsilon)[:, None])
+    return torch.cat(contexts)
+
+
+def pool_weights(attention: Tensor, batch: Batch, epsilon: float = 1e-5) -> Tensor:
+    """a / (sum a + epsilon): the weights that `pool_contexts` gives to the tokens, zero beyond the document.
+
+    attention [entities, heads, length] -> [contexts, longest document], differentiable. Holds no tensor of pairs times
+    heads times length. Zhou et al. 2021, eq. 9.
+    """
+    longest = max(batch.document_lengths)
+    parts = []
+    tokens = attention.new_empty(sum(batch.document_lengths), 0)
+    for hidden, rows, first, second in _by_document(tokens, attention, batch):
+        products = head_mean_products(rows[:, :, : len(hidden)])[0]
+        parts.append(pad(products.index_select(1, first * len(rows) + second).T, (0, longest - len(hidden))))
+    weights = torch.cat(parts)
+    return weights / (weights.sum(1, keepdim=True) + epsilon)
+
+
+def pool_tokens(tokens: Tensor, weights: Tensor, batch: Batch) -> Tensor:
+    """The sum of the tokens of each context, weighted by what `pool_weights` returned: what `pool_contexts` computes
+    without these weights. tokens [document tokens, hidden], weights [contexts, longest document] -> [contexts, hidden].
+    """
+    parts = zip(tokens.split(batch.document_lengths), weights.split(batch.context_counts), strict=True)
+    return torch.cat([rows[:, : len(hidden)] @ hidden for hidden, rows in parts])
+
+
+def with_all_cells(batch: Batch) -> tuple[Batch, Tensor]:
+    """A copy of the batch whose contexts are all unordered pairs of entities of each document, an entity with itself
+    included; and the context of each cell of the documents' entity maps, [cells]: n * n for a document of n entities,
+    head by head, document after document."""
+    first, second, cells = [], [], []
+    entities = contexts = 0
+    for n in batch.entity_counts:
+        rows, columns = torch.triu_indices(n, n, device=batch.pair_head.device)
+        first.append(rows + entities)
+        second.append(columns + entities)
+        context = torch.empty(n, n, dtype=torch.long, device=rows.device)
+        context[rows, columns] = context[columns, rows] = torch.arange(len(rows), device=rows.device) + contexts
+        cells.append(context.flatten())
+        entities, contexts = entities + n, contexts + len(rows)
+    counts = tuple(n * (n + 1) // 2 for n in batch.entity_counts)
+    full = replace(batch, context_first=torch.cat(first), context_second=torch.cat(second), context_counts=counts)
+    return full, torch.cat(cells)
+
+
+def _by_document(tokens: Tensor, attention: Tensor, batch: Batch) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor]]:
+    """For each document its tokens [length, hidden], the attention of its entities [entities, heads, longest], and the
+    two entities of its contexts, numbered within the document, [contexts]."""
     start = 0
     parts = (
         tokens.split(batch.document_lengths),
@@ -52,21 +107,8 @@ def pool_contexts(tokens: Tensor, attention: Tensor, batch: Batch) -> Tensor:
         batch.context_second.split(batch.context_counts),
     )
     for hidden, rows, first, second in zip(*parts, strict=True):
-        pairs = (first - start) * len(rows) + second - start
-        total, weight = _ContextSums.apply(hidden, rows[:, :, : len(hidden)], pairs)
-        contexts.append(total / (weight + 1e-5)[:, None])
+        yield hidden, rows, first - start, second - start
         start += len(rows)
-    return torch.cat(contexts)
-
-
-def pool_weights(attention: Tensor, batch: Batch) -> Tensor:
-    """a / (sum a + 1e-5), a = mean over heads of A_first * A_second: the weights that `pool_contexts` gives the tokens.
-
-    attention [entities, heads, length] -> [contexts, length]. Lays out [contexts, heads, length]: for looking into a
-    model, not for training it. Zhou et al. 2021, eq. 9.
-    """
-    products = (attention[batch.context_first] * attention[batch.context_second]).mean(1)
-    return products / (products.sum(1, keepdim=True) + 1e-5)
 
 
 SLICE_ELEMENTS = {"cpu": 2**20, "cuda": 2**27}  # of [tokens, entities, entities] in memory at once

@@ -30,6 +30,7 @@ class Feed:
         config: Config = predictor.config
         training = config.training
         self.features = features
+        self.loss_rows = predictor.model.loss_rows
         self.collate = predictor.collate
         self.process = process
         self.workers = training.workers
@@ -64,9 +65,12 @@ class Feed:
         for step, parts in zip(steps, plan, strict=True):
             yield step, len(parts), islice(stream, len(parts))
 
-    def pairs(self, step: Step) -> int:
-        """Number of entity pairs of all documents of a step, over all processes."""
-        return sum(len(self.features[i].pairs) for i in step.documents)
+    def totals(self, step: Step) -> dict[str, int]:
+        """The numbers of pairs of all documents of a step, over all processes: the "pairs" that the loss is a mean
+        over, and the "labeled" ones."""
+        documents = [self.features[i] for i in step.documents]
+        pairs, entities = sum(len(d.pairs) for d in documents), sum(d.num_entities for d in documents)
+        return {"pairs": self.loss_rows(pairs, entities), "labeled": sum(d.num_labeled for d in documents)}
 
     def titles(self, epoch: int, index: int) -> list[str]:
         """The titles of the documents of one step of an epoch (both from 0), over all processes."""

@@ -78,6 +78,9 @@ def train(config: Config, restart: bool = False) -> dict[str, Any]:
     if config.training.initial_weights:
         load_initial_weights(predictor, config.training.initial_weights)
     freeze(predictor.model, config.training.freeze)
+    predictor.inference.check(predictor, fitted=False)
+    if predictor.inference.needs_fit and "dev" not in evaluators:
+        raise DocreError(f"inference {config.inference.name!r} is fitted on labeled documents: data.dev has none")
     splits = {"train": predictor.featurize(corpus.train, config.data.max_tokens)}
     splits |= {split: predictor.featurize(getattr(corpus, split)) for split in ("dev", "test")}
     set_seed(config.seed, device_specific=True)

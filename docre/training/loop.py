@@ -1,7 +1,7 @@
 """The training loop: epochs of optimizer steps. Mixed precision and several processes come from accelerate."""
 
 import gc
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -98,13 +98,15 @@ class Trainer:
         if not self.on_gpu and config.encoder.implementation != "plain":
             keep_freed_memory()
         self.feed = Feed(predictor, features, accelerator.process_index, accelerator.num_processes, pin=self.on_gpu)
-        objective = Objective(predictor.model, predictor.loss).to(accelerator.device)
+        objective = Objective(predictor.model, predictor.loss, config.terms).to(accelerator.device)
         optimizer = build_optimizer(objective, self.config)
         steps = self.config.epochs * self.feed.steps_per_epoch
         self.schedule = build_schedule(optimizer, steps, self.config.warmup)
         self.objective, self.optimizer = accelerator.prepare(objective, optimizer)
         self.progress = Progress()
         self.epoch_loss, self.recent_loss = Mean(accelerator.device), Mean(accelerator.device)
+        parts = ["loss", *(term.name for term in config.terms)] if config.terms else []
+        self.recent_parts = {name: Mean(accelerator.device) for name in parts}
         # number of the first step that was not finite, from 1; 0 for none
         self.failed_step = torch.zeros((), dtype=torch.long, device=accelerator.device)
 
@@ -129,12 +131,13 @@ class Trainer:
     def _train_epoch(self, log: RunLog, run: RunCallbacks) -> None:
         """Run the remaining steps of the current epoch; log, save and stop where that is due."""
         self.objective.train()
+        self.accelerator.unwrap_model(self.objective).epoch = self.progress.epoch + 1
         progress, steps = self.progress, self.feed.steps_per_epoch
         title = f"epoch {progress.epoch + 1}/{self.config.epochs}"
         bar = progress_bar(steps, title, "step", initial=progress.done, show=self.accelerator.is_main_process)
         with bar:
             for step, count, batches in self.feed.steps(progress.epoch, progress.done):
-                norm = self._step(max(1, self.feed.pairs(step)), count, batches)
+                norm = self._step(self.feed.totals(step), count, batches)
                 progress.step, progress.done = progress.step + 1, progress.done + 1
                 last = progress.done == steps
                 logging = last or progress.done % self.log_every == 0
@@ -153,24 +156,27 @@ class Trainer:
                     run.stop(stop)
                 bar.update()
 
-    def _step(self, pairs: int, count: int, batches: Iterator[Batch]) -> Tensor:
+    def _step(self, totals: Mapping[str, int], count: int, batches: Iterator[Batch]) -> Tensor:
         """Take one optimizer step; return the norm of the gradient before clipping.
 
-        The loss is the mean over all `pairs` of the step, however they are split into batches and processes.
+        The loss and the terms are means over all pairs of the step, however these are split into batches and processes.
 
-        pairs:   number of entity pairs of the step, over all processes.
+        totals:  numbers of pairs of the step, over all processes (see `Objective.forward`).
         count:   number of `batches`, those of this process.
         """
-        loss = torch.zeros((), device=self.accelerator.device)
+        device = self.accelerator.device
+        names = self.accelerator.unwrap_model(self.objective).parts()
+        sums = torch.zeros(1 + len(names), device=device)  # the objective, then its parts
         for i, batch in enumerate(batches, start=1):
             with (
                 enough_memory_for(batch, "training"),
                 nullcontext() if i == count else self.accelerator.no_sync(self.objective),
             ):
-                share = self.objective(batch.to(loss.device, non_blocking=True)) * (len(batch.pair_head) / pairs)
+                share, parts = self.objective(batch.to(device, non_blocking=True), totals)
                 self.accelerator.backward(share * self.accelerator.num_processes)
-            loss += share.detach()
-        loss = self.accelerator.reduce(loss, "sum")
+            sums += torch.stack([share.detach(), *parts])
+        sums = self.accelerator.reduce(sums, "sum")
+        loss = sums[0]
         norm: Tensor = self.accelerator.clip_grad_norm_(self.objective.parameters(), self.config.clip)
         # with fp16 infinite gradients are normal: the scaler skips the step, and reduces its scale
         finite = loss.isfinite() if self.accelerator.scaler is not None else loss.isfinite() & norm.isfinite()
@@ -182,6 +188,8 @@ class Trainer:
             self.failed_step.copy_(failed)
             self.epoch_loss.add(loss)
             self.recent_loss.add(loss)
+            for name, part in zip(names, sums[1:], strict=True):
+                self.recent_parts[name].add(part)
         self.optimizer.step()
         self.schedule.step()
         self.optimizer.zero_grad()
@@ -210,8 +218,12 @@ class Trainer:
         mean = self.recent_loss.pop()
         if mean is not None:
             bar.set_postfix(loss=f"{mean:.4f}")
-        progress, rates = self.progress, self.schedule.get_last_lr()
-        values: dict[str, Any] = {"loss": mean, "norm": float(norm), "lr": rates[0], "head_lr": rates[1]}
+        progress = self.progress
+        values: dict[str, Any] = {"loss": mean, "norm": float(norm)}
+        parts = {f"loss/{name}": part.pop() for name, part in self.recent_parts.items()}
+        values |= {name: part for name, part in parts.items() if part is not None}
+        for group in self.optimizer.param_groups:
+            values["lr" if group["name"] == "encoder" else f"{group['name']}_lr"] = group["lr"]
         if progress.skipped:
             values["skipped"] = progress.skipped
         log.write("step", step=progress.step, epoch=progress.epoch + 1, **values)

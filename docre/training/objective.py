@@ -1,20 +1,35 @@
-"""The model and the loss as one module, which is what is optimized (and wrapped for several processes)."""
+"""What is optimized, as one module (which is wrapped for several processes): the model, the loss and the terms."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
 from torch import Tensor, nn
+from torch.nn.functional import pad
 
+from docre.config.schema import WeightedTerm
 from docre.losses import Loss
 from docre.models import Model
-from docre.tensors import Batch
+from docre.tensors import Batch, ModelOutput
+from docre.terms import TERMS, Term
 from docre.training.freeze import keep_frozen_in_eval_mode
 
 
 class Objective(nn.Module):
-    """Maps a labeled batch to its loss, a scalar: the mean over its entity pairs."""
+    """Maps a labeled batch to its share of the objective of an optimizer step: loss + sum_k weight_k * term_k.
 
-    def __init__(self, model: Model, loss: Loss) -> None:
+    terms: the terms with their weights, as in the config.
+    epoch: the current epoch, from 1; the trainer sets it. A term takes part from its `from_epoch` on.
+    """
+
+    def __init__(self, model: Model, loss: Loss, terms: Sequence[WeightedTerm] = ()) -> None:
         super().__init__()
         self.model = model
         self.loss = loss
+        self.terms = nn.ModuleDict({term.name: TERMS.build(term.name, term.parameters) for term in terms})
+        self.weighted = {term.name: term for term in terms}
+        self.epoch = 1
 
     def train(self, mode: bool = True) -> "Objective":
         """Switch to training mode, but for the parts that are frozen."""
@@ -22,6 +37,53 @@ class Objective(nn.Module):
         keep_frozen_in_eval_mode(self)
         return self
 
-    def forward(self, batch: Batch) -> Tensor:
+    def active(self) -> dict[str, Term]:
+        """The terms that take part in the current epoch, by name."""
+        return {name: term for name, term in self.terms.items() if self.epoch >= self.weighted[name].from_epoch}  # type: ignore[misc]
+
+    def parts(self) -> list[str]:
+        """The names of what the objective consists of in the current epoch: "loss" and the terms; nothing if there are
+        no terms."""
+        return ["loss", *self.active()] if self.terms else []
+
+    def counts(self, batch: Batch) -> dict[str, int]:
+        """The numbers of "pairs" of a batch that the loss is a mean over (`Model.loss_rows`), and of "labeled" ones."""
         assert batch.labels is not None, "training documents are labeled"
-        return self.loss(self.model(batch), batch.labels)
+        pairs = self.model.loss_rows(len(batch.pair_head), sum(batch.entity_counts))
+        return {"pairs": pairs, "labeled": int(batch.labels.any(1).sum())}
+
+    def forward(self, batch: Batch, totals: Mapping[str, int] | None = None) -> tuple[Tensor, list[Tensor]]:
+        """The share of a batch in the objective of its step, a scalar, and the share of each of its `parts`, without
+        weight and gradient.
+
+        totals: the sum of `counts` over all batches of the step, in all processes; by default of this batch alone.
+        """
+        assert batch.labels is not None, "training documents are labeled"
+        totals = self.counts(batch) if totals is None else totals
+        terms = self.active()
+        wanted = frozenset().union(*(term.wants for term in terms.values()))
+        output: ModelOutput = self.model(batch, wanted) if wanted else self.model(batch)
+        rows = self.model.loss_rows(len(batch.pair_head), sum(batch.entity_counts))
+        loss = self.loss(*with_empty_rows(output, batch.labels, rows)) * (rows / max(1, totals["pairs"]))
+        if not self.terms:
+            return loss, []
+        parts, total = [loss.detach()], loss
+        with torch.autocast(loss.device.type, enabled=False):
+            output = output.at_least_float32()
+            for name, term in terms.items():
+                value = term(output, batch) / max(1, totals[term.over])
+                parts.append(value.detach())
+                total = total + self.weighted[name].weight * value
+        return total, parts
+
+
+def with_empty_rows(output: ModelOutput, labels: Tensor, rows: int) -> tuple[ModelOutput, Tensor]:
+    """The output and the labels [pairs, relations], extended to `rows` rows with zeros: all-zero logits, no label."""
+    extra = rows - len(labels)
+    if not extra:
+        return output, labels
+    extended: dict[str, Any] = {
+        name: None if tensor is None else pad(tensor, [0, 0] * (tensor.dim() - 1) + [0, extra])
+        for name, tensor in (("head", output.head), ("tail", output.tail))
+    }
+    return replace(output, logits=pad(output.logits, (0, 0, 0, extra)), **extended), pad(labels, (0, 0, 0, extra))

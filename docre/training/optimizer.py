@@ -1,24 +1,44 @@
-"""AdamW with two learning rates, and a schedule of linear warmup and linear decay."""
+"""AdamW with a learning rate for each group of parameters, and a schedule of linear warmup and linear decay."""
 
 from torch.optim import AdamW
 from torch.optim.lr_scheduler import LambdaLR
 from transformers import get_linear_schedule_with_warmup
 
 from docre.config.schema import Training
+from docre.errors import DocreError
 from docre.training.objective import Objective
 
 
 def build_optimizer(objective: Objective, config: Training) -> AdamW:
-    """AdamW with two parameter groups: the encoder with `encoder_lr`, everything else with `head_lr`. Frozen parameters
-    are in neither."""
-    encoder = list(objective.model.encoder.parameters())
-    ids = {id(parameter) for parameter in encoder}
-    rest = [parameter for parameter in objective.parameters() if id(parameter) not in ids]
-    encoder, rest = ([p for p in part if p.requires_grad] for part in (encoder, rest))
-    groups = [{"params": encoder, "lr": config.encoder_lr}, {"params": rest, "lr": config.head_lr}]
-    return AdamW(groups, eps=config.adam_epsilon, weight_decay=config.weight_decay, fused=True)
+    """AdamW with the encoder at `encoder_lr`, each of the model's rate groups at its rate in `group_lr`, and everything
+    else at `head_lr`, in the order encoder, everything else, groups. Each parameter group has its name as `name`.
+
+    Parameters that need no gradient are left out. Raises DocreError for a rate of a group that the model does not have.
+    """
+    groups = objective.model.rate_groups
+    for name in config.group_lr:
+        if name not in groups:
+            raise DocreError(
+                f"training.group_lr: the model has no group {name!r} (it has: {', '.join(groups) or 'none'})"
+            )
+    rates = {"encoder": config.encoder_lr, "head": config.head_lr}
+    rates |= {name: config.group_lr.get(name, config.head_lr) for name in groups}
+    prefixes: dict[str, tuple[str, ...]] = {"encoder": ("model.encoder",)}
+    prefixes |= {group: tuple(f"model.{prefix}" for prefix in names) for group, names in groups.items()}
+    members: dict[str, list[object]] = {name: [] for name in rates}
+    for name, parameter in objective.named_parameters():
+        group = next((group for group, starts in prefixes.items() if starts_with(name, starts)), "head")
+        if parameter.requires_grad:
+            members[group].append(parameter)
+    filled = [{"params": members[name], "lr": rate, "name": name} for name, rate in rates.items() if members[name]]
+    return AdamW(filled, eps=config.adam_epsilon, weight_decay=config.weight_decay, fused=True)
+
+
+def starts_with(name: str, prefixes: tuple[str, ...]) -> bool:
+    """Whether a dotted name is one of the prefixes or below one."""
+    return any(name == prefix or name.startswith(f"{prefix}.") for prefix in prefixes)
 
 
 def build_schedule(optimizer: AdamW, steps: int, warmup: float) -> LambdaLR:
-    """Both rates rise linearly from 0 over the first `warmup` * `steps` steps, then fall linearly to 0 at `steps`."""
+    """All rates rise linearly from 0 over the first `warmup` * `steps` steps, then fall linearly to 0 at `steps`."""
     return get_linear_schedule_with_warmup(optimizer, int(steps * warmup), steps)

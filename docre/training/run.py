@@ -14,6 +14,7 @@ from docre.data.features import Features
 from docre.documents import Prediction
 from docre.evaluation import Evaluator, Scores, scores_table, write_submission
 from docre.inference import checkpoint
+from docre.inference.methods import INFERENCES
 from docre.inference.predictor import Predictor
 from docre.training.folder import remove_states, removed
 from docre.training.interrupts import Interrupted, Interrupts
@@ -60,6 +61,9 @@ class TrainingRun:
         self.best: dict[str, Any] = {}
         self.saved_state = state
         self.started = time.perf_counter()
+        self.inference = predictor.inference
+        if self.inference.needs_fit:  # on dev, with the best checkpoint; until then the decision is the loss's own
+            predictor.inference = INFERENCES.build("plain", {})
         log_size = 0
         if state is not None:
             log_size = self._resume(load_state(state))
@@ -123,6 +127,12 @@ class TrainingRun:
         checkpoint.load_weights(self.predictor, self.output / "best" / "model.safetensors")
         skipped = self.trainer.progress.skipped
         metrics: dict[str, Any] = {"best": self.best, "epochs": self.epochs, "test": None, "skipped_steps": skipped}
+        if self.inference.needs_fit:
+            if "test" in self.evaluators:
+                with self._stop_on_signal():
+                    metrics["test_plain"] = main_scores(self.evaluators["test"](self._predict("test")))
+            self._fit_inference()
+            metrics["inference"] = {"name": self.predictor.config.inference.name, **self.inference.fitted}
         names = ["best/", "log.jsonl", "config.yaml"]
         main_process = self.accelerator.is_main_process
         if self.splits["test"]:
@@ -148,6 +158,19 @@ class TrainingRun:
             self.log.write("end", f"\nwritten to {self.output}/: metrics.json, {', '.join(names)}")
         self.log.close()
         return metrics
+
+    def _fit_inference(self) -> None:
+        """Fit the config's inference on dev, with the best checkpoint, and save there what it found."""
+        predictor = self.predictor
+        predictor.inference = self.inference
+        predictor.model.eval()
+        with self._stop_on_signal():
+            predictor.fit_inference(self.splits["dev"], progress=self.accelerator.is_main_process)
+        if self.accelerator.is_main_process:
+            checkpoint.save(predictor, self.output / "best")
+        found = ", ".join(f"{name} {value:.4g}" for name, value in predictor.inference.fitted.items())
+        name = predictor.config.inference.name
+        self.log.write("fit", f"{name} fitted on dev: {found}", inference=name, **predictor.inference.fitted)
 
     def _predict(self, split: str) -> list[Prediction]:
         """The predictions for all documents of a split. The processes share the work, and each gets all predictions."""

@@ -8,7 +8,7 @@ from accelerate.utils import gather_object
 from torch import Tensor
 
 from docre.errors import DocreError
-from docre.training.loop import Progress, Trainer
+from docre.training.loop import Mean, Progress, Trainer
 from docre.training.state import State, random_state, set_random_state
 
 
@@ -16,7 +16,7 @@ def capture(trainer: Trainer) -> State:
     """Everything that a trainer needs to resume exactly. Every process has to call this; each gets all states."""
     objective = trainer.accelerator.unwrap_model(trainer.objective)
     randoms = gather_object([random_state(trainer.accelerator.device)])
-    means = {"epoch": trainer.epoch_loss, "recent": trainer.recent_loss}
+    means = running_means(trainer)
     tensors = {
         **with_prefix("objective", objective.state_dict()),
         **{
@@ -60,12 +60,18 @@ def restore(trainer: Trainer, state: State) -> None:
         if trainer.accelerator.scaler is not None:
             trainer.accelerator.scaler.load_state_dict(values["scaler"])
         trainer.progress = Progress(**values["place"])
-        for name, mean in (("epoch", trainer.epoch_loss), ("recent", trainer.recent_loss)):
+        for name, mean in running_means(trainer).items():
             mean.total.copy_(state.tensors[f"mean.{name}"])
             mean.count = values["counts"][name]
         set_random_state(State(without_prefix(f"random.{rank}", state.tensors), values["random"][rank]), device)
     except (KeyError, IndexError, TypeError, ValueError, RuntimeError) as error:
         raise DocreError(f"the saved state does not fit this run ({error}): start over with --restart") from None
+
+
+def running_means(trainer: Trainer) -> dict[str, Mean]:
+    """The running means of a trainer, under their names in a saved state."""
+    parts = {f"recent.{name}": mean for name, mean in trainer.recent_parts.items()}
+    return {"epoch": trainer.epoch_loss, "recent": trainer.recent_loss, **parts}
 
 
 def with_prefix(prefix: str, values: Mapping[str, Any]) -> dict[str, Tensor]:

@@ -52,6 +52,9 @@ def random_features(rng: random.Random, entities: int, tokens: int, relations: i
         contexts=contexts,
         pair_context=pair_context,
         labels=np.array(labels, dtype=np.int64),
+        token_sentence=np.zeros(tokens, dtype=np.int64),
+        num_sentences=1,
+        evidence=np.empty((0, 2), dtype=np.int64),
         cut_mentions=0,
     )
 

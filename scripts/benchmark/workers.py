@@ -95,7 +95,7 @@ class Subject:
     def step(self, prepared: Any) -> None:
         batch = self.batch(prepared)
         with self.autocast():
-            loss = self.objective(batch)
+            loss, _ = self.objective(batch)
         loss.backward()
         self.update()
 

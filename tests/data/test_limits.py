@@ -74,10 +74,10 @@ def gradients(predictor, batches: list[list[Features]]) -> tuple[float, list[tor
     """The loss and its gradients over several batches, weighted as in the training loop."""
     objective = Objective(predictor.model, predictor.loss).train()
     objective.zero_grad()
-    pairs = sum(len(d.pairs) for batch in batches for d in batch)
+    totals = {"pairs": sum(len(d.pairs) for batch in batches for d in batch)}
     total = 0.0
     for batch in map(predictor.collate, batches):
-        loss = objective(batch) * (len(batch.pair_head) / pairs)
+        loss, _ = objective(batch, totals)
         loss.backward()
         total += float(loss.detach())
     return total, [p.grad.clone() for p in objective.parameters()]
@@ -150,7 +150,7 @@ def test_the_encoder_reads_a_document_once(predictor, features, monkeypatch):
     whole = predictor.model.encoder.max_length
     assert max(len(f.input_ids) for f in features if len(f.pairs) > 7) > whole
     sizes = []
-    predictor.run(features, lambda document, pair, logits: sizes.append(len(logits)), "x")
+    predictor.run_model(features, lambda document, pair, output, batch: sizes.append(len(pair)), "x")
     assert max(sizes) <= 7 and len(sizes) > len(features) and sum(sizes) == sum(len(f.pairs) for f in features)
     titles = [title for titles in read for title in titles]
     assert len(titles) == len(features)

@@ -42,6 +42,9 @@ def features(rng: random.Random, length: int, entities: int, max_mentions: int =
         contexts=contexts.reshape(-1, 2),
         pair_context=inverse.reshape(-1),
         labels=np.array(labels, dtype=np.int64).reshape(-1, 2),
+        token_sentence=np.array([-1, *([0] * (length - 2)), -1]),
+        num_sentences=1,
+        evidence=np.empty((0, 2), dtype=np.int64),
         cut_mentions=0,
     )
 

@@ -73,5 +73,8 @@ def document(input_ids, entity_pos, pairs) -> Features:
         contexts=contexts,
         pair_context=pair_context.reshape(-1),
         labels=None,
+        token_sentence=np.zeros(len(input_ids), dtype=np.int64),
+        num_sentences=1,
+        evidence=np.empty((0, 2), dtype=np.int64),
         cut_mentions=len(spans) - len(kept),
     )

@@ -37,7 +37,7 @@ def test_plain_has_nothing_of_ours_and_predicts_the_same(corpus, tiny_encoder, t
     assert nn.Dropout not in kinds[1] and Dropout in kinds[1]
     batch = plain.collate(plain.featurize(docre.read(corpus / "test.json")))
     with torch.inference_mode():
-        torch.testing.assert_close(plain.logits(batch), ours.logits(batch), atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(plain.output(batch).logits, ours.output(batch).logits, atol=1e-5, rtol=1e-5)
     train.main(["--config", str(path), "--restart"])
     assert bool(kept) != torch.cuda.is_available()
 

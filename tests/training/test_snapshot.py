@@ -43,7 +43,7 @@ def steps(trained: Trainer, count: int) -> None:
     trained.objective.train()
     for step, batches, stream in trained.feed.steps(0, trained.progress.done):
         if count:
-            trained._step(trained.feed.pairs(step), batches, stream)
+            trained._step(trained.feed.totals(step), batches, stream)
             trained.progress.step, trained.progress.done = trained.progress.step + 1, trained.progress.done + 1
             count -= 1
 

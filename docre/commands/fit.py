@@ -1,0 +1,35 @@
+"""docre fit --checkpoint DIR --data DEV inference.name=fusion: fit an inference on dev and save it."""
+
+import argparse
+
+from docre.config.options import add_checkpoint_options
+from docre.data.readers import read
+from docre.errors import DocreError
+
+
+def main(arguments: list[str]) -> None:
+    """Fit a checkpoint's inference on dev documents; the checkpoint then predicts with it."""
+    parser = argparse.ArgumentParser(
+        prog="docre fit",
+        description="Fit an inference (as inference.name=fusion) on dev documents, and save in the checkpoint which "
+        "one it is and what it found. Training does this at its end if the config names such an inference.",
+    )
+    parser.add_argument("--checkpoint", required=True, metavar="DIR", help="a checkpoint, or the folder of a run")
+    parser.add_argument("--data", required=True, metavar="DEV", help="documents with labels, but not the test set")
+    parser.add_argument("--reader", metavar="NAME", help="the format of the documents (default: the training data's)")
+    add_checkpoint_options(parser)
+    options = parser.parse_args(arguments)
+
+    from docre.inference import checkpoint
+    from docre.inference.location import find_checkpoint
+
+    folder = find_checkpoint(options.checkpoint)
+    predictor = checkpoint.load(folder, changes=options.changes, plugins=options.plugins)
+    name = predictor.config.inference.name
+    if not predictor.inference.needs_fit:
+        raise DocreError(f"inference {name!r} has nothing to fit (try inference.name=fusion)")
+    documents = read(options.data, options.reader or predictor.config.data.reader)
+    predictor.fit_inference(predictor.prepare(documents), progress=True)
+    checkpoint.save(predictor, folder)
+    found = ", ".join(f"{key} {value:.4g}" for key, value in predictor.inference.fitted.items())
+    print(f"{folder}: predicts with {name} now; {found}")

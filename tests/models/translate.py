@@ -1,0 +1,89 @@
+"""docre's models beside the published ones: the same weights, gradients by published names, the same documents."""
+
+import re
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from docre.data.features import Features, unordered_pairs
+from docre.models import Model
+from tests.models.published.padded import Document
+
+ENCODER = {r"^model\.": "encoder.backbone."}
+
+
+def name_here(published: str, model: Model) -> str:
+    """What a published weight is called in docre; "" for one that it leaves out."""
+    for pattern, replacement in (ENCODER | dict(getattr(model, "published_names", {}))).items():
+        published, found = re.subn(pattern, replacement, published)
+        if found:
+            break
+    return published
+
+
+def load(model: Model, weights: Mapping[str, Tensor]) -> None:
+    """Give the model weights with published names. Published models have some that docre's leave out."""
+    named = {name_here(name, model): value for name, value in weights.items()}
+    model.load_state_dict({name: named[name] for name in model.state_dict()})
+
+
+def load_reference(reference: nn.Module, model: Model) -> None:
+    """Give a reference the weights of docre's model; those that docre's leaves out have no effect."""
+    own = model.state_dict()
+    names = {name: name_here(name, model) for name in reference.state_dict()}
+    reference.load_state_dict({n: own[here] for n, here in names.items() if here in own}, strict=False)
+    assert set(names.values()) >= set(own)
+
+
+def gradients(model: Model, published: Sequence[str]) -> dict[str, Tensor]:
+    """The gradients of the model by published names, those of `published` that it has."""
+    parameters = dict(model.named_parameters())
+    found = {name: parameters.get(name_here(name, model)) for name in published}
+    return {name: p.grad for name, p in found.items() if p is not None and p.grad is not None}
+
+
+def features_of(documents: Sequence[Document]) -> list[Features]:
+    """Features of a reference's documents. A mention whose marker would be the final [SEP] or beyond is left out."""
+    features = []
+    for d in documents:
+        spans = [(start + 1, end + 1, e) for e, mentions in enumerate(d.mentions) for start, end in mentions]
+        kept = np.array([s for s in spans if s[0] < len(d.input_ids) - 1], dtype=np.int64).reshape(-1, 3)
+        pairs = np.array(d.pairs, dtype=np.int64).reshape(-1, 2)
+        contexts, pair_context = unordered_pairs(pairs)
+        sentence = np.full(len(d.input_ids), -1, dtype=np.int64)
+        for s, (start, end) in enumerate(d.sentences):
+            sentence[start + 1 : min(end + 1, len(sentence) - 1)] = s
+        counts = d.evidence_counts.long().numpy()
+        features.append(
+            Features(
+                title=d.title,
+                input_ids=np.array(d.input_ids),
+                mentions=kept[:, :2],
+                mention_entity=kept[:, 2],
+                num_entities=len(d.mentions),
+                pairs=pairs,
+                contexts=contexts,
+                pair_context=pair_context,
+                labels=d.labels.nonzero().numpy(),
+                token_sentence=sentence,
+                num_sentences=max(1, len(d.sentences)),
+                evidence=np.repeat(np.argwhere(counts > 0), counts[counts > 0], axis=0).reshape(-1, 2),
+            )
+        )
+    return features
+
+
+def documents_of(features: Sequence[Features], relations: int) -> list[Document]:
+    """Documents as the references take them, without those that have no pair; their spans do not count [CLS]."""
+    documents = []
+    for f in features:
+        if not len(f.pairs):
+            continue
+        mentions = [(f.mentions[f.mention_entity == e] - 1).tolist() for e in range(f.num_entities)]
+        labels = torch.zeros(len(f.pairs), relations, dtype=torch.bool)
+        if f.labels is not None:
+            labels[f.labels[:, 0], f.labels[:, 1]] = True
+        documents.append(Document(f.input_ids.tolist(), mentions, f.pairs.tolist(), labels, title=f.title))
+    return documents
