@@ -15,6 +15,7 @@ GROUPS = {
     "train": {
         "train": "train the model that a YAML config describes, or resume an interrupted run",
         "sweep": "train one model for every combination of the given config values",
+        "recipe": "train in stages, each of which may take weights or targets from earlier ones",
     },
     "use": {
         "predict": "predict the triples in documents with a checkpoint",

@@ -24,11 +24,12 @@ STUCK = 60  # seconds after which a child says where it is
 
 
 class Child:
-    """`docre train ARGUMENTS` in a forked process.
+    """`docre train ARGUMENTS`, or another command, in a forked process.
 
     output:      the file that takes what it prints.
     environment: variables to set in it.
     prepare:     called in it first.
+    main:        the command.
     """
 
     def __init__(
@@ -37,8 +38,10 @@ class Child:
         output: Path,
         environment: dict[str, str] | None = None,
         prepare: Callable[[], None] = lambda: None,
+        main: Callable[[list[str]], None] = train.main,
     ) -> None:
         self.output = output
+        self.main = main
         self.pid = os.fork()
         if not self.pid:
             self._become(arguments, {"TOKENIZERS_PARALLELISM": "false"} | (environment or {}), prepare)
@@ -57,7 +60,7 @@ class Child:
             for state in (AcceleratorState, GradientState, PartialState):
                 state._shared_state.clear()
             prepare()
-            cli.run(lambda: train.main(arguments))
+            cli.run(lambda: self.main(arguments))
             code = 0
         except SystemExit as end:
             code = int(end.code or 0)
@@ -93,7 +96,9 @@ class Child:
         return self.output.read_text()
 
 
-def together(arguments: list[str], folder: Path, processes: int = 2) -> list[Child]:
+def together(
+    arguments: list[str], folder: Path, processes: int = 2, main: Callable[[list[str]], None] = train.main
+) -> list[Child]:
     """The processes of one run, as torchrun starts them."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -104,6 +109,7 @@ def together(arguments: list[str], folder: Path, processes: int = 2) -> list[Chi
             arguments,
             folder / f"rank{rank}.txt",
             {key: str(value) for key, value in (common | {"RANK": rank, "LOCAL_RANK": rank}).items()},
+            main=main,
         )
         for rank in range(processes)
     ]

@@ -21,8 +21,9 @@ def main(arguments: list[str]) -> None:
     options = parser.parse_args(arguments)
 
     from docre.inference import checkpoint
+    from docre.inference.location import find_checkpoint
 
-    folder = checkpoint.find(options.checkpoint)
+    folder = find_checkpoint(options.checkpoint)
     predictor = checkpoint.load(folder, changes=options.changes, plugins=options.plugins)
     name = predictor.config.inference.name
     if not predictor.inference.needs_fit:

@@ -10,9 +10,9 @@ from statistics import mean, stdev
 from typing import Any
 
 from docre.analysis import plots
-from docre.config.loading import load_config, read_config
-from docre.config.schema import Component, Config
-from docre.core.files import read_json, write_json
+from docre.config.loading import load_config
+from docre.config.schema import Config
+from docre.core.files import write_json
 from docre.errors import DocreError
 
 # Each measure, and where it is in metrics.json.
@@ -54,16 +54,19 @@ def sweep(path: str | Path, values: Sequence[str]) -> list[dict[str, Any]]:
     values: "key=value,value" for each key that varies.
     Returns the rows of the table (see `summarize`). All configs are checked before the first run starts.
     """
-    from docre.training.launch import train
+    from docre.training.stages import run_stages
+    from docre.training.stages.train import Train
 
     output, runs = plan(path, values)
-    results = []
-    for number, run in enumerate(runs, start=1):
-        name = Path(run.config.output).name
-        done = is_finished(run.config)
-        print(f"run {number}/{len(runs)}: {name}" + (" is finished already" if done else ""), flush=True)
-        metrics = read_json(Path(run.config.output) / "metrics.json") if done else train(run.config)
-        results.append((run, {measure: pick(metrics, *keys) for measure, keys in MEASURES.items()}))
+    folders = [Path(run.config.output) for run in runs]
+    stages = [Train(folder.name, folder, (), run.config) for folder, run in zip(folders, runs, strict=True)]
+    for _ in run_stages(stages, f"remove their folders from {output}, or choose another `output`"):
+        pass
+    found = [stage.metrics() for stage in stages]
+    results = [
+        (run, {measure: pick(metrics, *keys) for measure, keys in MEASURES.items()})
+        for run, metrics in zip(runs, found, strict=True)
+    ]
     rows = summarize(results)
     write_json(output / "sweep.json", rows)
     print(f"\n{table(rows)}\n\nwritten to {output}/: sweep.json", end="")
@@ -128,20 +131,6 @@ def alpha_guideline(relations: int) -> tuple[float, float, float]:
     """
     start = 6 * relations ** (1 / 7)
     return round(start / 2, 2), round(start, 2), round(2 * start, 2)
-
-
-def is_finished(config: Config) -> bool:
-    """Whether the config's `output` folder has a finished run of exactly this config. Loss parameters that the run took
-    from the training data are ignored."""
-    folder = Path(config.output)
-    if not (folder / "metrics.json").is_file() or not (folder / "config.yaml").is_file():
-        return False
-    try:
-        saved = read_config(folder / "config.yaml")
-    except DocreError:  # written by another version of docre
-        return False
-    given = {key: value for key, value in saved.loss.parameters.items() if key in config.loss.parameters}
-    return saved.model_copy(update={"loss": Component(name=saved.loss.name, **given)}) == config
 
 
 def pick(metrics: dict[str, Any], part: str, key: str) -> float | None:

@@ -4,7 +4,7 @@ import difflib
 import importlib
 import re
 import reprlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -157,16 +157,21 @@ def parse_yaml(text: str, where: str) -> Any:
 
 def parse_overrides(overrides: Sequence[str]) -> dict[str, Any]:
     """Nested mappings of `key=value` texts: ["loss.alpha=6"] gives {"loss": {"alpha": 6}}. Values are YAML."""
+    pairs = [override.partition("=")[::2] for override in overrides]
+    return nest((key, parse_yaml(text, key)) for key, text in pairs)
+
+
+def nest(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """Nested mappings of values with dotted keys: ("loss.alpha", 6) gives {"loss": {"alpha": 6}}."""
     values: dict[str, Any] = {}
-    for override in overrides:
-        key, _, text = override.partition("=")
+    for key, value in pairs:
         section = values
         *parents, last = key.split(".")
         for parent in parents:
             section = section.setdefault(parent, {})
             if not isinstance(section, dict):
                 raise DocreError(f"{key}: {parent!r} is given both as a value and as a section")
-        section[last] = parse_yaml(text, key)
+        section[last] = value
     return values
 
 

@@ -52,6 +52,8 @@ class Data(Section):
     rel2id.json or rel_info.json). By default the relations that occur in these files, in alphabetical order."""
     max_tokens: int = Field(1024, ge=8)
     """Maximum number of tokens of a document, special tokens included; the rest is cut off."""
+    targets: str | None = None
+    """Folder of what a teacher left for the training documents: the output of `docre targets`."""
 
 
 class EncoderConfig(Section):
@@ -68,6 +70,13 @@ class EncoderConfig(Section):
 
 class Training(Section):
     """Optimization, precision and saved states."""
+
+    initial_weights: str | None = None
+    """A checkpoint, or the folder of a run, whose weights the model starts from (and the loss, if it is the same one).
+    Encoder, tokenizer, relations and the shapes of all weights have to be the same."""
+    freeze: list[str] = []
+    """Parts of the model that are not trained and stay without dropout, by the beginning of their parameters' names, as
+    in [encoder] or [encoder.backbone.embeddings]."""
 
     epochs: int = Field(30, ge=1, le=10**6)
     """Passes over the training documents."""

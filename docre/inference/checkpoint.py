@@ -9,7 +9,6 @@ manifest.json       sizes and hashes of all of these
 """
 
 import math
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -19,20 +18,20 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
-from torch import nn
+from torch import Tensor, nn
 
 from docre.config.loading import CHANGEABLE, apply_overrides, import_plugins, parse_mapping, to_yaml, validate
 from docre.config.schema import Config
 from docre.core.files import read_json, read_text, write_json, write_text
-from docre.core.manifests import check_folder, check_inside, write_folder
+from docre.core.manifests import check_folder, write_folder
 from docre.data.schema import load_schema
 from docre.errors import DocreError
+from docre.inference.location import WEIGHTS, find_checkpoint
 from docre.inference.predictor import Predictor, build_model, default_device
 from docre.losses import LOSSES
 from docre.models import MODELS, load_tokenizer
 from docre.models.architecture import build_untrained, check_shapes, limit_modules, read_architecture
 
-WEIGHTS = "model.safetensors"
 FITTED = "inference.json"
 
 
@@ -55,19 +54,6 @@ def save(predictor: Predictor, folder: str | Path) -> None:
     write_folder(Path(folder), fill)
 
 
-def find(folder: str | Path) -> Path:
-    """The checkpoint folder: `folder` itself, or the best checkpoint in it if it is a run's. Raises DocreError if it is
-    neither."""
-    folder = Path(folder)
-    # os.path.isfile, unlike Path.is_file, accepts names that are too long for a file
-    if os.path.isfile(folder / "config.yaml") and os.path.isfile(folder / WEIGHTS):
-        return folder
-    if not os.path.isdir(folder / "best"):
-        raise DocreError(f"{folder}: not a checkpoint (no config.yaml and {WEIGHTS})")
-    check_inside(folder / "best", folder)
-    return folder / "best"
-
-
 def load(
     folder: str | Path,
     device: str | torch.device | None = None,
@@ -85,7 +71,7 @@ def load(
     needs a plugin that is not given, or has weights that are not finite; and for an override of any other key. Loading
     takes no more memory than the weights, whatever the other files say.
     """
-    folder = find(folder)
+    folder = find_checkpoint(folder)
     digests = check_folder(folder)
     import_plugins(plugins, "plugins")
     config_file = folder / "config.yaml"
@@ -147,16 +133,22 @@ def tensor_shapes(path: Path) -> dict[str, tuple[int, ...]]:
 def load_weights(predictor: Predictor, path: str | Path) -> None:
     """Load a weights file into a predictor. Raises DocreError if it cannot be read, does not fit or is not finite."""
     try:
-        weights = load_file(path)
-        for name, tensor in weights.items():
-            if not tensor.isfinite().all():
-                raise DocreError(f"{path}: {name} has values that are not finite: such a model would predict nothing")
-        modules_with_weights(predictor.model, predictor.loss).load_state_dict(weights)
-    except (OSError, SafetensorError) as error:
-        raise DocreError(f"{path}: cannot be read: {error}") from None
+        modules_with_weights(predictor.model, predictor.loss).load_state_dict(read_weights(path))
     except RuntimeError as error:
         reason = str(error).splitlines()[1 if "\n" in str(error) else 0].strip()
         raise DocreError(f"{path}: the weights do not fit the model: {reason}") from None
+
+
+def read_weights(path: str | Path) -> dict[str, Tensor]:
+    """The tensors in a weights file. Raises DocreError if it cannot be read, or one of them is not finite."""
+    try:
+        weights: dict[str, Tensor] = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise DocreError(f"{path}: cannot be read: {error}") from None
+    for name, tensor in weights.items():
+        if not tensor.isfinite().all():
+            raise DocreError(f"{path}: {name} has values that are not finite: such a model would predict nothing")
+    return weights
 
 
 def load_fitted(predictor: Predictor, path: Path) -> None:

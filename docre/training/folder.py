@@ -1,6 +1,6 @@
 """The folder of a run: what an earlier start of the same command left there, and whether this start may resume it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,9 +8,10 @@ from typing import Any
 from docre.config.loading import parse_yaml, read_config, to_yaml
 from docre.config.schema import Config
 from docre.core.files import read_json, write_text
-from docre.core.manifests import digest, remove, remove_leftovers
+from docre.core.manifests import MANIFEST, digest, remove, remove_leftovers
 from docre.errors import DocreError
-from docre.training.state import load_values, newest_state, saved_states
+from docre.inference.location import recorded_digest
+from docre.training.saved import load_values, newest_state, saved_states
 
 # Keys that may differ between two starts of a run, since they do not affect its numbers ...
 MAY_CHANGE = {"output", "training.workers", "training.save_every", "training.on_nan"}
@@ -25,60 +26,85 @@ RESTART = "--restart removes it and starts over; output=... trains in another fo
 
 @dataclass(frozen=True)
 class ExistingRun:
-    """An earlier run in the folder: its metrics if it is finished, else its newest saved state, if there is one."""
+    """What an earlier start of a run left in its folder, compared with the run that is asked for now.
+
+    metrics:    those of a run that is finished.
+    state:      the newest saved state of one that is not; None if it saved none.
+    difference: what makes it another run, as "another config: seed was 1, now it is 2"; empty if it is the same run.
+    """
 
     metrics: dict[str, Any] | None = None
     state: Path | None = None
+    difference: str = ""
 
 
 def find_existing_run(
-    output: Path, config: Config, setting: Mapping[str, Any], warn: Callable[[str], None]
+    output: Path,
+    config: Config,
+    setting: Mapping[str, Any],
+    warn: Callable[[str], None] = lambda message: None,
+    with_counted_parameters: bool = True,
 ) -> ExistingRun:
-    """The run in the folder that this start can return or resume. Writes nothing.
+    """The run in a folder. Writes nothing; calls `warn` for what is questionable but makes no other run.
 
-    setting: what a run depends on besides its config: `data` (digests of the files), `machine` (device, precision,
-             number of processes) and `versions` (of packages), each a mapping.
-    Raises DocreError if the folder holds a different run, naming the difference.
+    setting: what a run depends on besides its config, each a mapping: `data` (see `input_digests`), `machine` (device,
+             precision, number of processes) and `versions` (of packages). What is left out is not compared.
+    with_counted_parameters: whether the config has the loss parameters that are counted from the training data, as it
+             has once they are read; if not, those of the run are not compared.
     """
     if not (output / "config.yaml").is_file():
         return ExistingRun()
-    compare_configs(output, config, warn)
-    if (output / "metrics.json").is_file():
-        metrics = read_json(output / "metrics.json")
-        if not isinstance(metrics, dict):
-            raise DocreError(f"{output / 'metrics.json'}: expected an object")
-        compare_settings(output, metrics.get("data", {}), setting["data"])
-        return ExistingRun(metrics=metrics)
-    state = newest_state(output, warn)
-    if state is not None:
-        saved = load_values(state)["setting"]
-        compare_settings(output, saved["data"], setting["data"])
-        compare_settings(output, saved["machine"], setting["machine"])
-        for name, version in setting["versions"].items():
-            if saved["versions"].get(name) != version:
-                warn(f"the run was started with {name} {saved['versions'].get(name)} and is resumed with {version}")
-    return ExistingRun(state=state)
+    metrics, state = None, None
+    recorded: dict[str, Any] = {}
+    try:
+        if (output / "metrics.json").is_file():
+            metrics = read_json(output / "metrics.json")
+            if not isinstance(metrics, dict):
+                raise DocreError(f"{output / 'metrics.json'}: expected an object")
+            recorded = {key: metrics[key] for key in ("data", "counted_loss_parameters") if key in metrics}
+        elif state := newest_state(output, warn):
+            recorded = load_values(state)["setting"]
+        difference = next(
+            differences(output / "config.yaml", recorded, config, setting, warn, with_counted_parameters), ""
+        )
+    except DocreError as error:
+        return ExistingRun(difference=f"files that this version of docre cannot read ({error})")
+    if state is not None and not difference:
+        for name, version in setting.get("versions", {}).items():
+            if recorded["versions"].get(name) != version:
+                warn(f"the run was started with {name} {recorded['versions'].get(name)} and is resumed with {version}")
+    return ExistingRun(metrics, state, difference)
 
 
-def compare_configs(output: Path, config: Config, warn: Callable[[str], None]) -> None:
-    """Raises DocreError if the run in the folder has another config; warns of a change that affects only rounding."""
-    path = output / "config.yaml"
+def differences(
+    path: Path,
+    recorded: Mapping[str, Any],
+    config: Config,
+    setting: Mapping[str, Any],
+    warn: Callable[[str], None],
+    with_counted_parameters: bool,
+) -> Iterator[str]:
+    """What makes a run with the config in the file `path` and the `recorded` setting another run than that of `config`
+    and `setting`. Calls `warn` for a change that affects only rounding."""
     before = flatten(read_config(path).model_dump())
     now = flatten(parse_yaml(to_yaml(config), str(path)))
+    if not with_counted_parameters:
+        known = recorded.get("counted_loss_parameters")  # None: an earlier version of docre did not record them
+        left_out = {key for key in before.keys() - now.keys() if key.startswith("loss.")}
+        now |= {key: before[key] for key in left_out if known is None or key.removeprefix("loss.") in known}
     for key in [*now, *(key for key in before if key not in now)]:
         if key in MAY_CHANGE or before.get(key) == now.get(key):
             continue
         change = f"{key} was {before.get(key)!r}, now it is {now.get(key)!r}"
         if key not in ROUNDING_ONLY:
-            raise DocreError(f"{output} holds a run with another config: {change}. {RESTART}")
-        warn(f"{change}: the result may differ slightly from that of a run with either value throughout")
-
-
-def compare_settings(output: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    """Raises DocreError if a setting of the run in the folder has another value now."""
-    for name, value in now.items():
-        if name in before and before[name] != value:
-            raise DocreError(f"{output} holds a run with another {name}: {before[name]}, now {value}. {RESTART}")
+            yield f"another config: {change}"
+        else:
+            warn(f"{change}: the result may differ slightly from that of a run with either value throughout")
+    for part in ("data", "machine"):
+        earlier = recorded.get(part, {})
+        for name, value in setting.get(part, {}).items():
+            if name in earlier and earlier[name] != value:
+                yield f"another {name}: {earlier[name]}, now {value}"
 
 
 def flatten(values: Any, prefix: str = "") -> dict[str, Any]:
@@ -121,3 +147,14 @@ def digests(config: Config) -> dict[str, str]:
     return {
         f"data.{name} file": digest(Path(path))[:16] for name, path in paths.items() if path and Path(path).is_file()
     }
+
+
+def input_digests(config: Config) -> dict[str, str]:
+    """What a run reads, by the name of the input: the digests of its data files, and of what it takes from other runs
+    (initial weights and targets). What does not exist is left out."""
+    found = digests(config)
+    if config.training.initial_weights and (weights := recorded_digest(config.training.initial_weights)):
+        found["training.initial_weights"] = weights[:16]
+    if config.data.targets and (manifest := Path(config.data.targets, MANIFEST)).is_file():
+        found["data.targets"] = digest(manifest)[:16]
+    return found

@@ -1,5 +1,6 @@
 """A whole run from its config: read the data, start or resume, train, keep the best checkpoint, evaluate it."""
 
+import atexit
 import os
 import sys
 from collections.abc import Callable
@@ -22,7 +23,16 @@ from docre.inference.predictor import Predictor, default_device, resolve_precisi
 from docre.models import load_pretrained, load_tokenizer
 from docre.training.corpus import Corpus, data_warnings, read_corpus, with_counted_loss_parameters
 from docre.training.environment import device_name, launch_warnings, versions
-from docre.training.folder import ExistingRun, digests, find_existing_run, prepare_folder, remove_states
+from docre.training.folder import (
+    RESTART,
+    ExistingRun,
+    find_existing_run,
+    input_digests,
+    prepare_folder,
+    remove_states,
+)
+from docre.training.freeze import freeze
+from docre.training.initial import load_initial_weights
 from docre.training.interrupts import Interrupts
 from docre.training.loop import Trainer
 from docre.training.run import TrainingRun
@@ -59,10 +69,15 @@ def train(config: Config, restart: bool = False) -> dict[str, Any]:
         evaluators["dev"] = Evaluator(corpus.dev, facts, str(config.data.dev))
     if any(document.triples is not None for document in corpus.test):
         evaluators["test"] = Evaluator(corpus.test, facts, str(config.data.test))
+    given = config.loss.parameters
     config = with_counted_loss_parameters(config, corpus)
+    counted = sorted(config.loss.parameters.keys() - given.keys())
     set_seed(config.seed)
     name = config.encoder.name
     predictor = Predictor(config, corpus.schema, load_tokenizer(name), load_pretrained(name))
+    if config.training.initial_weights:
+        load_initial_weights(predictor, config.training.initial_weights)
+    freeze(predictor.model, config.training.freeze)
     predictor.inference.check(predictor, fitted=False)
     if predictor.inference.needs_fit and "dev" not in evaluators:
         raise DocreError(f"inference {config.inference.name!r} is fitted on labeled documents: data.dev has none")
@@ -74,7 +89,12 @@ def train(config: Config, restart: bool = False) -> dict[str, Any]:
     device, processes = accelerator.device, accelerator.num_processes
     environment = {"seed": config.seed, "device": device_name(device), "precision": precision, **versions()}
     machine = {"device": device.type, "precision": precision, "number of processes": processes}
-    setting = {"data": digests(config), "machine": machine, "versions": versions()}
+    setting = {
+        "data": input_digests(config),
+        "machine": machine,
+        "versions": versions(),
+        "counted_loss_parameters": counted,
+    }
     output = Path(config.output)
     messages: list[str] = []
 
@@ -88,6 +108,8 @@ def train(config: Config, restart: bool = False) -> dict[str, Any]:
 
     def open_folder() -> ExistingRun:
         existing = ExistingRun() if restart else find_existing_run(output, config, setting, warn)
+        if existing.difference:
+            raise DocreError(f"{output} holds a run with {existing.difference}. {RESTART}")
         if existing.metrics is None:
             prepare_folder(output, config, existing)
         return existing
@@ -108,10 +130,20 @@ def train(config: Config, restart: bool = False) -> dict[str, Any]:
         for message in messages:
             run.log.write("warning", message=message)
         trainer.run(run.log, run)
-        metrics = run.finish(**environment, peak_memory_mb=round(peak_memory(device)), data=setting["data"])
+        inputs = {"data": setting["data"], "counted_loss_parameters": counted}
+        metrics = run.finish(**environment, peak_memory_mb=round(peak_memory(device)), **inputs)
+    accelerator.wait_for_everyone()  # until the main process has written the metrics
     trainer.close()
-    accelerator.end_training()
+    for tracker in accelerator.trackers:
+        tracker.finish()
+    atexit.register(end_process_group)
     return metrics
+
+
+def end_process_group() -> None:
+    """Leave the group of processes, if there are several. At the very end only, as a group cannot be formed again."""
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 def make_deterministic() -> None:

@@ -14,6 +14,7 @@ from docre.losses import Loss
 from docre.models import Model
 from docre.tensors import Batch, ModelOutput
 from docre.terms import TERMS, Term
+from docre.training.freeze import keep_frozen_in_eval_mode
 
 
 class Objective(nn.Module):
@@ -32,6 +33,12 @@ class Objective(nn.Module):
             term.use_loss(loss.forward)  # type: ignore[operator]
         self.weighted = {term.name: term for term in terms}
         self.epoch = 1
+
+    def train(self, mode: bool = True) -> "Objective":
+        """Switch to training mode, but for the parts that are frozen."""
+        super().train(mode)
+        keep_frozen_in_eval_mode(self)
+        return self
 
     def active(self) -> dict[str, Term]:
         """The terms that take part in the current epoch, by name."""

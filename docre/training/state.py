@@ -6,8 +6,6 @@ state-<step>/manifest.json         sizes and hashes of both
 """
 
 import random
-import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,12 +16,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from docre.core.files import read_json, write_json
-from docre.core.manifests import check_folder, remove, write_folder
+from docre.core.files import write_json
+from docre.core.manifests import remove, write_folder
 from docre.errors import DocreError
-
-FORMAT = 1  # version of the content of values.json and of the names of the tensors
-FOLDER = re.compile(r"state-(\d+)")
+from docre.training.saved import FORMAT, load_values, saved_states
 
 
 @dataclass(frozen=True)
@@ -46,32 +42,6 @@ def save_state(run: Path, step: int, state: State) -> None:
     for folder in saved_states(run):
         if folder.name != f"state-{step}":
             remove(folder)
-
-
-def saved_states(run: Path) -> list[Path]:
-    """The folders of a run's saved states, that of the most steps first."""
-    matches = {path: FOLDER.fullmatch(path.name) for path in run.iterdir()}
-    return sorted((p for p, m in matches.items() if m), key=lambda p: int(p.name.removeprefix("state-")), reverse=True)
-
-
-def newest_state(run: Path, warn: Callable[[str], None]) -> Path | None:
-    """The newest state whose files are intact, None if there is none. Calls `warn` for each damaged state."""
-    for folder in saved_states(run):
-        try:
-            check_folder(folder)
-        except DocreError as error:
-            warn(f"skipped a damaged saved state: {error}")
-            continue
-        return folder
-    return None
-
-
-def load_values(folder: Path) -> dict[str, Any]:
-    """The content of values.json of a saved state. Raises DocreError if it has another format."""
-    values = read_json(folder / "values.json")
-    if not isinstance(values, dict) or values.get("format") != FORMAT:
-        raise DocreError(f"{folder}: saved by another version of docre; --restart starts over")
-    return values
 
 
 def load_state(folder: Path) -> State:

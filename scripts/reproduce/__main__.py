@@ -17,11 +17,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from docre.commands.sweep import is_finished
 from docre.config.loading import load_config, read_config, read_yaml
 from docre.core import cli
 from docre.core.files import read_json, write_json, write_text
 from docre.errors import DocreError
+from docre.training.stages import run_stages
+from docre.training.stages.train import Train
 from scripts.reproduce.table import readme
 
 RUNS = Path("runs/reproduce")
@@ -47,6 +48,25 @@ class Run:
         """The arguments of `python` that train the run into the folder `output`."""
         return ["-m", "docre.train", "--config", self.config, *self.overrides, f"output={output}"]
 
+    def stage(self, output: Path) -> "TrainInProcess":
+        """The run into the folder `output` as a stage."""
+        config = load_config(self.config, [*self.overrides, f"output={output}"])
+        return TrainInProcess(self.name, output, (), config, tuple(self.command(output)))
+
+
+@dataclass(frozen=True)
+class TrainInProcess(Train):
+    """A run in a process of its own, so that its peak memory is measured. `command`: the arguments of `python`."""
+
+    command: tuple[str, ...]
+
+    def run(self, restart: bool = False) -> None:
+        done = subprocess.run([sys.executable, *self.command], check=False)
+        if done.returncode:
+            raise DocreError(
+                f"{self.name}: docre.train ended with exit code {done.returncode}; the same command resumes it"
+            )
+
 
 def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(description="Train every run of a plan and write the results.")
@@ -59,11 +79,11 @@ def main(arguments: list[str]) -> None:
     plan = read_yaml(options.plan)
     results = options.results or Path("results") / options.plan.stem
     runs = [run for run in read_plan(plan, str(options.plan)) if options.only in run.name]
-    for run in runs:
-        load_config(run.config, run.overrides)  # so that a mistake in any config is found before the first run
-    for number, run in enumerate(runs, start=1):
-        print(f"run {number}/{len(runs)}: {run.name}", flush=True)
-        reproduce(run, RUNS / options.plan.stem / run.name, results / f"{run.name}.json")
+    folder = RUNS / options.plan.stem
+    stages = [run.stage(folder / run.name) for run in runs]
+    remedy = f"remove their folders from {folder}"
+    for run, stage in zip(runs, run_stages(stages, remedy), strict=True):
+        write_result(run, stage.folder, results / f"{run.name}.json")
         all_results = [read_json(path) for path in sorted(results.glob("*.json"))]
         write_text(results / "README.md", readme(plan, str(options.plan), all_results))
     print(f"written to {results}/")
@@ -81,22 +101,14 @@ def read_plan(plan: Any, where: str) -> Iterator[Run]:
         raise DocreError(f"{where}: expected seeds, set, and datasets with config, set, losses ({error!r})") from None
 
 
-def reproduce(run: Run, folder: Path, result: Path) -> None:
-    """Train the run unless it is finished, and write its result with the commit that it was finished at."""
-    command = run.command(folder)
-    config = load_config(run.config, [*run.overrides, f"output={folder}"])
-    finished = is_finished(config)
-    if finished and result.is_file():
-        return
-    if not finished:
-        done = subprocess.run([sys.executable, *command], check=False)
-        if done.returncode:
-            raise DocreError(
-                f"{run.name}: docre.train ended with exit code {done.returncode}; the same command resumes it"
-            )
+def write_result(run: Run, folder: Path, result: Path) -> None:
+    """Write the result of a finished run, with the commit that it was finished at, unless that is done already."""
     metrics = read_json(folder / "metrics.json")
+    if result.is_file() and read_json(result).items() >= metrics.items():
+        return
     about: dict[str, Any] = {"name": run.name, "dataset": run.dataset, "loss": run.loss, "commit": commit()}
-    about |= {"command": shlex.join(["python", *command]), "config": read_config(folder / "config.yaml").model_dump()}
+    command = shlex.join(["python", *run.command(folder)])
+    about |= {"command": command, "config": read_config(folder / "config.yaml").model_dump()}
     write_json(result, about | metrics)
 
 

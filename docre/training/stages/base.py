@@ -1,0 +1,83 @@
+"""What every stage is: a name, a folder, the earlier stages that it takes something from, and how far it is."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from docre.core.registry import Registry
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How far a stage is, as its folder shows.
+
+    state:  new (or nothing of it is saved yet), interrupted (it can be resumed), finished, or stale: its folder holds
+            the result of something else than what is asked for now.
+    reason: why it is stale.
+    """
+
+    state: Literal["new", "interrupted", "finished", "stale"]
+    reason: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.state} ({self.reason})" if self.reason else self.state
+
+
+@dataclass(frozen=True)
+class Stage(ABC):
+    """A piece of work that is done once, in a folder of its own, and resumes where it was interrupted.
+
+    name:   its name among the stages that are run together.
+    folder: where its result is; nothing else writes there.
+    takes:  earlier stages whose folders it reads.
+    """
+
+    name: str
+    folder: Path
+    takes: Sequence["Stage"]
+
+    @abstractmethod
+    def check(self) -> None:
+        """Raises DocreError for what can be known to be wrong before any stage has run."""
+
+    @abstractmethod
+    def standing(self) -> Standing:
+        """How far it is, as the folders show, its own and those that it reads. Writes nothing."""
+
+    @abstractmethod
+    def run(self, restart: bool = False) -> None:
+        """Do it, or what is left of it. If a signal stops it, Interrupted is raised, and the next call goes on exactly
+        there.
+
+        restart: remove what its folder holds first.
+        """
+
+    @abstractmethod
+    def plan(self, others: Sequence["Stage"]) -> list[str]:
+        """What it does and what that costs, in lines for people. `others`: stages whose measurements it may use."""
+
+    def brings(self, path: str | Path) -> bool:
+        """Whether a file or folder exists, or is in the folder of a stage that this one takes from."""
+        path = Path(path)
+        return path.exists() or any(path.is_relative_to(stage.folder) for stage in self.takes)
+
+
+@dataclass(frozen=True)
+class Place:
+    """The place of a stage in a recipe.
+
+    name, folder, takes: as of Stage.
+    config:  what the configs of all stages have in common, as plain values.
+    changes: changes to the config of every stage, from the command line, as plain values.
+    """
+
+    name: str
+    folder: Path
+    takes: Sequence[Stage]
+    config: dict[str, Any]
+    changes: dict[str, Any]
+
+
+STAGES: Registry[Stage] = Registry("kind of stage", "docre.training.stages")

@@ -1,0 +1,151 @@
+"""A stage that trains a model: a run of `docre train`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from docre.config.loading import import_plugins, merge, nest, validate
+from docre.config.schema import Config
+from docre.core.files import read_json
+from docre.data.readers import READERS
+from docre.data.sampling import StepSampler
+from docre.data.schema import shipped_schemas
+from docre.documents import LabelStatistics
+from docre.errors import DocreError
+from docre.inference.location import find_checkpoint
+from docre.training.folder import ExistingRun, find_existing_run, flatten, input_digests
+from docre.training.saved import load_values
+from docre.training.stages.base import STAGES, Place, Stage, Standing
+from docre.training.stages.costs import count_documents, duration
+
+
+@dataclass(frozen=True)
+class Train(Stage):
+    """A run with a config whose `output` is the folder of the stage."""
+
+    config: Config
+
+    def check(self) -> None:
+        try:
+            check_components(self.config)
+            self._check_files()
+        except DocreError as error:
+            raise DocreError(f"{self.name}: {error}") from None
+
+    def _check_files(self) -> None:
+        data, weights = self.config.data, self.config.training.initial_weights
+        paths = {"train": data.train, "dev": data.dev, "test": data.test, "targets": data.targets}
+        if data.relations not in shipped_schemas():
+            paths["relations"] = data.relations
+        for key, path in paths.items():
+            if path and not self.brings(path):
+                raise DocreError(f"data.{key}: {path}: no such file or folder")
+        if weights and not any(Path(weights).is_relative_to(stage.folder) for stage in self.takes):
+            find_checkpoint(weights)
+
+    def existing(self) -> ExistingRun:
+        """The run in its folder, compared with what is asked for now."""
+        return find_existing_run(
+            self.folder, self.config, {"data": input_digests(self.config)}, with_counted_parameters=False
+        )
+
+    def standing(self) -> Standing:
+        existing = self.existing()
+        if existing.difference:
+            return Standing("stale", existing.difference)
+        if existing.metrics is not None:
+            return Standing("finished")
+        return Standing("new" if existing.state is None else "interrupted")
+
+    def run(self, restart: bool = False) -> None:
+        from docre.training.launch import train
+
+        train(self.config, restart)
+
+    def metrics(self) -> dict[str, Any]:
+        """The content of the metrics.json of the finished run."""
+        metrics: dict[str, Any] = read_json(self.folder / "metrics.json")
+        return metrics
+
+    def plan(self, others: Sequence[Stage]) -> list[str]:
+        data, training = self.config.data, self.config.training
+        documents = count_documents(data.train, data.reader)
+        if documents is None:
+            return [f"documents, steps and time: unknown until {data.train} is there"]
+        steps = self._steps(documents)
+        return [f"{training.epochs} epochs of {documents:,} documents: {steps:,} steps", self._time(steps, others)]
+
+    def _steps(self, documents: int) -> int:
+        """The optimizer steps of the whole run, in one process."""
+        training = self.config.training
+        sampler = StepSampler(documents, training.batch_size, training.accumulation_steps)
+        return training.epochs * sampler.steps_per_epoch
+
+    def _time(self, steps: int, others: Sequence[Stage]) -> str:
+        """The time that the run took, or that is left of it as far as measurements tell."""
+        existing = self.existing()
+        if existing.metrics is not None and not existing.difference:
+            return f"took {duration(existing.metrics['training_seconds'])}"
+        if existing.state is not None and not existing.difference:
+            values = load_values(existing.state)
+            done = values["place"]["step"]
+            return f"step {done:,}: about {duration(values['seconds'] / done * (steps - done))} left"
+        for other in others:
+            seconds = other.seconds_per_document() if isinstance(other, Train) and other.costs_like(self) else None
+            if seconds is not None:
+                size = self.config.training.batch_size * self.config.training.accumulation_steps
+                return f"about {duration(seconds * size * steps)}, at {seconds:.3f} s a document as in {other.name}"
+        return "time: unknown until a stage with the same encoder and model has saved a state"
+
+    def costs_like(self, other: "Train") -> bool:
+        """Whether a step of both takes about the same time for each document."""
+        mine, theirs = self.config, other.config
+        return (mine.encoder, mine.model, mine.training.freeze) == (
+            theirs.encoder,
+            theirs.model,
+            theirs.training.freeze,
+        )
+
+    def seconds_per_document(self) -> float | None:
+        """The mean time for a document in an epoch, evaluations included; None if nothing is saved."""
+        existing, training = self.existing(), self.config.training
+        if existing.difference:
+            return None
+        if existing.metrics is not None:
+            documents = count_documents(self.config.data.train, self.config.data.reader)
+            seconds, steps = existing.metrics["training_seconds"], self._steps(documents) if documents else 0
+        elif existing.state is not None:
+            values = load_values(existing.state)
+            seconds, steps = values["seconds"], values["place"]["step"]
+        else:
+            return None
+        return seconds / (steps * training.batch_size * training.accumulation_steps) if steps else None
+
+
+def check_components(config: Config) -> None:
+    """Raises DocreError for a reader, model, loss, term or inference that does not exist or has no such parameter."""
+    from docre.inference.methods import INFERENCES
+    from docre.losses import LOSSES, loss_class
+    from docre.models import MODELS
+    from docre.terms import TERMS
+
+    READERS[config.data.reader]
+    INFERENCES.check(config.inference.name, config.inference.parameters)
+    for term in config.terms:
+        TERMS.check(term.name, term.parameters)
+    MODELS.check(config.model.name, config.model.parameters, skip=2)
+    counted = loss_class(config.loss.name).from_training_data(LabelStatistics(2, (1,)))
+    LOSSES.check(config.loss.name, counted | config.loss.parameters, skip=1)
+
+
+@STAGES.register("train")
+def train_stage(place: Place, set: dict[str, Any] | None = None) -> Train:
+    """A run with the common config of the recipe. `set`: keys that are different in it, dotted or in sections."""
+    own = nest(flatten(set or {}).items())
+    if "output" in own:
+        raise DocreError(f"output: cannot be set: the folder of a stage is {place.folder}")
+    values = merge(merge(place.config, own), place.changes) | {"output": str(place.folder)}
+    config = validate(values, "its config")
+    import_plugins(config.plugins, "plugins")
+    return Train(place.name, place.folder, place.takes, config)
