@@ -151,10 +151,13 @@ def digests(config: Config) -> dict[str, str]:
 
 def input_digests(config: Config) -> dict[str, str]:
     """What a run reads, by the name of the input: the digests of its data files, and of what it takes from other runs
-    (initial weights and targets). What does not exist is left out."""
+    (initial weights, targets, a generator). What does not exist is left out."""
     found = digests(config)
     if config.training.initial_weights and (weights := recorded_digest(config.training.initial_weights)):
         found["training.initial_weights"] = weights[:16]
     if config.data.targets and (manifest := Path(config.data.targets, MANIFEST)).is_file():
         found["data.targets"] = digest(manifest)[:16]
+    generator = config.model.parameters.get("generator")
+    if isinstance(generator, str) and (manifest := Path(generator, "generator", MANIFEST)).is_file():
+        found["model.generator"] = digest(manifest)[:16]
     return found
