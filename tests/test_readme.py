@@ -48,6 +48,8 @@ NOT_RUN = {
     "bash scripts/quickstart.sh": "installs; the training that it starts is run below, with other settings",
     "bash scripts/test.sh": "installs, and is what runs this",
     "bash scripts/test.sh tests/losses": "the same",
+    "bash scripts/test.sh tests/models": "the same",
+    "bash scripts/test.sh tests/terms": "the same",
     "bash scripts/compare_losses.sh": "takes an hour; tests/training/test_losses_train.py trains every loss",
     "accelerate launch --num_processes 4 -m docre.train --config configs/redocred_bert_atgl.yaml": "four processes; "
     "tests/training/test_processes.py starts some",
@@ -176,33 +178,45 @@ def test_commands_that_are_not_run(command, monkeypatch):
 
 
 def test_examples_in_python(place, monkeypatch, capsys):
-    """All examples except those of the loss, which the next test covers."""
+    """All examples except those of a loss, a model and a term, which the next test covers."""
     monkeypatch.chdir(place)
     for language, text in BLOCKS:
-        if language == "python" and "LOSSES.register" not in text and "@pair_loss" not in text:
+        if language == "python" and not re.search(r"^@(\w+\.register|pair_loss|term)\(", text, re.M):
             exec(compile(text, "README.md", "exec"), {})
             assert capsys.readouterr().out.count("\n") > 3
 
 
-def test_the_loss_fulfils_the_contract_where_the_readme_puts_it(tmp_path):
-    for name in ("docre", "tests/losses", "tests/fixtures"):
+# For each example of an extension: where the README puts it, the slow version and its file, the tests, and how many.
+EXTENSIONS = {
+    "LOSSES": ("docre/losses/mine.py", "@pair_loss", "tests/losses/slow.py", ["tests/losses", "-k", "mine"], 30),
+    "MODELS": ("docre/models/my_models.py", "", "", ["tests/models/test_contract.py", "-k", "no_context"], 12),
+    "TERMS": ("docre/terms/focus.py", "@term", "tests/terms/slow.py", ["tests/terms", "-k", "focus"], 5),
+}
+
+
+@pytest.mark.parametrize("registry", EXTENSIONS)
+def test_extensions_fulfil_the_contract_where_the_readme_puts_them(registry, tmp_path):
+    file, slow, slow_file, tests, number = EXTENSIONS[registry]
+    example = block("python", f"{registry}.register")
+    assert example.count("\n") < 40
+    for name in ("docre", "tests", "scripts"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("tests/__init__.py", "tests/conftest.py", "tests/tiny.py", "pyproject.toml"):
-        shutil.copy(ROOT / name, tmp_path / name)
-    (tmp_path / "docre/losses/mine.py").write_text(block("python", "LOSSES.register"))
-    with (tmp_path / "tests/losses/slow.py").open("a") as slow:
-        slow.write("\n\n" + block("python", "@pair_loss"))
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    (tmp_path / file).write_text(example)
+    if slow:
+        with (tmp_path / slow_file).open("a") as written:
+            written.write("\n\n" + block("python", slow + "("))
     environment = os.environ | {"PYTHONPATH": str(tmp_path)}
     for words in (
         ["ruff", "check", "."],
         ["ruff", "format", "--check", "."],
-        ["pytest", "-q", "-k", "mine"],
+        ["pytest", "-q", *tests],
     ):
         result = subprocess.run(
             [sys.executable, "-m", *words], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300
         )
         assert result.returncode == 0, result.stdout
-    assert int(re.search(r"(\d+) passed", result.stdout)[1]) >= 30
+    assert int(re.search(r"(\d+) passed", result.stdout)[1]) >= number
 
 
 def test_examples_of_data_and_config(tmp_path):

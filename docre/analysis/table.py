@@ -30,6 +30,7 @@ class MarginTable:
     scores:    [pairs, R] s_r, the logits of the relations.
     margins:   [pairs, R] d_r = s_r - threshold; positive where the relation is predicted, before top_k is applied.
     left_out:  the number of gold triples whose pair is no candidate (as with head == tail), which are always missed.
+    evidence:  [pairs, most sentences] True for the predicted evidence sentences of each pair; None without any.
     """
 
     titles: tuple[str, ...]
@@ -42,6 +43,7 @@ class MarginTable:
     scores: Floats
     margins: Floats
     left_out: int = 0
+    evidence: Bools | None = None
 
     @property
     def gold(self) -> int:
@@ -73,7 +75,12 @@ class MarginTable:
                 self.relations[r],
                 float(self.scores[pair, r]),
                 float(self.margins[pair, r]),
+                self.evidence_of(pair),
             )
+
+    def evidence_of(self, pair: int) -> tuple[int, ...]:
+        """The predicted evidence sentences of a pair (a row of the table)."""
+        return () if self.evidence is None else tuple(self.evidence[pair].nonzero()[0].tolist())
 
     def shifted(self, shift: Floats | Sequence[float] | float, top_k: int = -1) -> "MarginTable":
         """The table with `shift` ([R], or one number for all relations) added to the margins and new predictions: for

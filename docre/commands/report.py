@@ -168,7 +168,8 @@ def labeled_data(paths: Mapping[str, str], reader: str) -> str:
 def first_documents(table: MarginTable, documents: int) -> MarginTable:
     """The part of the table that is about the first `documents` documents."""
     rows = table.document < documents
-    columns = ("document", "head", "tail", "labels", "predicted", "scores", "margins")
+    columns = ["document", "head", "tail", "labels", "predicted", "scores", "margins"]
+    columns += ["evidence"] if table.evidence is not None else []
     return replace(table, titles=table.titles[:documents], **{name: getattr(table, name)[rows] for name in columns})
 
 
@@ -189,6 +190,8 @@ def score_rows(scores: Mapping[str, Scores]) -> list[Row]:
         "F1, frequent relations": lambda s: s.frequent.f1,
         "F1, long tail": lambda s: s.long_tail.f1,
     }
+    if any(s.evidence for s in scores.values()):
+        fields["evidence F1"] = lambda s: s.evidence.f1 if s.evidence else None
     return [(label, [percent(get(s)) for s in scores.values()]) for label, get in fields.items()]
 
 

@@ -131,7 +131,7 @@ class Predictor:
     @property
     def predicts_evidence(self) -> bool:
         """Whether predictions have evidence sentences."""
-        return self.config.evaluation.evidence_threshold is not None and self.model.attends
+        return self.config.evaluation.evidence_threshold is not None and "attention" in self.model.offers
 
     @torch.inference_mode()
     def run_model(

@@ -36,9 +36,14 @@ def margin_table(predictor: Predictor, documents: Sequence[Document], progress: 
     for f, start in zip(features, ends, strict=False):
         assert f.labels is not None
         labels[start + f.labels[:, 0], f.labels[:, 1]] = True
+    evidence = None
+    if predictor.predicts_evidence:
+        evidence = np.zeros((ends[-1], max((f.num_sentences for f in features), default=0)), dtype=bool)
 
     def read(document: Ints, pair: Ints, found: PairScores) -> None:
         here = ends[document] + pair
+        if evidence is not None and found.evidence is not None:
+            evidence[here, : found.evidence.shape[1]] = found.evidence.cpu().numpy()
         scores[here] = found.scores.cpu().numpy()
         margins[here] = found.margins.cpu().numpy()
         predicted[here] = found.predicted.cpu().numpy()
@@ -57,6 +62,7 @@ def margin_table(predictor: Predictor, documents: Sequence[Document], progress: 
         scores=scores,
         margins=margins,
         left_out=gold - int(labels.sum()),
+        evidence=evidence,
     )
 
 

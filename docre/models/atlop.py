@@ -26,7 +26,7 @@ class ATLOP(Model):
     """
 
     reference = "Zhou et al. 2021 (AAAI), ATLOP"
-    attends = True
+    offers = frozenset({"attention"})
     epsilon = 1e-5  # added to the sum of a context's weights before they are divided by it
 
     def __init__(

@@ -17,7 +17,8 @@ class Model(nn.Module):
 
     pairs_interact: whether the logits of a pair depend on which other pairs are in the batch. Documents that are too
                     large for memory are taken in pieces where they do not.
-    attends:        whether its output can have `attention`, from which evidence sentences are predicted.
+    offers:         what its output can have beside the logits, if it is wanted: "attention" (from which evidence
+                    sentences are predicted), and names of auxiliaries.
     rate_groups:    parameters that have a learning rate of their own: for the name of each group, prefixes of the names
                     of its parameters. The config gives the rates (`training.group_lr`).
     reference:      the paper.
@@ -25,7 +26,7 @@ class Model(nn.Module):
 
     reference: ClassVar[str] = ""
     pairs_interact: bool = False
-    attends: ClassVar[bool] = False
+    offers: ClassVar[frozenset[str]] = NOTHING
     rate_groups: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     encoder: Encoder
 

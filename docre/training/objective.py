@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from docre.config.schema import WeightedTerm
+from docre.errors import DocreError
 from docre.losses import Loss
 from docre.models import Model
 from docre.tensors import Batch, ModelOutput
@@ -25,11 +26,17 @@ class Objective(nn.Module):
 
     def __init__(self, model: Model, loss: Loss, terms: Sequence[WeightedTerm] = ()) -> None:
         super().__init__()
+        for term in terms:
+            if sum(other.name == term.name for other in terms) > 1:
+                raise DocreError(f"terms: {term.name!r} is given twice")
         self.model = model
         self.loss = loss
         self.terms = nn.ModuleDict({term.name: TERMS.build(term.name, term.parameters) for term in terms})
         self.weighted = {term.name: term for term in terms}
         self.epoch = 1
+        for name in self.terms:
+            for wanted in sorted(cast(Term, self.terms[name]).wants - model.offers):
+                raise DocreError(f"term {name!r} needs a model that offers {wanted!r}; {type(model).__name__} does not")
 
     def train(self, mode: bool = True) -> "Objective":
         """Switch to training mode, but for the parts that are frozen."""
@@ -39,7 +46,9 @@ class Objective(nn.Module):
 
     def active(self) -> dict[str, Term]:
         """The terms that take part in the current epoch, by name."""
-        return {name: term for name, term in self.terms.items() if self.epoch >= self.weighted[name].from_epoch}  # type: ignore[misc]
+        return {
+            name: cast(Term, term) for name, term in self.terms.items() if self.epoch >= self.weighted[name].from_epoch
+        }
 
     def parts(self) -> list[str]:
         """The names of what the objective consists of in the current epoch: "loss" and the terms; nothing if there are

@@ -164,7 +164,7 @@ def test_wanted_attention(name, setting):
     with torch.no_grad():
         plain, wanted = made(documents), made(documents, frozenset({"attention"}))
     assert plain.attention is None and not plain.auxiliaries
-    assert (wanted.attention is not None) == made.attends
+    assert (wanted.attention is not None) == ("attention" in made.offers)
     close(wanted.logits, plain.logits)
     if wanted.attention is not None:
         assert wanted.attention.shape == (len(documents.context_first), max(documents.document_lengths))

@@ -10,7 +10,9 @@ The page's data, JSON in <script id="data">:
                  gold: [[pair, relation, [evidence sentence, ...]], ...],
                  runs: [{pairs: [[[relation, margin, predicted 0/1, gold 0/1], ...], ...],
                          attention: base64 of uint8 [contexts, words], 255 where the row is largest, null
-                                    for a model whose pairs attend to nothing}, ...]}, ...]
+                                    for a model whose pairs attend to nothing,
+                         evidence: {pair: [predicted evidence sentence, ...]} of the pairs with a prediction}, ...]},
+                ...]
 
 Of each pair there are all relations that are gold or predicted by any model, and each model's first three.
 """
@@ -108,6 +110,11 @@ def viewer_data(
                     {
                         "pairs": [_entries(table, row, shown[name]) for row in rows.tolist()],
                         "attention": None if (words := attention[name]) is None else _pack(words[d]),
+                        "evidence": {
+                            p: sentences
+                            for p, row in enumerate(rows.tolist())
+                            if table.predicted[row].any() and (sentences := table.evidence_of(row))
+                        },
                     }
                     for name, table in tables.items()
                 ],

@@ -139,10 +139,11 @@ function showDocument(note) {
     for (let w = start; w < end; w += 1) owners[s][w].push(e);
   }));
   const gold = doc.gold.find(([p, r]) => p === pair && r === relation);
+  const predicted = doc.runs[run].evidence[pair] || [];
   let word = 0;
   const sentences = doc.sentences.map((sentence, s) => {
     const line = make("p", "sentence" + (gold && gold[2].includes(s) ? " evidence" : ""));
-    line.append(make("sup", "", String(s)));
+    line.append(make("sup", "", s + (predicted.includes(s) ? " ●" : "")));
     sentence.forEach((text, w) => {
       const of = owners[s][w];
       const role = of.includes(head) ? " head" : of.includes(tail) ? " tail" : "";
