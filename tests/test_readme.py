@@ -65,6 +65,7 @@ SMALL = "encoder.name=bert-base-cased model.name=atlop model.head_size=32 model.
 EXTRA_ARGUMENTS = {
     "docre train": SMALL,
     "docre sweep": SMALL,
+    "docre recipe": SMALL,
     "docre synthetic": ["--train", "3", "--dev", "2", "--test", "2", "--output", "made"],
 }
 SCRIPTS = [lines(text) for name, text in BLOCKS if name == "bash"] + [lines(text) for text in INLINE]

@@ -5,6 +5,7 @@ import shutil
 from collections import Counter
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ import torch
 import docre
 from docre.analysis.plots import available
 from docre.commands import analyze, calibrate, evaluate, predict, sweep
-from docre.config.loading import load_config
+from docre.config.loading import to_yaml
 from docre.documents import LabelStatistics
 from docre.errors import DocreError
 from docre.inference.calibration import apply_calibration
@@ -226,33 +227,35 @@ def test_sweep_trains_once_and_sums_up(config, tmp_path, capsys, monkeypatch):
     assert rows[1]["dev F1"]["mean"] == pytest.approx(sum(found) / 2)
     assert rows[1]["dev F1"]["std"] == pytest.approx(abs(found[0] - found[1]) / 2**0.5)
     assert "±" in out and "best dev F1" in out and (tmp_path / "sweep" / "sweep.png").exists() == available()
-    monkeypatch.setattr("docre.training.launch.train", lambda config: pytest.fail("a finished run was run again"))
+    monkeypatch.setattr("docre.training.launch.train", lambda *_: pytest.fail("a finished run was run again"))
     sweep.main(arguments)
     assert json.loads((tmp_path / "sweep" / "sweep.json").read_text()) == rows
 
 
 def test_sweep_runs_what_is_not_finished(config, tmp_path, monkeypatch):
     changed = tmp_path / "sweep.yaml"
-    changed.write_text(f"extends: {config}\noutput: {tmp_path / 'sweep'}\n")
+    changed.write_text(f"extends: {config}\noutput: {tmp_path / 'sweep'}\nloss: {{gamma: 1.0, name: afl}}\n")
     ran = []
 
-    def train(config):
-        ran.append(config.output)
-        return {"best": {"f1": 0.5}, "test": None}
+    def train(config, restart):
+        ran.append(Path(config.output).name)
+        Path(config.output).mkdir(parents=True, exist_ok=True)
+        Path(config.output, "config.yaml").write_text(to_yaml(config))
+        Path(config.output, "metrics.json").write_text('{"best": {"f1": 0.5}, "test": null}')
 
     monkeypatch.setattr("docre.training.launch.train", train)
-    (rows,) = sweep.sweep(changed, ["loss.alpha=3"])
-    assert len(ran) == 1 and rows["test F1"] is None and rows["dev F1"] == {"mean": 0.5, "std": None, "values": [0.5]}
-    run = load_config(changed, ["loss.alpha=3", f"output={ran[0]}"])
-    from docre.config.loading import to_yaml
-
-    folder = tmp_path / "sweep" / "loss.alpha=3"
-    folder.mkdir()
-    (folder / "config.yaml").write_text(to_yaml(run))
-    assert not sweep.is_finished(run)  # killed before metrics.json
-    (folder / "metrics.json").write_text("{}")
-    assert sweep.is_finished(run)
-    assert not sweep.is_finished(load_config(changed, ["loss.alpha=3", "seed=1", f"output={ran[0]}"]))
+    (rows,) = sweep.sweep(changed, ["loss.gamma=3"])
+    assert ran == ["loss.gamma=3"]
+    assert rows["test F1"] is None and rows["dev F1"] == {"mean": 0.5, "std": None, "values": [0.5]}
+    sweep.sweep(changed, ["loss.gamma=3,4"])
+    assert ran == ["loss.gamma=3", "loss.gamma=4"]
+    (tmp_path / "sweep" / "loss.gamma=3" / "metrics.json").unlink()  # killed before
+    sweep.sweep(changed, ["loss.gamma=4,3"])
+    assert ran == ["loss.gamma=3", "loss.gamma=4", "loss.gamma=3"]
+    changed.write_text(f"{changed.read_text()}seed: 1\n")
+    with pytest.raises(DocreError, match=r"stale: loss\.gamma=3 \(another config: seed was 66, now it is 1\); remove"):
+        sweep.sweep(changed, ["loss.gamma=5,3"])
+    assert len(ran) == 3
 
 
 def test_grid(config):

@@ -1,0 +1,62 @@
+"""What an earlier start left in a run's folder, compared with what is asked for now."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from docre.commands import train
+from docre.config.loading import load_config
+from docre.data.readers.docred import write_docred
+from docre.training.stages import Standing
+from docre.training.stages.train import Train
+from tests.tiny import random_documents
+from tests.training.test_train import write_config
+
+
+@pytest.fixture(scope="module")
+def finished(tiny_encoder, tmp_path_factory) -> Path:
+    """The config of a finished run with a loss one of whose parameters is counted from the training data."""
+    folder = tmp_path_factory.mktemp("run")
+    for seed, split in enumerate(("train", "dev", "test")):
+        write_docred(folder / f"{split}.json", random_documents(4, seed=seed))
+    loss = {"name": "ssr_pu", "margin": 0.5}
+    path = write_config(folder / "c.yaml", folder, tiny_encoder, loss=loss, training={"epochs": 1})
+    train.main(["--config", str(path)])
+    return path
+
+
+def standing(path: Path, *overrides: str) -> Standing:
+    config = load_config(path, overrides)
+    return Train("x", Path(config.output), (), config).standing()
+
+
+def test_counted_loss_parameters_are_not_compared_but_given_ones_are(finished, tmp_path):
+    run = finished.parent / "run"
+    assert json.loads((run / "metrics.json").read_text())["counted_loss_parameters"] == ["priors"]
+    assert "priors" in yaml.safe_load((run / "config.yaml").read_text())["loss"]
+    assert standing(finished) == Standing("finished")
+    changed = standing(finished, "loss.priors=[0.1,0.1,0.1,0.1,0.1]")
+    assert changed.state == "stale" and changed.reason.startswith("another config: loss.priors was [")
+    default = tmp_path / "default.yaml"
+    default.write_text(finished.read_text().replace("margin: 0.5", ""))
+    assert standing(default) == Standing("stale", "another config: loss.margin was 0.5, now it is None")
+
+
+def test_what_does_not_change_the_numbers_may_change(finished):
+    assert standing(finished, "training.workers=2", "logging.every=9") == Standing("finished")
+    assert standing(finished, "evaluation.max_pairs_per_batch=9") == Standing("finished")
+
+
+def test_other_data_and_unknown_files_make_a_run_stale(finished):
+    text = (finished.parent / "dev.json").read_text()
+    (finished.parent / "dev.json").write_text(text + "\n")
+    assert standing(finished).reason.startswith("another data.dev file: ")
+    (finished.parent / "dev.json").write_text(text)
+    saved = finished.parent / "run" / "config.yaml"
+    text = saved.read_text()
+    saved.write_text(f"{text}unknown: 1\n")
+    assert "files that this version of docre cannot read (" in standing(finished).reason
+    saved.write_text(text)
+    assert standing(finished) == Standing("finished")
