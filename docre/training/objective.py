@@ -74,7 +74,6 @@ class Objective(nn.Module):
         terms = self.active()
         wanted = frozenset().union(*(term.wants for term in terms.values()))
         output: ModelOutput = self.model(batch, wanted) if wanted else self.model(batch)
-        check_given(terms, output)
         rows = self.model.loss_rows(len(batch.pair_head), sum(batch.entity_counts))
         loss = self.loss(*with_empty_rows(output, batch.labels, rows)) * (rows / max(1, totals["pairs"]))
         if not self.terms:
@@ -87,14 +86,6 @@ class Objective(nn.Module):
                 parts.append(value.detach())
                 total = total + self.weighted[name].weight * value
         return total, parts
-
-
-def check_given(terms: Mapping[str, Term], output: ModelOutput) -> None:
-    """Raises DocreError if a term wants something that the model's output does not have."""
-    given = output.auxiliaries.keys() | ({"attention"} if output.attention is not None else set())
-    for name, term in terms.items():
-        if missing := sorted(term.wants - given):
-            raise DocreError(f"term {name!r}: the model gives no {', '.join(missing)} with these settings")
 
 
 def with_empty_rows(output: ModelOutput, labels: Tensor, rows: int) -> tuple[ModelOutput, Tensor]:

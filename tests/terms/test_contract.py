@@ -5,9 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from docre.config.schema import WeightedTerm
 from docre.core.registry import describe
-from docre.errors import DocreError
 from docre.losses import build
 from docre.models import MODELS, Encoder
 from docre.tensors import ModelOutput
@@ -118,10 +116,3 @@ def supports(model, term: type[Term], batch) -> bool:
         return False
     output = model.train()(batch, term.wants)
     return all(w in output.auxiliaries or (w == "attention" and output.attention is not None) for w in term.wants)
-
-
-def test_a_term_that_the_model_cannot_serve_is_refused():
-    model = MODELS.build("atlop", {}, Encoder(tiny_bert()), RELATIONS + 1)
-    objective = Objective(model, build("atl", RELATIONS), [WeightedTerm(name="contrastive")])
-    with pytest.raises(DocreError, match="term 'contrastive': the model gives no representation with these settings"):
-        objective(collate(random_features([20], [4])))
