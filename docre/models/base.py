@@ -26,7 +26,7 @@ class Model(nn.Module):
 
     reference: ClassVar[str] = ""
     pairs_interact: bool = False
-    offers: ClassVar[frozenset[str]] = NOTHING
+    offers: frozenset[str] = NOTHING
     rate_groups: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     encoder: Encoder
 
