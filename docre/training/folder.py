@@ -162,10 +162,13 @@ def _short_digest(path: Path, size: int, modified: int) -> str:
 
 def input_digests(config: Config) -> dict[str, str]:
     """What a run reads, by the name of the input: the digests of its data files, and of what it takes from other runs
-    (initial weights and targets). What does not exist is left out."""
+    (initial weights, targets, a generator). What does not exist is left out."""
     found = digests(config)
     if config.training.initial_weights and (weights := recorded_digest(config.training.initial_weights)):
         found["training.initial_weights"] = weights[:16]
     if config.data.targets and (manifest := Path(config.data.targets, MANIFEST)).is_file():
         found["data.targets"] = short_digest(manifest)
+    generator = config.model.parameters.get("generator")
+    if isinstance(generator, str) and (manifest := Path(generator, "generator", MANIFEST)).is_file():
+        found["model.generator"] = short_digest(manifest)
     return found
