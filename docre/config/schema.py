@@ -52,11 +52,11 @@ class Data(Section):
     rel2id.json or rel_info.json). By default the relations that occur in these files, in alphabetical order."""
     max_tokens: int = Field(1024, ge=8)
     """Maximum number of tokens of a document, special tokens included; the rest is cut off."""
+    targets: str | None = None
+    """Folder of what a teacher left for the training documents: the output of `docre targets`."""
     stream: bool = False
     """Read training documents from their file whenever they are needed, instead of keeping all in memory: for corpora
     larger than that. The result does not depend on it. Dev and test documents stay in memory."""
-    targets: str | None = None
-    """Folder of what a teacher left for the training documents: the output of `docre targets`."""
 
 
 class EncoderConfig(Section):
