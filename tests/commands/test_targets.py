@@ -1,10 +1,6 @@
 """docre targets: what it writes is what the model says, also after a real kill; a student trains on it."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -14,11 +10,12 @@ import pytest
 import docre
 from docre.commands import recipe, targets, train
 from docre.core.manifests import check_folder
+from docre.data import targets as store
 from docre.data.readers.docred import write_docred
 from docre.data.targets import TargetStore
 from docre.errors import DocreError
-from tests.children import forks, together
-from tests.conftest import ROOT
+from docre.inference import targets as teaching
+from tests.children import Child, forks, together
 from tests.tiny import random_documents, save_tiny_encoder
 from tests.training.test_resume import outcome
 from tests.training.test_train import write_config
@@ -67,55 +64,53 @@ def test_what_the_model_says(limit, teacher, corpus, written, tmp_path):
         targets.main(
             [*arguments(teacher, corpus / "dev.json", tmp_path / "t"), f"evaluation.max_pairs_per_batch={limit}"]
         )
-    store = TargetStore(written if limit == "null" else tmp_path / "t")
+    found = TargetStore(written if limit == "null" else tmp_path / "t")
     model = docre.load(teacher, "cpu")
     for document in docre.read(corpus / ("distant.json" if limit == "null" else "dev.json"))[:20]:
         (features,) = model.featurize([document])
-        found = store.attach(features, ["logits", "attention"]).targets
+        got = found.attach(features, ["logits", "attention"]).targets
         output = model.output(model.collate([features]), frozenset({"attention"}))
-        np.testing.assert_allclose(found["logits"], output.logits.numpy(), atol=1e-5)
-        np.testing.assert_allclose(found["attention"], output.attention.numpy(), atol=1e-3)
-        assert found["logits"].dtype == np.float32 and found["attention"].dtype == np.float16
+        np.testing.assert_allclose(got["logits"], output.logits.numpy(), atol=1e-5)
+        np.testing.assert_allclose(got["attention"], output.attention.numpy(), atol=1e-3)
+        assert got["logits"].dtype == np.float32 and got["attention"].dtype == np.float16
 
 
 def test_documents_without_pairs(teacher, tmp_path):
     write_docred(tmp_path / "f.json", random_documents(3, entities=1) + random_documents(2, seed=4))
     targets.main(arguments(teacher, tmp_path / "f.json", tmp_path / "t"))
-    store, model = TargetStore(tmp_path / "t"), docre.load(teacher, "cpu")
+    found, model = TargetStore(tmp_path / "t"), docre.load(teacher, "cpu")
     for features in model.featurize(docre.read(tmp_path / "f.json")):
-        found = store.attach(features, ["logits", "attention"]).targets
-        assert found["logits"].shape == (len(features.pairs), 6)
+        got = found.attach(features, ["logits", "attention"]).targets
+        assert got["logits"].shape == (len(features.pairs), 6)
 
 
-SLOW = """
-import sys, time
-from docre.commands import targets
-from docre.data import targets as store
-from docre.inference import targets as teaching
-store.SHARD_BYTES, teaching.GROUP_DOCUMENTS = 1, 4
-describe = store.described
-store.described = lambda path: (time.sleep(0.05), describe(path))[1]
-targets.main(sys.argv[1:])
-"""
+def slow_shards() -> None:
+    """Make every group of four documents a shard, and slow down the writing of it."""
+    store.SHARD_BYTES, teaching.GROUP_DOCUMENTS = 1, 4
+    describe = store.described
+    store.described = lambda path: (time.sleep(0.02), describe(path))[1]  # type: ignore[func-returns-value]
 
 
+@forks
 def test_killed_and_resumed_it_is_the_same(teacher, corpus, tmp_path):
-    """kill -9 twice, at any moment after some shards."""
+    """kill -9 at any moment after some shards, also while one is being written."""
     whole, parts = tmp_path / "whole", tmp_path / "parts"
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-c", SLOW]
-    data = corpus / "distant.json"
-    subprocess.run([*command, *arguments(teacher, data, whole)], cwd=ROOT, env=environment, check=True)
-    for shards in (3, 9):
-        child = subprocess.Popen([*command, *arguments(teacher, data, parts)], cwd=ROOT, env=environment)
+
+    def start(folder: Path) -> Child:
+        command = arguments(teacher, corpus / "distant.json", folder)
+        return Child(command, tmp_path / "out.txt", prepare=slow_shards, main=targets.main)
+
+    assert start(whole).wait() == 0
+    for shards in (1, 3, 8, 9, 17):
+        child = start(parts)
         while len(list(parts.glob("shard-*.json"))) < shards:
-            assert child.poll() is None
+            assert child.poll() is None, child.text()
             time.sleep(0.002)
-        child.send_signal(signal.SIGKILL)
-        child.wait()
+        time.sleep(0.007 * (shards % 4))
+        child.kill()
         with pytest.raises(DocreError, match="its targets are not complete: docre targets goes on where it stopped"):
             TargetStore(parts)
-    subprocess.run([*command, *arguments(teacher, data, parts)], cwd=ROOT, env=environment, check=True)
+    assert start(parts).wait() == 0
     assert check_folder(parts) == check_folder(whole) and len(list(whole.glob("*.safetensors"))) == 19
 
 
@@ -141,20 +136,25 @@ def test_mistakes_before_anything_is_written(teacher, corpus, tmp_path):
         assert not (tmp_path / "t").exists()
 
 
-@pytest.mark.parametrize("stream", [False, True])
-def test_a_student_learns_from_them(stream, corpus, written, tiny_encoder, tmp_path):
-    """Streamed or not, with workers or without: the same; the terms get smaller."""
-    data = {"targets": str(written)}
-    plain = config(tmp_path / "c.yaml", corpus, tiny_encoder, "distant", data, terms=TERMS)
-    train.main(["--config", str(plain)])
-    if stream:
-        other = f"output={tmp_path / 'other'}"
-        train.main(["--config", str(plain), other, "data.stream=true", "training.workers=2"])
-        assert outcome(tmp_path / "other") == outcome(tmp_path / "run")
+def test_a_student_learns_from_them(corpus, written, tiny_encoder, tmp_path):
+    """In memory, and streamed with workers: the same."""
+    path = config(tmp_path / "c.yaml", corpus, tiny_encoder, "distant", {"targets": str(written)}, terms=TERMS)
+    train.main(["--config", str(path)])
+    train.main(["--config", str(path), f"output={tmp_path / 'other'}", "data.stream=true", "training.workers=2"])
+    assert outcome(tmp_path / "other") == outcome(tmp_path / "run")
+
+
+def test_the_targets_are_those_of_the_document(teacher, corpus, written, tmp_path):
+    """A student that is the teacher, without dropout, does not differ from it."""
+    still = save_tiny_encoder(tmp_path / "still", hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
+    training = TRAINING | {"encoder_lr": 0.0, "head_lr": 0.0, "initial_weights": str(teacher)}
+    data = {"targets": str(written), "stream": True}
+    train.main(
+        ["--config", str(config(tmp_path / "c.yaml", corpus, still, "distant", data, terms=TERMS, training=training))]
+    )
     log = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
     steps = [line for line in log if line["event"] == "step"]
-    for term in ("loss/distil", "loss/attention"):
-        assert steps[-1][term] < steps[0][term]
+    assert all(abs(line["loss/distil"]) < 1e-9 and abs(line["loss/attention"]) < 1e-4 for line in steps) and steps
 
 
 @forks
@@ -224,7 +224,7 @@ def test_a_stage_of_a_recipe(corpus, tiny_encoder, tmp_path, capsys):
     (tmp_path / "out" / "left" / "manifest.json").unlink()
     recipe.main([str(path), "--plan"])
     assert "left: interrupted\n" in capsys.readouterr().out
-    recipe.main([str(path)])
+    recipe.main([str(path), "--stage", "left"])
     path.write_text(RECIPE.format(folder=tmp_path, corpus=corpus).replace("[logits, attention]", "[logits]"))
     with pytest.raises(
         DocreError, match=r"stale: left \(targets was \['attention', 'logits'\], now it is \['logits'\]\)"
