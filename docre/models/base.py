@@ -29,7 +29,7 @@ class Model(nn.Module):
 
     reference: ClassVar[str] = ""
     pairs_interact: bool = False
-    offers: ClassVar[frozenset[str]] = NOTHING
+    offers: frozenset[str] = NOTHING
     rate_groups: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     published_names: ClassVar[Mapping[str, str]] = {}
     encoder: Encoder

@@ -1,6 +1,7 @@
 """The base class of terms. A term is added to the loss in training, with a weight; it plays no part in the decision."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import ClassVar, Literal
 
 from torch import Tensor, nn
@@ -8,6 +9,7 @@ from torch import Tensor, nn
 from docre.core.registry import Registry
 from docre.tensors import Batch, ModelOutput
 
+LossFunction = Callable[[ModelOutput, Tensor], Tensor]  # output and labels of pairs -> their mean loss, a scalar
 TINY = 1e-30  # stands in for zero probabilities before their logarithm is taken (as in DREEAM's published code)
 
 
@@ -23,6 +25,8 @@ class Term(nn.Module, ABC):
     wants:     what the model's output has to have: "attention", names of auxiliaries.
     targets:   which of a teacher's targets it compares with (`Batch.targets`).
     over:      the pairs that it is a mean over: all "pairs", as the loss, or those that are "labeled" with a relation.
+    compares_pairs: whether it compares the pairs of a batch with each other: of a step that is split into parts, then
+               only those in the same part.
     reference: the paper, and the equation if it has a number.
     """
 
@@ -30,6 +34,10 @@ class Term(nn.Module, ABC):
     wants: ClassVar[frozenset[str]] = frozenset()
     targets: ClassVar[frozenset[str]] = frozenset()
     over: ClassVar[Literal["pairs", "labeled"]] = "pairs"
+    compares_pairs: ClassVar[bool] = False
+
+    def use_loss(self, loss: LossFunction) -> None:
+        """Called once, before training, with the run's loss."""
 
     @abstractmethod
     def forward(self, output: ModelOutput, batch: Batch) -> Tensor:

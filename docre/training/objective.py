@@ -35,7 +35,9 @@ class Objective(nn.Module):
         self.weighted = {term.name: term for term in terms}
         self.epoch = 1
         for name in self.terms:
-            for wanted in sorted(cast(Term, self.terms[name]).wants - model.offers):
+            own = cast(Term, self.terms[name])
+            own.use_loss(loss.forward)
+            for wanted in sorted(own.wants - model.offers):
                 raise DocreError(f"term {name!r} needs a model that offers {wanted!r}; {type(model).__name__} does not")
 
     def train(self, mode: bool = True) -> "Objective":

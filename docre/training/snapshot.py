@@ -1,6 +1,6 @@
 """Capture and restore the state of a trainer: weights, optimizer, schedule, scaler, position, random generators."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -19,11 +19,7 @@ def capture(trainer: Trainer) -> State:
     means = running_means(trainer)
     tensors = {
         **with_prefix("objective", objective.state_dict()),
-        **{
-            name: tensor
-            for index, state in trainer.optimizer.state_dict()["state"].items()
-            for name, tensor in with_prefix(f"optimizer.{index}", state).items()
-        },
+        **with_prefix("optimizer", optimizer_tensors(trainer.optimizer)),
         **with_prefix("mean", {name: mean.total for name, mean in means.items()}),
         **{
             name: x
@@ -50,12 +46,7 @@ def restore(trainer: Trainer, state: State) -> None:
     values = state.values
     try:
         trainer.accelerator.unwrap_model(trainer.objective).load_state_dict(without_prefix("objective", state.tensors))
-        optimizer = trainer.optimizer.state_dict()
-        indices = sorted({int(name.split(".")[0]) for name in without_prefix("optimizer", state.tensors)})
-        optimizer["state"] = {index: without_prefix(f"optimizer.{index}", state.tensors) for index in indices}
-        for group, rate in zip(optimizer["param_groups"], values["rates"], strict=True):
-            group["lr"] = rate
-        trainer.optimizer.load_state_dict(optimizer)
+        restore_optimizer(trainer.optimizer, without_prefix("optimizer", state.tensors), values["rates"])
         trainer.schedule.load_state_dict(values["schedule"])
         if trainer.accelerator.scaler is not None:
             trainer.accelerator.scaler.load_state_dict(values["scaler"])
@@ -66,6 +57,22 @@ def restore(trainer: Trainer, state: State) -> None:
         set_random_state(State(without_prefix(f"random.{rank}", state.tensors), values["random"][rank]), device)
     except (KeyError, IndexError, TypeError, ValueError, RuntimeError) as error:
         raise DocreError(f"the saved state does not fit this run ({error}): start over with --restart") from None
+
+
+def optimizer_tensors(optimizer: Any) -> dict[str, Tensor]:
+    """The tensors in the state of an optimizer, as {number of the parameter.name: tensor}."""
+    states = optimizer.state_dict()["state"].items()
+    return {name: x for index, state in states for name, x in with_prefix(str(index), state).items()}
+
+
+def restore_optimizer(optimizer: Any, tensors: Mapping[str, Tensor], rates: Sequence[float]) -> None:
+    """Restore what `optimizer_tensors` returned, and the learning rate of each parameter group."""
+    content = optimizer.state_dict()
+    indices = sorted({int(name.split(".")[0]) for name in tensors})
+    content["state"] = {index: without_prefix(str(index), tensors) for index in indices}
+    for group, rate in zip(content["param_groups"], rates, strict=True):
+        group["lr"] = rate
+    optimizer.load_state_dict(content)
 
 
 def running_means(trainer: Trainer) -> dict[str, Mean]:

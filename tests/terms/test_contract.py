@@ -37,6 +37,7 @@ def test_equals_slow_version(name, seed):
     value = term(output, batch)
     value.backward()
     leaves = [x for x in (output.logits, output.attention, *output.auxiliaries.values()) if x is not None]
+    leaves = [x for x in leaves if x.requires_grad]
     grads = [torch.zeros_like(x) if x.grad is None else x.grad.clone() for x in leaves]
     for leaf in leaves:
         leaf.grad = None
@@ -80,11 +81,10 @@ def test_does_not_depend_on_how_a_step_is_split(name):
             d, targets={"logits": logits.numpy(), "attention": (attention / attention.sum(1, keepdim=True)).numpy()}
         )
     torch.manual_seed(0)
-    model = next(
-        made
-        for made in (MODELS.build(m, {}, Encoder(tiny_bert()), outputs) for m in MODELS)
-        if supports(made, entry, collate(documents))
-    )
+    built = (MODELS.build(m, {}, Encoder(tiny_bert()), outputs) for m in MODELS)
+    model = next((made for made in built if supports(made, entry, collate(documents))), None)
+    if entry.compares_pairs or model is None:
+        pytest.skip("compares pairs with each other, or needs a model whose pairs interact")
     objective = Objective(model.eval(), build("atl", RELATIONS))
     objective.terms[name] = TERMS.build(name, {})
     objective.weighted[name] = type("Weight", (), {"weight": 0.5, "from_epoch": 1})()

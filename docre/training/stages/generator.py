@@ -1,0 +1,79 @@
+"""A stage that trains the generator of VaeDiff-DocRE on the representations of a base model."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from docre.config.loading import merge
+from docre.data.readers import READERS
+from docre.errors import DocreError
+from docre.inference.location import find_checkpoint
+from docre.training.folder import ExistingRun
+from docre.training.generator.folder import find_existing
+from docre.training.generator.settings import GeneratorSettings
+from docre.training.stages.base import STAGES, Place, Stage, Standing
+from docre.training.stages.costs import count_documents, duration
+
+
+@dataclass(frozen=True)
+class TrainGenerator(Stage):
+    """A generator's run with these settings, whose `output` is the folder of the stage."""
+
+    settings: GeneratorSettings
+
+    def check(self) -> None:
+        READERS[self.settings.reader]
+        if not self.brings(self.settings.train):
+            raise DocreError(f"{self.name}: generator.train: {self.settings.train}: no such file")
+        if not any(Path(self.settings.base).is_relative_to(stage.folder) for stage in self.takes):
+            find_checkpoint(self.settings.base)
+
+    def existing(self) -> ExistingRun:
+        """The run in its folder, compared with what is asked for now."""
+        return find_existing(self.settings)
+
+    def standing(self) -> Standing:
+        existing = self.existing()
+        if existing.difference:
+            return Standing("stale", existing.difference)
+        if existing.metrics is not None:
+            return Standing("finished")
+        return Standing("new" if existing.state is None else "interrupted")
+
+    def run(self, restart: bool = False) -> None:
+        from docre.training.generator.run import train_generator
+
+        train_generator(self.settings, restart)
+
+    def plan(self, others: Sequence[Stage]) -> list[str]:
+        settings, existing = self.settings, self.existing()
+        documents = count_documents(settings.train, settings.reader)
+        if documents is None:
+            return [f"documents, steps and time: unknown until {settings.train} is there"]
+        steps = settings.epochs * (documents // settings.batch_size)
+        lines = [f"{settings.epochs} epochs of {documents:,} documents: {steps:,} steps of two small networks"]
+        if existing.metrics is not None and not existing.difference:
+            lines.append(f"took {duration(existing.metrics['training_seconds'])}")
+        return lines
+
+
+@STAGES.register("generator")
+def generator_stage(place: Place, generator: dict[str, Any]) -> TrainGenerator:
+    """A generator's run. `generator`: its settings; seed, training file and its format are those of the common config
+    unless they are given."""
+    if "output" in generator:
+        raise DocreError(f"generator.output: cannot be set: the folder of a stage is {place.folder}")
+    common = merge(place.config, place.changes)
+    data = common.get("data", {})
+    values = {name: data[name] for name in ("train", "reader") if name in data}
+    values |= {"seed": common["seed"]} if "seed" in common else {}
+    try:
+        settings = GeneratorSettings.model_validate(values | generator | {"output": str(place.folder)})
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise DocreError(f"generator.{key}: {first['msg']}") from None
+    return TrainGenerator(place.name, place.folder, place.takes, settings)
