@@ -34,6 +34,7 @@ GROUPS = {
     "data": {
         "stats": "count documents, entities, pairs and labels in a file, and list irregularities",
         "convert": "convert documents of any format to DocRED JSON",
+        "import-checkpoint": "make a checkpoint of the weights that published code saved",
         "download": "download a benchmark, or explain how to obtain it",
         "synthetic": "generate a synthetic corpus",
     },
@@ -48,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     if arguments and arguments[0] in COMMANDS:
-        command = importlib.import_module(f"docre.commands.{arguments[0]}")
+        command = importlib.import_module(f"docre.commands.{arguments[0].replace('-', '_')}")
         cli.run(partial(command.main, arguments[1:]))
         return
     parser = argparse.ArgumentParser(

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 import docre
 from docre.analysis.plots import available
@@ -54,6 +55,8 @@ NOT_RUN = {
     "accelerate launch --num_processes 4 -m docre.train --config configs/redocred_bert_atgl.yaml": "four processes; "
     "tests/training/test_processes.py starts some",
     "torchrun --nproc_per_node 2 -m docre.train --config configs/redocred_bert_atgl.yaml": "the same",
+    "docre import-checkpoint --weights best.ckpt --config configs/redocred_bert_atl.yaml --output runs/published "
+    "data.relations=rel2id.json": "needs published weights; tests/inference/test_published.py imports some",
     "docre download redocred": "downloads; tests/download/test_download.py serves itself",
     "python -m scripts.reproduce scripts/plans/cpu.yaml": "takes hours; tests/scripts runs a small plan",
     "python -m scripts.reproduce scripts/plans/gpu.yaml": "takes a GPU for days",
@@ -119,7 +122,11 @@ def command_of(words: list[str]) -> tuple[str, Callable[[list[str]], None], list
     words = shlex.split(shlex.join(words).replace("-m docre.", "docre "))
     if "docre" in words:
         at = words.index("docre") + 1
-        return f"docre {words[at]}", importlib.import_module(f"docre.commands.{words[at]}").main, words[at + 1 :]
+        return (
+            f"docre {words[at]}",
+            importlib.import_module(f"docre.commands.{words[at].replace('-', '_')}").main,
+            words[at + 1 :],
+        )
     assert words[:2] == ["python", "-m"]
     path = ROOT / words[2].replace(".", "/")
     return words[2], runpy.run_path(str(path / "__main__.py" if path.is_dir() else f"{path}.py"))["main"], words[3:]
@@ -226,5 +233,7 @@ def test_examples_of_data_and_config(tmp_path):
     (same,) = docre.read(tmp_path / "mine.jsonl", "jsonl")
     assert [e.name for e in document.entities] == [e.name for e in same.entities] == ["Ada Lovelace", "London"]
     assert [(t.head, t.relation, t.tail) for t in document.triples] == [(0, "P19", 1)]
-    (tmp_path / "c.yaml").write_text(block("yaml"))
+    (tmp_path / "c.yaml").write_text(block("yaml", "encoder:"))
     assert load_config(tmp_path / "c.yaml").loss.parameters == {"alpha": 16.5}
+    shipped = (ROOT / "configs/recipes/quickstart_stages.yaml").read_text()
+    assert yaml.safe_load(block("yaml", "stages:")) == yaml.safe_load(shipped)

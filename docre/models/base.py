@@ -1,6 +1,7 @@
 """What every model is: an encoder's tokens and attention in, a ModelOutput for the pairs of the batch out."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import ClassVar
 
 from torch import Tensor, nn
@@ -21,6 +22,9 @@ class Model(nn.Module):
                     sentences are predicted), and names of auxiliaries.
     rate_groups:    parameters that have a learning rate of their own: for the name of each group, prefixes of the names
                     of its parameters. The config gives the rates (`training.group_lr`).
+    published_names: how the published code calls this model's weights: regular expressions for its names, and what they
+                    are here; "" for weights without effect. Names that none matches are the same. (The encoder's are
+                    translated for every model.)
     reference:      the paper.
     """
 
@@ -28,6 +32,7 @@ class Model(nn.Module):
     pairs_interact: bool = False
     offers: frozenset[str] = NOTHING
     rate_groups: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    published_names: Mapping[str, str] = MappingProxyType({})
     encoder: Encoder
 
     def forward(self, batch: Batch, wanted: frozenset[str] = NOTHING) -> ModelOutput:

@@ -139,7 +139,7 @@ def test_modules_that_are_run_with_python_m(name):
 
 
 def test_every_command_is_in_the_readme():
-    named = set(re.findall(r"docre (\w+)", (ROOT / "README.md").read_text()))
+    named = set(re.findall(r"docre ([\w-]+)", (ROOT / "README.md").read_text()))
     assert set(COMMANDS) <= named
 
 

@@ -1,6 +1,5 @@
 """docre's models beside the published ones: the same weights, gradients by published names, the same documents."""
 
-import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -8,19 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from docre.data.features import Features, unordered_pairs
+from docre.inference.published import name_here
 from docre.models import Model
 from tests.models.published.padded import Document
-
-ENCODER = {r"^model\.": "encoder.backbone."}
-
-
-def name_here(published: str, model: Model) -> str:
-    """What a published weight is called in docre; "" for one that it leaves out."""
-    for pattern, replacement in (ENCODER | dict(getattr(model, "published_names", {}))).items():
-        published, found = re.subn(pattern, replacement, published)
-        if found:
-            break
-    return published
 
 
 def load(model: Model, weights: Mapping[str, Tensor]) -> None:
