@@ -6,12 +6,12 @@ from typing import Annotated
 import torch
 from pydantic import Field
 from torch import Tensor, nn
-from torch.nn.functional import linear
 
 from docre.errors import DocreError
 from docre.models.base import MODELS, NOTHING, Model
 from docre.models.bilinear import GroupedBilinear
 from docre.models.encoder import Encoder
+from docre.models.extractor import extract
 from docre.models.pooling import pool_attention, pool_contexts, pool_entities, pool_tokens, pool_weights
 from docre.tensors import Batch, ModelOutput
 
@@ -67,9 +67,5 @@ class ATLOP(Model):
         return ModelOutput(self.bilinear(head, tail), head, tail)
 
     def _extract(self, layer: nn.Linear, entities: Tensor, contexts: Tensor, role: Tensor, batch: Batch) -> Tensor:
-        """tanh(W [e; c] + b) in groups, [pairs, groups, block]. W [e; c] = W1 e + W2 c, with W1 e once for each entity
-        and W2 c once for each unordered pair."""
-        of_entity, of_context = layer.weight.split(entities.shape[1], dim=1)
-        by_entity = linear(entities, of_entity, layer.bias).index_select(0, role)
-        by_context = linear(contexts, of_context).index_select(0, batch.pair_context)
-        return by_entity.add_(by_context).tanh_().unflatten(1, (-1, self.block_size))
+        """tanh(W [e; c] + b) in groups, [pairs, groups, block]."""
+        return extract(layer, entities, role, contexts, batch.pair_context).unflatten(1, (-1, self.block_size))

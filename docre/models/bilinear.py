@@ -13,16 +13,16 @@ from docre.tensors import even_slices
 class GroupedBilinear(nn.Module):
     """logits = sum_g  vec(h_g outer t_g) W_g^T + b,  over groups g of `block_size` features (Zhou et al. 2021, eq. 5).
 
-    The weight is one matrix [outputs, head_size * block_size], as in published checkpoints.
+    The weight is one matrix [outputs, head_size * block_size], as in published checkpoints. Without `bias`, b is 0.
     """
 
-    def __init__(self, head_size: int, block_size: int, outputs: int) -> None:
+    def __init__(self, head_size: int, block_size: int, outputs: int, bias: bool = True) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.empty(outputs, head_size * block_size))
-        self.bias = nn.Parameter(torch.empty(outputs))
+        self.bias = nn.Parameter(torch.empty(outputs)) if bias else None
         bound = 1 / math.sqrt(self.weight.shape[1])  # as nn.Linear initializes
-        nn.init.uniform_(self.weight, -bound, bound)
-        nn.init.uniform_(self.bias, -bound, bound)
+        for parameter in self.parameters():
+            nn.init.uniform_(parameter, -bound, bound)
 
     def forward(self, head: Tensor, tail: Tensor) -> Tensor:
         """head, tail [pairs, groups, block] -> logits [pairs, outputs], summed in float32."""
@@ -31,7 +31,8 @@ class GroupedBilinear(nn.Module):
         if torch.is_autocast_enabled(device):
             head, tail, weight = (x.to(torch.get_autocast_dtype(device)) for x in (head, tail, weight))
         with torch.autocast(device, enabled=False):
-            return _BlockwiseBilinear.apply(head, tail, weight) + self.bias
+            logits: Tensor = _BlockwiseBilinear.apply(head, tail, weight)
+            return logits if self.bias is None else logits + self.bias
 
 
 SLICE_PAIRS = {"cpu": 1024, "cuda": 16384}  # pairs at once: enough for fast matrix products, in little memory

