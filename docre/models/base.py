@@ -1,7 +1,6 @@
 """What every model is: an encoder's tokens and attention in, a ModelOutput for the pairs of the batch out."""
 
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import ClassVar
 
 from torch import Tensor, nn
@@ -32,7 +31,7 @@ class Model(nn.Module):
     pairs_interact: bool = False
     offers: frozenset[str] = NOTHING
     rate_groups: ClassVar[Mapping[str, tuple[str, ...]]] = {}
-    published_names: Mapping[str, str] = MappingProxyType({})
+    published_names: ClassVar[Mapping[str, str]] = {}
     encoder: Encoder
 
     def forward(self, batch: Batch, wanted: frozenset[str] = NOTHING) -> ModelOutput:

@@ -1,7 +1,6 @@
 """TTM-RE: ATLOP's pairs read a learned memory before they are classified (Gao et al. 2024)."""
 
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Annotated, ClassVar
 
 from pydantic import Field
@@ -37,16 +36,14 @@ class TTMRE(ATLOP):
 
     reference = "Gao et al. 2024 (ACL), TTM-RE"
     rate_groups: ClassVar[Mapping[str, tuple[str, ...]]] = {"memory": ("memory",)}
-    published_names: Mapping[str, str] = MappingProxyType(
-        {
-            r"^mu_encoder\.memory_tokens$": "memory.tokens",
-            rf"^{UNIT}\.token_learner_model\.layernorm\.": "memory.summary.norm.",
-            rf"^{UNIT}\.token_learner_model\.mlp1\.linear_1\.": "memory.summary.score.0.",
-            rf"^{UNIT}\.token_learner_model\.mlp1\.linear_2\.": "memory.summary.score.2.",
-            rf"^{UNIT}\.vit_encoder\.": "memory.transformer.",
-            rf"^{UNIT}\.token_add_erase_write\..*": "",  # without effect
-        }
-    )
+    published_names: ClassVar[Mapping[str, str]] = {
+        r"^mu_encoder\.memory_tokens$": "memory.tokens",
+        rf"^{UNIT}\.token_learner_model\.layernorm\.": "memory.summary.norm.",
+        rf"^{UNIT}\.token_learner_model\.mlp1\.linear_1\.": "memory.summary.score.0.",
+        rf"^{UNIT}\.token_learner_model\.mlp1\.linear_2\.": "memory.summary.score.2.",
+        rf"^{UNIT}\.vit_encoder\.": "memory.transformer.",
+        rf"^{UNIT}\.token_add_erase_write\..*": "",  # without effect
+    }
 
     def __init__(
         self,
@@ -65,7 +62,7 @@ class TTMRE(ATLOP):
             raise DocreError(f"model.head_size: expected a multiple of heads {heads}, got {head_size}")
         if not two_extractors:
             del self.tail_extractor
-            self.published_names = {**self.published_names, r"^tail_extractor\..*": ""}
+            self.published_names = {**self.published_names, r"^tail_extractor\..*": ""}  # type: ignore[misc]
         self.two_extractors = two_extractors
         self.pairs_interact = not within_pair
         self.memory = MemoryModule(head_size, memory_size, layers, heads, within_pair)
