@@ -86,3 +86,10 @@ def test_documents_are_read_without_torch():
         "import docre; assert docre.read('data/synthetic/dev.json')\n"
         "from docre.data.readers import READERS; assert list(READERS)"
     )
+
+
+def test_a_recipe_is_planned_without_torch():
+    without_torch(
+        "from docre.commands.recipe import main\n"
+        "main(['configs/recipes/quickstart_stages.yaml', '--plan', 'output=runs/none'])"
+    )

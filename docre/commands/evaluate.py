@@ -11,7 +11,7 @@ from docre.config.loading import import_plugins
 from docre.config.options import add_calibration, add_checkpoint_options
 from docre.core.files import write_json
 from docre.data import oddities
-from docre.data.readers import READERS, read
+from docre.data.readers import READERS, iterate, read
 from docre.documents import Prediction
 from docre.errors import DocreError
 from docre.evaluation import (
@@ -119,7 +119,7 @@ def read_train_facts(path: Path, reader: str) -> TrainFacts:
     """The training facts of a `.fact` file, or of documents in the format called `reader`."""
     if path.suffix == ".fact":
         return read_fact_file(path)
-    return train_facts(read(path, reader), str(path))
+    return train_facts(iterate(path, reader), str(path))
 
 
 def print_scores(

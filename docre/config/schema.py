@@ -54,6 +54,9 @@ class Data(Section):
     """Maximum number of tokens of a document, special tokens included; the rest is cut off."""
     targets: str | None = None
     """Folder of what a teacher left for the training documents: the output of `docre targets`."""
+    stream: bool = False
+    """Read training documents from their file whenever they are needed, instead of keeping all in memory: for corpora
+    larger than that. The result does not depend on it. Dev and test documents stay in memory."""
 
 
 class EncoderConfig(Section):

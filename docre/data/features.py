@@ -14,7 +14,9 @@ from docre.errors import DocreError
 
 MARKER = "*"
 TOKENIZER_LOCK = threading.Lock()  # Hugging Face's tokenizers are not thread-safe
+CACHED_WORDS = 2**18  # whose pieces a Featurizer keeps: about 50 MB
 Ints = NDArray[np.int64]
+Pieces = dict[str, list[int]]  # the token ids of words
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ class Features:
 
 
 class Featurizer:
-    """Converts documents to Features. It caches the word pieces of every word it has seen.
+    """Converts documents to Features. It caches the word pieces of the words that it has seen.
 
     Every word is tokenized by itself, and each mention is enclosed in `*` markers, as by Zhou et al. (2021). A word is
     always plain text: "[SEP]" becomes the pieces of its characters, or the unknown token, but never the special token.
@@ -82,26 +84,30 @@ class Featurizer:
         self.tokenizer = tokenizer
         self.schema = schema
         self.max_tokens = max_tokens
-        self._pieces: dict[str, list[int]] = {}
+        self._pieces: Pieces = {}
         self._special = set(tokenizer.all_special_ids) - {tokenizer.unk_token_id}
-        self._tokenize([MARKER])
-        self._marker = self._pieces[MARKER][:1]
+        self._marker = self._tokenize([MARKER])[MARKER][:1]
 
     def __call__(self, documents: Sequence[Document], max_tokens: int | None = None) -> list[Features]:
         """The features of each document, in order. Threads may call this concurrently. `max_tokens` overrides the
         Featurizer's own limit."""
-        self._tokenize(word for document in documents for sentence in document.sentences for word in sentence)
-        return [self._featurize(document, max_tokens or self.max_tokens) for document in documents]
+        pieces = self._tokenize(word for document in documents for sentence in document.sentences for word in sentence)
+        return [self._featurize(document, max_tokens or self.max_tokens, pieces) for document in documents]
 
-    def _tokenize(self, words: Iterable[str]) -> None:
-        """Add the pieces of all new words to the cache."""
-        new = [word for word in dict.fromkeys(words) if word not in self._pieces]
+    def _tokenize(self, words: Iterable[str]) -> Pieces:
+        """The pieces of all these words, and of others: the cache, to which new words are added. A cache that has grown
+        too large makes place for a new one, while other threads go on with theirs."""
+        pieces = self._pieces
+        if len(pieces) > CACHED_WORDS:
+            pieces = self._pieces = {}
+        new = [word for word in dict.fromkeys(words) if word not in pieces]
         if new:
             split = self.tokenizer.is_fast  # a slow (Python) tokenizer would split every added token, special or not
             options = dict(add_special_tokens=False, split_special_tokens=split, truncation=False, verbose=False)
             with TOKENIZER_LOCK:
                 encoded = self.tokenizer(new, **options)["input_ids"]
-            self._pieces.update(zip(new, map(self._replace_special, encoded), strict=True))
+            pieces.update(zip(new, map(self._replace_special, encoded), strict=True))
+        return pieces
 
     def _replace_special(self, pieces: list[int]) -> list[int]:
         """The pieces of a word, with special tokens replaced by the unknown token (removed if there is none).
@@ -118,10 +124,11 @@ class Featurizer:
     def word_positions(self, document: Document) -> list[int]:
         """The position in `input_ids` at which each word begins, start markers included, and at last the position after
         the last word; [words + 1], without the length limit."""
-        self._tokenize(word for sentence in document.sentences for word in sentence)
-        return self._encode(document)[1]
+        return self._encode(document, self._tokenize(word for sentence in document.sentences for word in sentence))[1]
 
-    def _encode(self, document: Document) -> tuple[list[int], list[int], list[int], list[tuple[int, Mention, int]]]:
+    def _encode(
+        self, document: Document, pieces: Pieces
+    ) -> tuple[list[int], list[int], list[int], list[tuple[int, Mention, int]]]:
         """The token ids without the final [SEP], `word_positions`, the index of the first word of each sentence (and
         at last the number of words), and for each mention: (first word of its sentence, mention, entity)."""
         words: list[str] = []
@@ -139,14 +146,14 @@ class Featurizer:
             position.append(len(ids))
             if i in starts:
                 ids.extend(self._marker)
-            ids.extend(self._pieces[word])
+            ids.extend(pieces[word])
             if i in ends:
                 ids.extend(self._marker)
         position.append(len(ids))
         return ids, position, first_word, mentions
 
-    def _featurize(self, document: Document, max_tokens: int) -> Features:
-        ids, position, first_word, mentions = self._encode(document)
+    def _featurize(self, document: Document, max_tokens: int, pieces: Pieces) -> Features:
+        ids, position, first_word, mentions = self._encode(document, pieces)
         spans = [(position[offset + m.start], position[offset + m.end], e) for offset, m, e in mentions]
         limit = max_tokens - 1
         kept = [span for span in spans if span[0] < limit]

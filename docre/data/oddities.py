@@ -3,21 +3,21 @@
 Each function returns its warnings, one line each; an empty list if all is well.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Container, Iterable, Sequence
 
 from docre.data.features import Features
-from docre.documents import Document
+from docre.data.schema import relations_of
+from docre.documents import Document, LabelStatistics
 
 MAX_CUT = 0.01  # fraction of the mentions
 SHOWN = 5  # names in one warning
+Text = tuple[str, tuple[tuple[str, ...], ...]]
 
 
-def no_positives(train: Iterable[Document]) -> list[str]:
+def no_positives(train: LabelStatistics) -> list[str]:
     """Warns if no candidate pair of the training documents has a relation."""
-    for document in train:
-        candidates = set(document.candidate_pairs)
-        if any((triple.head, triple.tail) in candidates for triple in document.triples or ()):
-            return []
+    if any(train.positives):
+        return []
     return ["no candidate pair of the training documents has a relation: there is nothing to learn"]
 
 
@@ -28,18 +28,18 @@ def unlabeled(split: str, documents: Sequence[Document]) -> list[str]:
     return [f"the {split} documents have no labels: they are predicted, not scored"]
 
 
-def unseen_relations(split: str, documents: Iterable[Document], train: Iterable[Document]) -> list[str]:
-    """Warns about relations of a split that never occur in the training documents."""
-    missing = relations(documents) - relations(train)
+def unseen_relations(split: str, documents: Iterable[Document], known: Collection[str]) -> list[str]:
+    """Warns about relations of a split that are not among those `known` from the training documents."""
+    missing = relations_of(documents).difference(known)
     if not missing:
         return []
     return [f"{len(missing)} relations of the {split} documents never occur in training: {abbreviate(sorted(missing))}"]
 
 
-def leaked(split: str, documents: Iterable[Document], train: Iterable[Document]) -> list[str]:
-    """Warns about documents of a split that are also training documents: the same title and the same text."""
-    known = {text(document) for document in train}
-    found = [document.title for document in documents if text(document) in known]
+def leaked(split: str, documents: Iterable[Document], train: Container[Text]) -> list[str]:
+    """Warns about documents of a split that are also training documents: the same title and the same text. `train`:
+    what `text` returns for these."""
+    found = [document.title for document in documents if text(document) in train]
     if not found:
         return []
     return [f"{len(found)} {split} documents are also in the training set, word for word: {abbreviate(found)}"]
@@ -89,12 +89,7 @@ def unknown_relations(documents: Iterable[Document], known: Collection[str]) -> 
     ]
 
 
-def relations(documents: Iterable[Document]) -> set[str]:
-    """All relations that occur in the labels of documents."""
-    return {triple.relation for document in documents for triple in document.triples or ()}
-
-
-def text(document: Document) -> tuple[str, tuple[tuple[str, ...], ...]]:
+def text(document: Document) -> Text:
     """The title and the sentences of a document, for comparison."""
     return document.title, tuple(tuple(sentence) for sentence in document.sentences)
 

@@ -1,7 +1,8 @@
 """Label schemas: the relations of a corpus, their order and their readable names."""
 
 import os
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -55,23 +56,57 @@ class LabelSchema:
         write_json(path, [{"id": relation, "name": self.name(relation)} for relation in self.relations])
 
 
+class LabelCounter:
+    """Counts the labels of documents, one document after another.
+
+    relations: the relations that occur in labels.
+    pairs:     number of candidate pairs.
+    positives: for each relation, number of candidate pairs for which it holds (duplicate labels count once).
+    """
+
+    def __init__(self) -> None:
+        self.relations: set[str] = set()
+        self.pairs = 0
+        self.positives: Counter[str] = Counter()
+
+    def add(self, document: Document) -> None:
+        """Count the labels of one more document."""
+        listed = None if document.pairs is None else set(document.pairs)
+        entities = len(document.entities)
+        self.pairs += entities * (entities - 1) if listed is None else len(listed)
+        for head, tail, relation in {(t.head, t.tail, t.relation) for t in document.triples or ()}:
+            self.relations.add(relation)
+            if head != tail if listed is None else (head, tail) in listed:
+                self.positives[relation] += 1
+
+    def statistics(self, schema: LabelSchema) -> LabelStatistics:
+        """The number of candidate pairs, and of those for which each relation of the schema holds."""
+        return LabelStatistics(self.pairs, tuple(self.positives[relation] for relation in schema.relations))
+
+
+def count_labels(documents: Iterable[Document]) -> LabelCounter:
+    """The counter after all these documents."""
+    counter = LabelCounter()
+    for document in documents:
+        counter.add(document)
+    return counter
+
+
+def relations_of(documents: Iterable[Document]) -> set[str]:
+    """All relations that occur in the labels of documents."""
+    return {triple.relation for document in documents for triple in document.triples or ()}
+
+
 def schema_of(documents: Iterable[Document]) -> LabelSchema:
-    """The schema of the relations that occur in labels, in alphabetical order. Raises DocreError if there are none."""
-    relations = {triple.relation for document in documents for triple in document.triples or ()}
+    """The `alphabetical_schema` of the relations that occur in the labels of documents."""
+    return alphabetical_schema(relations_of(documents))
+
+
+def alphabetical_schema(relations: Collection[str]) -> LabelSchema:
+    """The schema of relations found in labels, in alphabetical order. Raises DocreError if there are none."""
     if not relations:
         raise DocreError("no labels to take the relations from: give a label schema in data.relations")
     return LabelSchema(tuple(sorted(relations)))
-
-
-def label_statistics(documents: Iterable[Document], schema: LabelSchema) -> LabelStatistics:
-    """The number of candidate pairs, and of those for which each relation holds (duplicate labels count once)."""
-    pairs, positives = 0, [0] * len(schema.relations)
-    for document in documents:
-        candidates = set(document.candidate_pairs)
-        pairs += len(candidates)
-        for head, tail, relation in {(t.head, t.tail, t.relation) for t in document.triples or ()}:
-            positives[schema.index[relation]] += (head, tail) in candidates
-    return LabelStatistics(pairs, tuple(positives))
 
 
 def shipped_schemas() -> list[str]:

@@ -2,7 +2,7 @@
 
 from docre.evaluation.bootstrap import Difference, Interval, compare, intervals, no_difference
 from docre.evaluation.evaluator import Evaluator, evaluate
-from docre.evaluation.facts import TrainFacts, read_fact_file, train_facts
+from docre.evaluation.facts import FactCollector, FactSet, TrainFacts, read_fact_file, train_facts
 from docre.evaluation.scores import PRF, Scores
 from docre.evaluation.submission import read_submission, write_submission
 from docre.evaluation.table import differences_table, relations_table, scores_table
@@ -11,6 +11,8 @@ __all__ = [
     "PRF",
     "Difference",
     "Evaluator",
+    "FactCollector",
+    "FactSet",
     "Interval",
     "Scores",
     "TrainFacts",

@@ -1,71 +1,125 @@
 """The documents of a run: reading them, checking them against the schema, and warning about oddities."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
 from docre.config.schema import Component, Config
 from docre.data import oddities
-from docre.data.features import Features
+from docre.data.features import Features, Featurizer
 from docre.data.readers import read
-from docre.data.schema import LabelSchema, label_statistics, load_schema, schema_of
+from docre.data.schema import LabelCounter, LabelSchema, alphabetical_schema, load_schema, relations_of
+from docre.data.stored import LazyFeatures, StoredDocuments
 from docre.documents import Document, check_titles
 from docre.errors import DocreError
+from docre.evaluation import FactCollector
 from docre.losses import LOSSES
+
+
+class Survey:
+    """What a run needs to know of all training documents together, gathered in one pass over them.
+
+    facts:    the facts that they state.
+    labels:   the numbers of their labels.
+    repeated: the texts of the documents that are dev or test documents too.
+    """
+
+    def __init__(self, held_out: Iterable[Document]) -> None:
+        self.facts = FactCollector()
+        self.labels = LabelCounter()
+        self.repeated: set[oddities.Text] = set()
+        self._held_out = {oddities.text(document) for document in held_out}
+
+    def add(self, document: Document) -> None:
+        """Take account of one more training document."""
+        self.facts.add(document)
+        self.labels.add(document)
+        if (text := oddities.text(document)) in self._held_out:
+            self.repeated.add(text)
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """The documents of a run by split (empty where the config names no file), and the schema of their relations."""
+    """The documents of a run by split (empty where the config names no file), the schema of their relations, and the
+    survey of the training documents."""
 
     schema: LabelSchema
     train: Sequence[Document]
     dev: Sequence[Document]
     test: Sequence[Document]
+    survey: Survey
 
 
 def read_corpus(config: Config) -> Corpus:
-    """Read the documents and the relations that a config names.
+    """Read the documents and the relations that a config names. With `data.stream`, training documents stay on disk.
 
     Without `data.relations` the schema has the relations that occur in the documents. Raises DocreError for a file
     without documents, training documents without labels, labels that the schema does not have, and titles that do not
     identify the test documents.
     """
     data = config.data
-    paths = {"train": data.train, "dev": data.dev, "test": data.test}
-    documents = {split: read(path, data.reader) if path else [] for split, path in paths.items()}
-    for split, path in paths.items():
-        if path and not documents[split]:
-            raise DocreError(f"{path}: no documents in it (data.{split})")
-    for document in documents["train"]:
+    schema = load_schema(data.relations) if data.relations else None
+    held_out = {
+        split: read(path, data.reader) if path else () for split, path in (("dev", data.dev), ("test", data.test))
+    }
+    survey = Survey(chain(*held_out.values()))
+
+    def visit(document: Document) -> None:
         if document.triples is None:
             raise DocreError(f"{data.train}: {document.fail('no labels, but training needs them')}")
-    schema = load_schema(data.relations) if data.relations else schema_of(chain(*documents.values()))
-    for split, path in paths.items():
-        schema.check(documents[split], str(path))
-    check_titles(documents["test"], str(data.test))  # a submission is written for the test set even without labels
-    return Corpus(schema, **documents)
+        if schema:
+            schema.check([document], data.train)
+        survey.add(document)
+
+    train: Sequence[Document]
+    if data.stream:
+        train = StoredDocuments(data.train, data.reader, visit)
+    else:
+        train = read(data.train, data.reader)
+        for document in train:
+            visit(document)
+    for split, path, documents in (
+        ("train", data.train, train),
+        ("dev", data.dev, held_out["dev"]),
+        ("test", data.test, held_out["test"]),
+    ):
+        if path and not documents:
+            raise DocreError(f"{path}: no documents in it (data.{split})")
+    if schema is None:
+        schema = alphabetical_schema(survey.labels.relations | relations_of(chain(*held_out.values())))
+    for split, path in (("dev", data.dev), ("test", data.test)):
+        schema.check(held_out[split], str(path))
+    check_titles(held_out["test"], str(data.test))  # a submission is written for the test set even without labels
+    return Corpus(schema, train, held_out["dev"], held_out["test"], survey)
+
+
+def featurize_train(corpus: Corpus, featurize: Featurizer, config: Config) -> Sequence[Features]:
+    """The features of the training documents; with `data.stream` each is computed whenever it is needed."""
+    if config.data.stream:
+        return LazyFeatures(corpus.train, featurize, config.data.max_tokens)
+    return featurize(corpus.train, config.data.max_tokens)
 
 
 def with_counted_loss_parameters(config: Config, corpus: Corpus) -> Config:
     """The config, completed with the loss parameters that are computed from the training data unless they are given, so
     that checkpoints hold them."""
     entry: Any = LOSSES[config.loss.name]
-    counted = entry.from_training_data(label_statistics(corpus.train, corpus.schema))
+    counted = entry.from_training_data(corpus.survey.labels.statistics(corpus.schema))
     loss = Component(name=config.loss.name, **(counted | config.loss.parameters))
     return config.model_copy(update={"loss": loss})
 
 
-def data_warnings(corpus: Corpus, features: Mapping[str, Sequence[Features]], config: Config) -> Iterator[str]:
+def data_warnings(corpus: Corpus, features: Mapping[str, Iterable[Features]], config: Config) -> Iterator[str]:
     """One line for each oddity in the data. `features`: of each split, for lengths and cut-off mentions."""
     limits = dict.fromkeys(features, f"data.max_tokens={config.data.max_tokens}")
     if config.evaluation.max_tokens:
         limits |= dict.fromkeys(("dev", "test"), f"evaluation.max_tokens={config.evaluation.max_tokens}")
-    yield from oddities.no_positives(corpus.train)
+    survey = corpus.survey
+    yield from oddities.no_positives(survey.labels.statistics(corpus.schema))
     for split, documents in (("dev", corpus.dev), ("test", corpus.test)):
         yield from oddities.unlabeled(split, documents)
-        yield from oddities.unseen_relations(split, documents, corpus.train)
-        yield from oddities.leaked(split, documents, corpus.train)
+        yield from oddities.unseen_relations(split, documents, survey.labels.relations)
+        yield from oddities.leaked(split, documents, survey.repeated)
     for split, split_features in features.items():
         yield from oddities.cut_off(split, split_features, limits[split])

@@ -1,18 +1,54 @@
 """The training batches of an epoch, grouped by optimizer step, from any step on."""
 
-from collections.abc import Iterator, Sequence
-from itertools import islice
+import os
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 import torch
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
 from docre.config.schema import Config
 from docre.data.features import Features
 from docre.data.limits import Limits
-from docre.data.sampling import Step, StepSampler
+from docre.data.sampling import StepSampler
+from docre.errors import DocreError
 from docre.inference.predictor import Predictor
 from docre.tensors import Batch
 from docre.training.interrupts import ignore_interrupts
+
+
+class Loaded(NamedTuple):
+    """Some documents, ready for the model: batches within the limits, and the numbers of pairs, of entities and of
+    labeled pairs of all of them."""
+
+    batches: list[Batch]
+    pairs: int
+    entities: int
+    labeled: int
+
+
+class Loader(Dataset[Loaded | DocreError]):
+    """Maps the positions of the documents of a batch to what the model needs. It may run in a worker process, where an
+    error that is raised becomes a traceback; a DocreError is therefore returned."""
+
+    def __init__(
+        self, features: Sequence[Features], limits: Limits, collate: Callable[[Sequence[Features]], Batch]
+    ) -> None:
+        self.features = features
+        self.limits = limits
+        self.collate = collate
+
+    def __getitem__(self, documents: Sequence[int]) -> Loaded | DocreError:
+        try:
+            features = [self.features[i] for i in documents]
+        except DocreError as error:
+            return error
+        return Loaded(
+            batches=[self.collate(part) for part in self.limits.split_batch(features)],
+            pairs=sum(len(d.pairs) for d in features),
+            entities=sum(d.num_entities for d in features),
+            labeled=sum(d.num_labeled for d in features),
+        )
 
 
 class Feed:
@@ -29,15 +65,12 @@ class Feed:
     ) -> None:
         config: Config = predictor.config
         training = config.training
-        self.features = features
+        limits = Limits(training.max_pairs_per_batch, training.max_tokens_per_batch, predictor.model.pairs_interact)
+        self.loader = Loader(features, limits, predictor.collate)
         self.loss_rows = predictor.model.loss_rows
-        self.collate = predictor.collate
         self.process = process
         self.workers = training.workers
         self.pin = pin
-        self.limits = Limits(
-            training.max_pairs_per_batch, training.max_tokens_per_batch, predictor.model.pairs_interact
-        )
         self.sampler = StepSampler(
             len(features), training.batch_size, training.accumulation_steps, processes, config.seed
         )
@@ -47,34 +80,48 @@ class Feed:
         """Number of optimizer steps in an epoch."""
         return self.sampler.steps_per_epoch
 
-    def steps(self, epoch: int, start: int = 0) -> Iterator[tuple[Step, int, Iterator[Batch]]]:
-        """The steps of an epoch (from 0) after the first `start`: for each the step, the number of batches that this
-        process takes in it, and these batches. Uses no random generator but its own."""
-        steps = self.sampler.epoch(epoch, self.process)[start:]
-        plan = [[part for batch in step.batches for part in self._parts(batch)] for step in steps]
-        loader: DataLoader[Batch] = DataLoader(
-            [part for parts in plan for part in parts],  # type: ignore[arg-type]
-            batch_size=None,
-            collate_fn=self.collate,
-            num_workers=self.workers,
-            worker_init_fn=ignore_interrupts,
-            pin_memory=self.pin,
-            generator=torch.Generator(),
-        )
-        stream = iter(loader)
-        for step, parts in zip(steps, plan, strict=True):
-            yield step, len(parts), islice(stream, len(parts))
+    def steps(self, epoch: int, start: int = 0) -> Iterator[tuple[list[Batch], dict[str, int]]]:
+        """The steps of an epoch (from 0) after the first `start`: for each the batches that this process takes in it,
+        and the numbers of pairs of all of them, the "pairs" that the loss is a mean over and the "labeled" ones.
 
-    def totals(self, step: Step) -> dict[str, int]:
-        """The numbers of pairs of all documents of a step, over all processes: the "pairs" that the loss is a mean
-        over, and the "labeled" ones."""
-        documents = [self.features[i] for i in step.documents]
-        pairs, entities = sum(len(d.pairs) for d in documents), sum(d.num_entities for d in documents)
-        return {"pairs": self.loss_rows(pairs, entities), "labeled": sum(d.num_labeled for d in documents)}
+        Uses no random generator but its own. Raises DocreError for a document that can no longer be read.
+        """
+        steps = self.sampler.epoch(epoch, self.process)[start:]
+        stream = iter(
+            DataLoader(
+                self.loader,
+                batch_size=None,
+                sampler=[batch for step in steps for batch in step.batches],
+                num_workers=self.workers,
+                worker_init_fn=start_worker,
+                pin_memory=self.pin,
+                generator=torch.Generator(),
+            )
+        )
+        try:
+            for step in steps:
+                loaded = [checked(next(stream)) for _ in step.batches]
+                totals = {
+                    "pairs": self.loss_rows(sum(x.pairs for x in loaded), sum(x.entities for x in loaded)),
+                    "labeled": sum(x.labeled for x in loaded),
+                }
+                yield [batch for x in loaded for batch in x.batches], totals
+        finally:
+            del stream  # ends the workers now, even if a traceback keeps this frame
 
     def titles(self, epoch: int, index: int) -> list[str]:
         """The titles of the documents of one step of an epoch (both from 0), over all processes."""
-        return [self.features[i].title for i in self.sampler.epoch(epoch)[index].documents]
+        return [self.loader.features[i].title for i in self.sampler.epoch(epoch)[index].documents]
 
-    def _parts(self, batch: Sequence[int]) -> list[list[Features]]:
-        return self.limits.split_batch([self.features[i] for i in batch])
+
+def checked(loaded: Loaded | DocreError) -> Loaded:
+    """What a Loader returned. Raises the error if it is one."""
+    if isinstance(loaded, DocreError):
+        raise loaded
+    return loaded
+
+
+def start_worker(number: int) -> None:
+    """Prepare a worker process: it leaves interrupts to the main process, and tokenizes without threads."""
+    ignore_interrupts(number)
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"  # threads of a forked process would deadlock

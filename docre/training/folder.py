@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from docre.inference.location import recorded_digest
 from docre.training.saved import load_values, newest_state, saved_states
 
 # Keys that may differ between two starts of a run, since they do not affect its numbers ...
-MAY_CHANGE = {"output", "training.workers", "training.save_every", "training.on_nan"}
+MAY_CHANGE = {"output", "data.stream", "training.workers", "training.save_every", "training.on_nan"}
 MAY_CHANGE |= {f"logging.{key}" for key in ("every", "trackers", "wandb")}
 # ... and keys that affect only rounding and which elements dropout hits: they have to be changed when memory runs out.
 ROUNDING_ONLY = {
@@ -144,9 +145,19 @@ def digests(config: Config) -> dict[str, str]:
     """The first 16 hexadecimal digits of the SHA-256 of each data file that the config names, by `data.<key> file`."""
     data = config.data
     paths = {"train": data.train, "dev": data.dev, "test": data.test, "relations": data.relations}
-    return {
-        f"data.{name} file": digest(Path(path))[:16] for name, path in paths.items() if path and Path(path).is_file()
-    }
+    return {f"data.{name} file": short_digest(path) for name, path in paths.items() if path and Path(path).is_file()}
+
+
+def short_digest(path: str | Path) -> str:
+    """The first 16 hexadecimal digits of the SHA-256 of a file."""
+    found = Path(path).stat()
+    return _short_digest(Path(path), found.st_size, found.st_mtime_ns)
+
+
+@lru_cache
+def _short_digest(path: Path, size: int, modified: int) -> str:
+    """Computed once for each version of a file, since several stages may read a large one."""
+    return digest(path)[:16]
 
 
 def input_digests(config: Config) -> dict[str, str]:
@@ -156,8 +167,8 @@ def input_digests(config: Config) -> dict[str, str]:
     if config.training.initial_weights and (weights := recorded_digest(config.training.initial_weights)):
         found["training.initial_weights"] = weights[:16]
     if config.data.targets and (manifest := Path(config.data.targets, MANIFEST)).is_file():
-        found["data.targets"] = digest(manifest)[:16]
+        found["data.targets"] = short_digest(manifest)
     generator = config.model.parameters.get("generator")
     if isinstance(generator, str) and (manifest := Path(generator, "generator", MANIFEST)).is_file():
-        found["model.generator"] = digest(manifest)[:16]
+        found["model.generator"] = short_digest(manifest)
     return found

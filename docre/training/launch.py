@@ -18,10 +18,10 @@ from docre.core.files import parse_json, read_text
 from docre.core.manifests import locked
 from docre.core.memory import peak_memory
 from docre.errors import DocreError
-from docre.evaluation import Evaluator, train_facts
+from docre.evaluation import Evaluator
 from docre.inference.predictor import Predictor, default_device, resolve_precision
 from docre.models import load_pretrained, load_tokenizer
-from docre.training.corpus import Corpus, data_warnings, read_corpus, with_counted_loss_parameters
+from docre.training.corpus import Corpus, data_warnings, featurize_train, read_corpus, with_counted_loss_parameters
 from docre.training.environment import device_name, launch_warnings, versions
 from docre.training.folder import (
     RESTART,
@@ -63,7 +63,7 @@ def train(config: Config, restart: bool = False) -> dict[str, Any]:
         project_dir=config.output,
     )
     corpus = read_corpus(config)
-    facts = train_facts(corpus.train)
+    facts = corpus.survey.facts.result()
     evaluators = {}
     if corpus.dev:
         evaluators["dev"] = Evaluator(corpus.dev, facts, str(config.data.dev))
@@ -81,7 +81,7 @@ def train(config: Config, restart: bool = False) -> dict[str, Any]:
     predictor.inference.check(predictor, fitted=False)
     if predictor.inference.needs_fit and "dev" not in evaluators:
         raise DocreError(f"inference {config.inference.name!r} is fitted on labeled documents: data.dev has none")
-    splits = {"train": predictor.featurize(corpus.train, config.data.max_tokens)}
+    splits = {"train": featurize_train(corpus, predictor.featurize, config)}
     splits |= {split: predictor.featurize(getattr(corpus, split)) for split in ("dev", "test")}
     set_seed(config.seed, device_specific=True)
     trainer = Trainer(predictor, splits["train"], accelerator)

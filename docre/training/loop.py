@@ -1,7 +1,7 @@
 """The training loop: epochs of optimizer steps. Mixed precision and several processes come from accelerate."""
 
 import gc
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -136,8 +136,8 @@ class Trainer:
         title = f"epoch {progress.epoch + 1}/{self.config.epochs}"
         bar = progress_bar(steps, title, "step", initial=progress.done, show=self.accelerator.is_main_process)
         with bar:
-            for step, count, batches in self.feed.steps(progress.epoch, progress.done):
-                norm = self._step(self.feed.totals(step), count, batches)
+            for batches, totals in self.feed.steps(progress.epoch, progress.done):
+                norm = self._step(self._over_processes(totals), batches)
                 progress.step, progress.done = progress.step + 1, progress.done + 1
                 last = progress.done == steps
                 logging = last or progress.done % self.log_every == 0
@@ -156,13 +156,20 @@ class Trainer:
                     run.stop(stop)
                 bar.update()
 
-    def _step(self, totals: Mapping[str, int], count: int, batches: Iterator[Batch]) -> Tensor:
+    def _over_processes(self, counts: dict[str, int]) -> dict[str, int]:
+        """The sums of counts over all processes. A single process need not wait for its device."""
+        if self.accelerator.num_processes == 1:
+            return counts
+        values = torch.tensor(list(counts.values()), device=self.accelerator.device)
+        return dict(zip(counts, self.accelerator.reduce(values, "sum").tolist(), strict=True))
+
+    def _step(self, totals: Mapping[str, int], batches: Sequence[Batch]) -> Tensor:
         """Take one optimizer step; return the norm of the gradient before clipping.
 
         The loss and the terms are means over all pairs of the step, however these are split into batches and processes.
 
         totals:  numbers of pairs of the step, over all processes (see `Objective.forward`).
-        count:   number of `batches`, those of this process.
+        batches: those of this process.
         """
         device = self.accelerator.device
         names = self.accelerator.unwrap_model(self.objective).parts()
@@ -170,7 +177,7 @@ class Trainer:
         for i, batch in enumerate(batches, start=1):
             with (
                 enough_memory_for(batch, "training"),
-                nullcontext() if i == count else self.accelerator.no_sync(self.objective),
+                nullcontext() if i == len(batches) else self.accelerator.no_sync(self.objective),
             ):
                 share, parts = self.objective(batch.to(device, non_blocking=True), totals)
                 self.accelerator.backward(share * self.accelerator.num_processes)

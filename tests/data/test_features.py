@@ -1,6 +1,7 @@
 """Features equal golden values, and those of a slow, independent featurizer."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from docre.data.features import Featurizer
 from docre.data.readers import read
-from docre.data.schema import LabelSchema, label_statistics, load_schema
+from docre.data.schema import LabelSchema, count_labels, load_schema
 from docre.documents import Document, Entity, Mention, Triple
 from docre.models import load_tokenizer
 from tests.data.reference import slow_features
@@ -97,7 +98,7 @@ def test_slow_construction(tokenizer, document, max_tokens):
 
 
 def test_label_statistics_count_pairs_once():
-    statistics = label_statistics([DOCUMENT], SCHEMA)
+    statistics = count_labels([DOCUMENT]).statistics(SCHEMA)
     assert statistics.positives == (1, 1)
     assert statistics.pairs == 6
 
@@ -153,3 +154,17 @@ def test_documents_without_labels_or_entities(tokenizer):
     assert unlabeled.labels is None
     assert len(empty.pairs) == len(empty.contexts) == len(empty.mentions) == 0
     assert empty.input_ids.tolist() == [tokenizer.cls_token_id, tokenizer.sep_token_id]
+
+
+def test_the_cache_of_words_is_bounded(tokenizer, monkeypatch):
+    """More words than it may keep give the same features as ever."""
+    documents = [
+        replace(DOCUMENT, sentences=[[f"w{i}{j}" for j in range(len(s))] for s in DOCUMENT.sentences])
+        for i in range(30)
+    ]
+    expected = Featurizer(tokenizer, SCHEMA)(documents)
+    monkeypatch.setattr("docre.data.features.CACHED_WORDS", 20)
+    featurize = Featurizer(tokenizer, SCHEMA)
+    for document, features in zip(documents, expected, strict=True):
+        assert repr(featurize([document])) == repr([features])
+        assert len(featurize._pieces) <= 20 + sum(map(len, document.sentences))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from docre.data.readers import read
 from docre.documents import Prediction
 from docre.errors import DocreError
-from docre.evaluation import Evaluator, TrainFacts, evaluate, read_submission, train_facts
+from docre.evaluation import Evaluator, FactSet, TrainFacts, evaluate, read_submission, train_facts
 from docre.evaluation.evaluator import FREQUENT
 from docre.evaluation.scores import SLICES
 from tests.conftest import ROOT
@@ -39,7 +39,7 @@ def test_official_scorer(shared, redocred, golden_submission):
     assert scores.f1 == pytest.approx(expected["re_f1"], abs=TOLERANCE)
     assert scores.ign_f1 == pytest.approx(expected["re_f1_ignore_train_annotated"], abs=TOLERANCE)
     assert scores.evidence.f1 == pytest.approx(expected["evi_f1"], abs=TOLERANCE)
-    empty = evaluate(golden_submission, gold, TrainFacts(frozenset(), {}))
+    empty = evaluate(golden_submission, gold, TrainFacts(FactSet(), {}))
     key = "re_f1_ignore_train_distant(empty file)"
     assert empty.ign_f1 == pytest.approx(expected[key], abs=TOLERANCE)
     assert empty.ign_f1 != empty.f1

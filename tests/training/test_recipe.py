@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 from safetensors.torch import load_file
 
 from docre.commands import recipe, train
@@ -274,6 +276,41 @@ def test_all_stages_are_checked_before_the_first_runs(changes, message, corpus, 
     with pytest.raises(DocreError, match=re.escape(message)):
         recipe.main([str(path)])
     assert not (tmp_path / "out").exists()
+
+
+LEAVES = st.none() | st.booleans() | st.integers(0, 3) | st.sampled_from(["", "a", "b", "${a}", "${b}", "${", "t.json"])
+WORDS = st.sampled_from(["name", "set", "output", "config", "data", "data.train", "encoder", "train", "loss.name", "a"])
+VALUES = st.recursive(LEAVES, lambda v: st.lists(v, max_size=3) | st.dictionaries(WORDS, v, max_size=4), max_leaves=8)
+COMMON = {"data": {"train": "t.json"}, "encoder": {"name": "e"}, "loss": {"name": "atl"}}
+
+
+@given(st.fixed_dictionaries({"stages": VALUES, "config": VALUES | st.just(COMMON), "output": VALUES | st.just("o")}))
+def test_any_recipe_is_read_or_an_error_of_one_line(tmp_path_factory, values):
+    path = tmp_path_factory.getbasetemp() / "any.yaml"
+    path.write_text(yaml.safe_dump(values))
+    try:
+        read_recipe(path)
+    except DocreError as error:
+        assert "\n" not in str(error)
+
+
+@given(st.lists(st.lists(st.integers(0, 3), max_size=2), min_size=1, max_size=4))
+def test_stages_come_after_those_that_they_take_from(tmp_path_factory, used):
+    """`used`: the stages that each stage refers to, by number."""
+    entries = [
+        {"name": f"s{i}", "set": {"logging.trackers": [f"${{s{other}}}" for other in u]}} for i, u in enumerate(used)
+    ]
+    path = tmp_path_factory.getbasetemp() / "order.yaml"
+    path.write_text(yaml.safe_dump({"stages": entries, "config": COMMON, "output": "o"}))
+    if any(other >= i for i, u in enumerate(used) for other in u):
+        with pytest.raises(DocreError, match=r"stage 's\d': \$\{s\d\} is (no|a later) stage|is the stage itself"):
+            read_recipe(path)
+        return
+    found = read_recipe(path).stages
+    assert [[other.name for other in stage.takes] for stage in found] == [
+        [f"s{other}" for other in dict.fromkeys(u)] for u in used
+    ]
+    assert [stage.config.logging.trackers for stage in found] == [[f"o/s{other}" for other in u] for u in used]
 
 
 def test_no_such_stage(corpus, tiny_encoder, tmp_path):

@@ -41,9 +41,9 @@ def trainer(encoder, seed: int, scaler: bool = False, **training) -> Trainer:
 def steps(trained: Trainer, count: int) -> None:
     """Train for `count` steps."""
     trained.objective.train()
-    for step, batches, stream in trained.feed.steps(0, trained.progress.done):
+    for batches, totals in trained.feed.steps(0, trained.progress.done):
         if count:
-            trained._step(trained.feed.totals(step), batches, stream)
+            trained._step(totals, batches)
             trained.progress.step, trained.progress.done = trained.progress.step + 1, trained.progress.done + 1
             count -= 1
 

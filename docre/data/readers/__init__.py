@@ -1,14 +1,15 @@
 """Readers: functions that read documents from a file, one module per format, registered by name."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
-from docre.data.readers.base import READERS
+from docre.data.readers.base import READERS, RecordReader
 from docre.documents import Document
 from docre.errors import DocreError
 from docre.formats import hint
 
-__all__ = ["READERS", "read"]
+__all__ = ["READERS", "hinting", "iterate", "read"]
 
 
 def read(path: str | Path, reader: str = "docred") -> Sequence[Document]:
@@ -17,7 +18,24 @@ def read(path: str | Path, reader: str = "docred") -> Sequence[Document]:
     Raises DocreError for an unknown reader and for an invalid file, with a hint if it looks like another format.
     """
     read_file = READERS[reader]
-    try:
+    with hinting(path, reader):
         return read_file(Path(path))
+
+
+def iterate(path: str | Path, reader: str = "docred") -> Iterator[Document]:
+    """`read`, one document after another, without keeping those before (if the reader is a RecordReader)."""
+    read_file = READERS[reader]
+    with hinting(path, reader):
+        if isinstance(read_file, RecordReader):
+            yield from map(read_file.parse, read_file.cut(Path(path)))
+        else:
+            yield from read_file(Path(path))
+
+
+@contextmanager
+def hinting(path: str | Path, reader: str) -> Iterator[None]:
+    """Adds a hint to a DocreError in the block if the file looks like another format than that of the reader."""
+    try:
+        yield
     except DocreError as error:
         raise DocreError(f"{error}{hint(path, reader)}") from None

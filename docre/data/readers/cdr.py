@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence
 from itertools import accumulate
-from pathlib import Path
 from typing import NamedTuple
 
-from docre.core.files import read_text
-from docre.data.readers.base import READERS
+from docre.data.readers.base import READERS, reads
 from docre.data.readers.flat import FlatMention, build_document
+from docre.data.readers.records import Record, lines
 from docre.documents import Document, Triple
 from docre.errors import DocreError
 
@@ -16,20 +15,22 @@ ARGUMENTS = (slice(5, 11), slice(11, 17))  # the columns of the two arguments
 
 
 @READERS.register("cdr")
-def read_cdr(path: Path) -> list[Document]:
+@reads(lines)
+def read_cdr(record: Record) -> Document:
     """CDR (Li et al. 2016): one relation, `CID`, from a chemical to a disease that it induces. See `read_pairs`."""
-    return read_pairs(path, "Chemical", "CID")
+    return read_pairs(record, "Chemical", "CID")
 
 
 @READERS.register("gda")
-def read_gda(path: Path) -> list[Document]:
+@reads(lines)
+def read_gda(record: Record) -> Document:
     """GDA (Wu et al. 2019): one relation, `GDA`, from a gene to a disease associated with it. See `read_pairs`."""
-    return read_pairs(path, "Gene", "GDA")
+    return read_pairs(record, "Gene", "GDA")
 
 
-def read_pairs(path: Path, head_type: str, relation: str) -> list[Document]:
-    """Read one document per line: its id, its text (sentences separated by `|`, tokens by spaces), and 17 columns for
-    each pair.
+def read_pairs(record: Record, head_type: str, relation: str) -> Document:
+    """The document in a line, which has its id, its text (sentences separated by `|`, tokens by spaces), and 17 columns
+    for each pair.
 
     Pairs labeled `1:{relation}:2` or `1:NR:2` are the candidate pairs; `not_include` pairs are no candidates, but their
     entities are kept. The head is the argument of type `head_type`, the tail is the disease: the direction column
@@ -40,15 +41,10 @@ def read_pairs(path: Path, head_type: str, relation: str) -> list[Document]:
 
     Raises DocreError that names file, line and pair for anything else.
     """
-    documents = []
-    for number, line in enumerate(read_text(path).split("\n"), 1):
-        if not line.strip():
-            continue
-        try:
-            documents.append(parse_line(line.removesuffix("\r"), head_type, relation))
-        except DocreError as error:
-            raise DocreError(f"{path}: line {number}: {error}") from None
-    return documents
+    try:
+        return parse_line(record.text.removesuffix("\r"), head_type, relation)
+    except DocreError as error:
+        raise DocreError(f"{record.path}: line {record.number}: {error}") from None
 
 
 class Argument(NamedTuple):

@@ -4,23 +4,23 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from docre.core.files import read_json
-from docre.data.readers.base import READERS
-from docre.data.readers.docred import parse_label, read_docred
+from docre.data.readers.base import READERS, reads
+from docre.data.readers.docred import parse_label, read_item
 from docre.data.readers.fields import get_optional
+from docre.data.readers.records import Record, elements
 from docre.documents import Document
 from docre.errors import DocreError
 
 
 @READERS.register("docgnre")
-def read_docgnre(path: Path) -> list[Document]:
+@reads(elements)
+def read_docgnre(record: Record) -> Document:
     """DocRED JSON whose documents may have additional labels in `gpt_labels`, each {h, t, r, score}.
 
     Proposed labels that the document has already, and those whose head is also their tail, are dropped, as in the
     published code. The reader `docred` reads the same files without the proposed labels.
     """
-    items = read_json(path)
-    return [add_labels(path, document, item) for document, item in zip(read_docred(path), items, strict=True)]
+    return add_labels(record.path, *read_item(record))
 
 
 def add_labels(path: Path, document: Document, item: dict[str, Any]) -> Document:

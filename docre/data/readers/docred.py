@@ -4,9 +4,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from docre.core.files import read_json, write_json
-from docre.data.readers.base import READERS
+from docre.core.files import write_json
+from docre.data.readers.base import READERS, reads
 from docre.data.readers.fields import check_keys, describe_type, get, get_optional, parse_integers
+from docre.data.readers.records import Record, elements
 from docre.documents import Document, Entity, Mention, Triple
 from docre.errors import DocreError
 
@@ -16,7 +17,8 @@ LABEL_KEYS = ("h", "t", "r", "evidence")
 
 
 @READERS.register("docred")
-def read_docred(path: Path) -> list[Document]:
+@reads(elements)
+def read_docred(record: Record) -> Document:
     """Read a JSON list of documents {title, sents, vertexSet, labels?}, the format of Yao et al. (2019).
 
     `sents` lists the tokens of each sentence; `vertexSet` lists for each entity its mentions {name, sent_id, pos:
@@ -25,22 +27,22 @@ def read_docred(path: Path) -> list[Document]:
     ignored, but one that looks misspelled, such as `label`, is an error. Duplicate labels and labels whose head is also
     their tail are kept; both occur in DWIE. Raises DocreError that names file, document and field.
     """
-    content = read_json(path)
-    if not isinstance(content, list):
-        raise DocreError(f"{path}: expected a JSON list of documents, got {describe_type(content)}")
-    documents = []
-    for i, item in enumerate(content):
-        if not isinstance(item, dict):
-            raise DocreError(f"{path}: document {i}: expected an object, got {describe_type(item)}")
-        title = item.get("title")
-        if not isinstance(title, str):
-            raise DocreError(f"{path}: document {i}: expected a string in 'title', got {describe_type(title)}")
-        try:
-            documents.append(parse_document(item))
-        except DocreError as error:
-            has_title = str(error).startswith("document ")
-            raise DocreError(f"{path}: {error}" if has_title else f"{path}: document {title!r}: {error}") from None
-    return documents
+    return read_item(record)[0]
+
+
+def read_item(record: Record) -> tuple[Document, dict[str, Any]]:
+    """The document in a record, and the JSON object that it was read from."""
+    item, where = record.parse_json(), f"{record.path}: document {record.number}"
+    if not isinstance(item, dict):
+        raise DocreError(f"{where}: expected an object, got {describe_type(item)}")
+    title = item.get("title")
+    if not isinstance(title, str):
+        raise DocreError(f"{where}: expected a string in 'title', got {describe_type(title)}")
+    try:
+        return parse_document(item), item
+    except DocreError as error:
+        has_title = str(error).startswith("document ")
+        raise DocreError(f"{record.path}: {'' if has_title else f'document {title!r}: '}{error}") from None
 
 
 def write_docred(path: str | Path, documents: Iterable[Document]) -> None:

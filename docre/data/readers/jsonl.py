@@ -4,13 +4,12 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from itertools import accumulate
-from pathlib import Path
 from typing import Any
 
-from docre.core.files import parse_json, read_text
-from docre.data.readers.base import READERS
+from docre.data.readers.base import READERS, reads
 from docre.data.readers.fields import check_keys, describe_type, get, get_optional, parse_integers
 from docre.data.readers.flat import FlatMention, build_document
+from docre.data.readers.records import Record, lines
 from docre.data.readers.text import sentence_starts, tokenize
 from docre.documents import Document, Triple
 from docre.errors import DocreError
@@ -21,7 +20,8 @@ RELATION_KEYS = ("head", "relation", "tail", "evidence")
 
 
 @READERS.register("jsonl")
-def read_jsonl(path: Path) -> list[Document]:
+@reads(lines)
+def read_jsonl(record: Record) -> Document:
     """Read one document per line:
 
         {"title": "...", "text": "...", "entities": [{"type": "...", "mentions": [[start, end], ...]}, ...],
@@ -38,18 +38,13 @@ def read_jsonl(path: Path) -> list[Document]:
     boundaries, and no sentence ends inside a mention. The evidence of a triple is the sentences that its spans overlap.
     Raises DocreError that names file, line and field.
     """
-    documents = []
-    for number, line in enumerate(read_text(path).split("\n"), 1):
-        if not line.strip():
-            continue
-        item = parse_json(line, str(path), number)
-        try:
-            if not isinstance(item, dict):
-                raise DocreError(f"expected an object, got {describe_type(item)}")
-            documents.append(parse_document(item, f"{path.stem}:{number}"))
-        except DocreError as error:
-            raise DocreError(f"{path}: line {number}: {error}") from None
-    return documents
+    item, path = record.parse_json(), record.path
+    try:
+        if not isinstance(item, dict):
+            raise DocreError(f"expected an object, got {describe_type(item)}")
+        return parse_document(item, f"{path.stem}:{record.number}")
+    except DocreError as error:
+        raise DocreError(f"{path}: line {record.number}: {error}") from None
 
 
 def parse_document(item: dict[str, Any], default_title: str) -> Document:
