@@ -10,8 +10,10 @@ import yaml
 from docre.commands import recipe
 from docre.core.manifests import check_folder
 from docre.data.readers.docred import write_docred
+from docre.errors import DocreError
 from docre.training.generator.trainer import GeneratorTrainer
 from docre.training.loop import Trainer
+from docre.training.recipe import read_recipe
 from tests.conftest import ROOT
 from tests.tiny import RELATIONS, random_documents
 from tests.training.test_resume import outcome
@@ -94,3 +96,29 @@ def test_killed_in_every_stage_it_ends_as_if_never_killed(name, corpus, tiny_enc
                 recipe.main([*arguments, "--stage", stage["name"]])
         recipe.main([*arguments, "--stage", stage["name"]])
     assert outcomes(tmp_path / "killed") == whole
+
+
+def test_mistakes_in_a_stage_of_the_kind_generator(corpus, tiny_encoder, tmp_path, monkeypatch):
+    (path,) = small("vaediff", tmp_path / "r", corpus, tiny_encoder)
+    values = yaml.safe_load(Path(path).read_text())
+    for changes, message in (
+        ({"output": "x"}, r"stage 'generator': generator\.output: cannot be set"),
+        ({"latent": 6}, r"stage 'generator': generator\.latent: Extra inputs are not permitted"),
+        ({"epochs": 0}, r"stage 'generator': generator\.epochs: Input should be greater than or equal to 1"),
+        ({"train": "none.json"}, r"generator\.train: none\.json: no such file"),
+        ({"base": "none"}, "none: not a checkpoint"),
+    ):
+        stages = [dict(stage) for stage in values["stages"]]
+        stages[1]["generator"] = stages[1]["generator"] | changes
+        Path(path).write_text(yaml.safe_dump(values | {"stages": stages}))
+        with pytest.raises(DocreError, match=message):
+            recipe.main([path])
+    assert not (tmp_path / "r" / "out").exists()
+
+
+def test_several_processes_do_not_train_a_generator(corpus, tiny_encoder, tmp_path, monkeypatch):
+    (path,) = small("vaediff", tmp_path / "r", corpus, tiny_encoder)
+    stage = read_recipe(path).stages[1]
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(DocreError, match=r"trained by one process: run it by itself first, with --stage generator"):
+        stage.run()
