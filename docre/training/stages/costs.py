@@ -3,13 +3,13 @@
 from functools import lru_cache
 from pathlib import Path
 
-from docre.data.readers import iterate
+from docre.data.readers import count
 
 
 @lru_cache
 def count_documents(path: str, reader: str) -> int | None:
     """The number of documents in a file; None if it is not there."""
-    return sum(1 for _ in iterate(path, reader)) if Path(path).is_file() else None
+    return count(path, reader) if Path(path).is_file() else None
 
 
 def duration(seconds: float) -> str:
