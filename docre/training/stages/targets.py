@@ -8,13 +8,15 @@ from typing import Any
 
 from docre.config.loading import import_plugins, merge, read_config
 from docre.core.cli import is_main_process
-from docre.core.manifests import MANIFEST, digest, remove
+from docre.core.manifests import MANIFEST, digest, locked, remove
 from docre.data.readers import READERS
-from docre.data.targets import first_difference, read_origin
+from docre.data.targets import first_difference, read_origin, shard_path, shard_titles
 from docre.errors import DocreError
 from docre.inference.location import find_checkpoint, recorded_digest
+from docre.training.interrupts import Interrupts
 from docre.training.stages.base import STAGES, Place, Stage, Standing
-from docre.training.stages.costs import count_documents
+from docre.training.stages.costs import count_documents, duration, size
+from docre.training.stages.train import Train
 
 POLL = 0.5  # seconds between two looks of another process at whether the targets are complete
 
@@ -68,15 +70,37 @@ class Targets(Stage):
 
         predictor = checkpoint.load(self.checkpoint, plugins=self.plugins)
         if restart:
-            remove(self.folder)
-        write_targets(predictor, self.data, self.folder, self.names, self.reader)
+            with locked(self.folder):
+                for path in self.folder.iterdir():
+                    remove(path)
+        message = f"stopped while writing targets. They are in {self.folder}: the same command resumes from there"
+        with Interrupts() as interrupts, interrupts.at_once(message):
+            write_targets(predictor, self.data, self.folder, self.names, self.reader)
 
     def plan(self, others: Sequence[Stage]) -> list[str]:
+        names = ", ".join(self.names)
         documents = count_documents(self.data, self.reader)
-        number = (
-            f"{documents:,} documents" if documents is not None else f"documents: unknown until {self.data} is there"
-        )
-        return [f"{', '.join(self.names)} of {self.checkpoint} for {number}"]
+        if documents is None:
+            return [f"{names}: documents, time and disk: unknown until {self.data} is there"]
+        shards = [] if self.standing().state == "stale" else list(shard_titles(self.folder))
+        written = sum(map(len, shards))
+        used = sum(shard_path(self.folder, number).stat().st_size for number in range(len(shards)))
+        lines = [f"{names} of {documents:,} documents" + (f", of which {written:,} are written" if written else "")]
+        if written < documents:
+            lines.append(self._time(documents - written, others))
+        if written:
+            each = used / written
+            return [*lines, f"disk: {size(each * documents)}, {size(each)} a document"]
+        return [*lines, "disk: unknown until some are written"]
+
+    def _time(self, documents: int, others: Sequence[Stage]) -> str:
+        """A bound of the time for so many documents: a training step computes more than the outputs."""
+        for other in others:
+            if isinstance(other, Train) and Path(self.checkpoint).is_relative_to(other.folder):
+                seconds = other.seconds_per_document()
+                if seconds is not None:
+                    return f"at most about {duration(seconds * documents)}, that of training on as many in {other.name}"
+        return "time: unknown until a stage that trains the checkpoint has saved a state"
 
 
 @STAGES.register("targets")
