@@ -2,7 +2,7 @@
 
 Lavin and Gray 2016, "Fast Algorithms for Convolutional Neural Networks" (CVPR). A map is cut into tiles of 4 x 4 cells,
 each of which is computed from the 6 x 6 cells around it:  Y = A^T [(G w G^T) * (B^T x B)] A,  summed over the channels
-in the middle. The matrices follow from the points 0, 1, -1, 1/2 and -2, which lose less precision than whole numbers:
+in the middle. The matrices belong to the points 0, 1, -1, 1/2 and -2, which lose less precision than whole numbers do:
 about as much as a direct convolution.
 """
 
@@ -13,18 +13,20 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import pad
 
+Matrix = list[list[float]]
+
 TILE, PATCH = 4, 6
-SMALLEST_SIDE = 16  # of a map for which this is faster
-A: list[list[float]] = [[1, 1, 1, 1, 1, 0], [0, 1, -1, 1 / 2, -2, 0], [0, 1, 1, 1 / 4, 4, 0], [0, 1, -1, 1 / 8, -8, 1]]
-G: list[list[float]] = [  # times 1 / 45
-    [45, 0, 0],
-    [15, 15, 15],
-    [-15, 15, -15],
-    [-48, -24, -12],
-    [3, -6, 12],
-    [0, 0, 45],
+FEW = 8  # a map with a smaller side, or with fewer channels, is not worth the transformations
+A: Matrix = [[1, 1, 1, 1, 1, 0], [0, 1, -1, 1 / 2, -2, 0], [0, 1, 1, 1 / 4, 4, 0], [0, 1, -1, 1 / 8, -8, 1]]
+G: Matrix = [
+    [1, 0, 0],
+    [1 / 3, 1 / 3, 1 / 3],
+    [-1 / 3, 1 / 3, -1 / 3],
+    [-16 / 15, -8 / 15, -4 / 15],
+    [1 / 15, -2 / 15, 4 / 15],
+    [0, 0, 1],
 ]
-B: list[list[float]] = [
+B: Matrix = [
     [1, -3 / 2, -2, 3 / 2, 1, 0],
     [0, -1, 1 / 2, 5 / 2, 1, 0],
     [0, 1, -5 / 2, 1 / 2, 1, 0],
@@ -42,8 +44,8 @@ class Convolution(nn.Conv2d):
 
     def forward(self, maps: Tensor) -> Tensor:
         """[documents, channels, side, side] -> [documents, out, side, side]."""
-        fast = maps.device.type == "cpu" and not torch.is_autocast_enabled("cpu")
-        if not fast or maps.shape[-1] < SMALLEST_SIDE:
+        few = min(maps.shape[-1], *self.weight.shape[:2]) < FEW
+        if few or maps.device.type != "cpu" or torch.is_autocast_enabled("cpu"):
             return super().forward(maps)
         assert self.bias is not None
         cells = _Winograd.apply(maps.permute(0, 2, 3, 1), self.weight) + self.bias
@@ -53,15 +55,15 @@ class Convolution(nn.Conv2d):
 class _Winograd(torch.autograd.Function):
     """maps [documents, side, side, channels], weight [out, channels, 3, 3] -> [documents, side, side, out].
 
-    The backward pass computes the transformed maps again, which are more than twice as large as the maps.
+    The backward pass computes the transformed maps again, as they are more than twice as large as the maps.
     """
 
     @staticmethod
     def forward(ctx: Any, maps: Tensor, weight: Tensor) -> Tensor:
         ctx.save_for_backward(maps, weight)
-        products = torch.bmm(transformed_maps(maps), transformed_weight(weight))  # [36, tiles, out]
-        documents, side, tiles = len(maps), maps.shape[1], tiles_across(maps.shape[1])
-        cells = matrix(A, maps) @ products.flatten(1)
+        (documents, side), tiles = maps.shape[:2], tiles_across(maps)
+        products = torch.bmm(transformed_maps(maps), transformed_weight(weight).mT)  # [36, tiles, out]
+        cells = both_sides(A, products.view(PATCH, PATCH, -1))
         cells = cells.view(TILE, TILE, documents, tiles, tiles, -1).permute(2, 3, 0, 4, 1, 5)
         return cells.reshape(documents, tiles * TILE, tiles * TILE, -1)[:, :side, :side]
 
@@ -69,47 +71,49 @@ class _Winograd(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:
         maps, weight = ctx.saved_tensors
-        (documents, side, _, channels), tiles = maps.shape, tiles_across(maps.shape[1])
+        (documents, side, _, channels), tiles = maps.shape, tiles_across(maps)
         missing = tiles * TILE - side
         cells = pad(gradient, (0, 0, 0, missing, 0, missing)).view(documents, tiles, TILE, tiles, TILE, -1)
-        cells = cells.permute(2, 4, 0, 1, 3, 5).reshape(TILE * TILE, -1)
-        products = (matrix(A, maps).T @ cells).view(PATCH * PATCH, -1, len(weight))
+        cells = cells.permute(2, 4, 0, 1, 3, 5).reshape(TILE, TILE, -1)
+        products = both_sides(A, cells, transposed=True).view(PATCH * PATCH, -1, len(weight))
         transformed = transformed_maps(maps)
-        d_weight = torch.bmm(transformed.mT, products)
-        torch.bmm(products, transformed_weight(weight).mT, out=transformed)
-        patches = matrix(B, maps).T @ transformed.flatten(1)
+        d_weight = torch.bmm(products.mT, transformed).view(PATCH, PATCH, -1)
+        torch.bmm(products, transformed_weight(weight), out=transformed)  # now its gradient
+        patches = both_sides(B, transformed.view(PATCH, PATCH, -1), transposed=True)
         d_maps = maps.new_zeros(documents, tiles * TILE + 2, tiles * TILE + 2, channels)
-        for patch, place in zip(patches.view(PATCH * PATCH, documents, tiles, tiles, -1), places(d_maps), strict=True):
-            place += patch
-        d_weight = (matrix(G, maps).T @ d_weight.flatten(1)).div_(45**2).view(3, 3, channels, -1)
-        return d_maps[:, 1 : side + 1, 1 : side + 1], d_weight.permute(3, 2, 0, 1)
+        for place, patch in zip(places(d_maps), patches.flatten(0, 1), strict=True):
+            place += patch.view_as(place)
+        d_weight = both_sides(G, d_weight, transposed=True).view(3, 3, -1, channels).permute(2, 3, 0, 1)
+        return d_maps[:, 1 : side + 1, 1 : side + 1], d_weight
 
 
 def transformed_maps(maps: Tensor) -> Tensor:
     """B^T x B of all patches: [documents, side, side, channels] -> [36, tiles of all documents, channels]."""
-    end = tiles_across(maps.shape[1]) * TILE + 1 - maps.shape[1]
+    end = tiles_across(maps) * TILE + 1 - maps.shape[1]
     patches = torch.stack(places(pad(maps, (0, 0, 1, end, 1, end))))
-    return (matrix(B, maps) @ patches.flatten(1)).view(PATCH * PATCH, -1, maps.shape[3])
+    return both_sides(B, patches.view(PATCH, PATCH, -1)).view(PATCH * PATCH, -1, maps.shape[3])
 
 
 def transformed_weight(weight: Tensor) -> Tensor:
-    """G w G^T of all filters: [out, channels, 3, 3] -> [36, channels, out]."""
-    filters = weight.permute(2, 3, 1, 0).reshape(9, -1)
-    return (matrix(G, weight) @ filters).div_(45**2).view(PATCH * PATCH, -1, len(weight))
+    """G w G^T of all filters: [out, channels, 3, 3] -> [36, out, channels]."""
+    filters = weight.permute(2, 3, 0, 1).reshape(3, 3, -1)
+    return both_sides(G, filters).view(PATCH * PATCH, *weight.shape[:2])
 
 
-def matrix(rows: list[list[float]], like: Tensor) -> Tensor:
-    """The matrix that multiplies both sides of a square, as one that multiplies the square's cells."""
-    one_side = like.new_tensor(rows)
-    return torch.kron(one_side, one_side)
+def both_sides(rows: Matrix, squares: Tensor, transposed: bool = False) -> Tensor:
+    """M x M^T of many squares x, [n, n, squares] -> [m, m, squares]; with `transposed`, M^T x M."""
+    matrix = squares.new_tensor(rows)
+    matrix = matrix.T if transposed else matrix
+    half = (matrix @ squares.flatten(1)).view(len(matrix), squares.shape[1], -1)
+    return torch.matmul(matrix, half)
 
 
 def places(padded: Tensor) -> list[Tensor]:
-    """For each of the 36 places in a patch the cells there, [documents, tiles, tiles, channels] views."""
+    """For each of the 36 places in a patch the cells there, views [documents, tiles, tiles, channels]."""
     reach = padded.shape[1] - 2
     return [padded[:, i : i + reach : TILE, j : j + reach : TILE] for i in range(PATCH) for j in range(PATCH)]
 
 
-def tiles_across(side: int) -> int:
-    """The number of tiles beside each other that cover a map's side."""
-    return -(-side // TILE)
+def tiles_across(maps: Tensor) -> int:
+    """How many tiles beside each other cover the maps, [documents, side, side, channels]."""
+    return -(-maps.shape[1] // TILE)

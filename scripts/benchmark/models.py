@@ -49,13 +49,14 @@ class Published(Subject):
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
-        self.timed: Any = importlib.import_module("tests.models.published.timed")
+        timed: Any = importlib.import_module("tests.models.published.timed")
+        self.documents_of = importlib.import_module("tests.models.translate").documents_of
         outputs = self.loss.num_outputs
-        self.model = self.timed.published_copy(settings.model, self.model, self.backbone(), outputs)
+        self.model = timed.published_copy(settings.model, self.model, outputs)
         self.objective = self.model
 
     def prepare(self, chosen: Sequence[int]) -> Any:
-        return [self.timed.document(self.features[i], self.collate.num_relations) for i in chosen]
+        return self.documents_of([self.features[i] for i in chosen], self.collate.num_relations)
 
     def logits(self, prepared: Any) -> Tensor:
         return self.model(prepared)

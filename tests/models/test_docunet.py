@@ -2,15 +2,17 @@
 
 import pytest
 import torch
+from transformers import BertConfig, BertModel
 
 from docre.losses import build
 from docre.models import MODELS, Encoder
 from docre.tensors import ModelOutput
 from tests.models.published import docunet as slow
-from tests.models.published.documents import Document
-from tests.models.published.fast import assert_gradient_norms, assert_gradients, batch, load, name_here
-from tests.models.published.golden import Golden
-from tests.models.published.random_documents import RELATIONS, random_batches, tiny_encoder
+from tests.models.published.held_values import Golden
+from tests.models.published.padded import Document
+from tests.models.published.random_documents import RELATIONS, random_batches, tiny_config, tiny_encoder
+from tests.models.translate import assert_gradient_norms, assert_gradients, batch_of, load, name_here
+from tests.tiny import sharpen
 
 TOLERANCE = 1e-4
 
@@ -21,7 +23,8 @@ def golden(shared):
 
 
 def build_model(golden, variant, map_size=None, **repairs):
-    values, sizes = golden.values, golden.values["variants"][variant]
+    values, sizes = golden.json, golden.json["variants"][variant]
+    config = BertConfig(**values["bert_config"], hidden_dropout_prob=0, attention_probs_dropout_prob=0)
     parameters = {
         "head_size": values["emb_size"],
         "block_size": values["block_size"],
@@ -30,13 +33,13 @@ def build_model(golden, variant, map_size=None, **repairs):
         "width": sizes["down_dim"],
         "map_size": map_size or sizes["max_height"],
     }
-    model = MODELS.build("docunet", parameters | repairs, Encoder(golden.encoder()), values["num_classes"])
-    load(model, golden.weights(sizes["encoder"], sizes["weights"]))
+    model = MODELS.build("docunet", parameters | repairs, Encoder(BertModel(config)), values["num_classes"])
+    load(model, golden.weights("encoder", f"docunet_{variant}"))
     return model.eval()
 
 
-def batch_of(golden, name, model):
-    return batch(golden.documents(name), model, golden.values["num_classes"] - 1)
+def golden_batch(golden, name, model):
+    return batch_of(golden.documents(name), model, golden.json["num_classes"] - 1)
 
 
 @torch.inference_mode()
@@ -44,15 +47,15 @@ def batch_of(golden, name, model):
     ("variant", "name"), [("a", n) for n in ("mixed", "cut", "long", "full", "over")] + [("b", "mixed"), ("b", "cut")]
 )
 def test_golden_logits(golden, variant, name):
-    model = build_model(golden, variant, golden.values["batches"][name].get("max_height"))
-    logits = model(batch_of(golden, name, model)).logits
+    model = build_model(golden, variant, golden.json["batches"][name].get("max_height"))
+    logits = model(golden_batch(golden, name, model)).logits
     torch.testing.assert_close(logits, golden.expected[f"{variant}.{name}.logits"], atol=TOLERANCE, rtol=0)
 
 
 @torch.inference_mode()
 def test_golden_logits_of_a_larger_map(golden):
     model = build_model(golden, "a", map_size=48)
-    logits = model(batch_of(golden, "mixed", model)).logits
+    logits = model(golden_batch(golden, "mixed", model)).logits
     torch.testing.assert_close(logits, golden.expected["a.mixed.logits_at_height_48"], atol=TOLERANCE, rtol=0)
 
 
@@ -60,11 +63,11 @@ def test_golden_logits_of_a_larger_map(golden):
 @pytest.mark.parametrize("mode", ["eval", "train"])
 def test_golden_losses_and_gradients(golden, variant, mode):
     model = build_model(golden, variant).train(mode == "train")
-    documents = batch_of(golden, "mixed", model)
+    documents = golden_batch(golden, "mixed", model)
     output = model(documents)
-    loss = build("balanced_softmax", golden.values["num_classes"] - 1)(output, documents.labels)
+    loss = build("balanced_softmax", golden.json["num_classes"] - 1)(output, documents.labels)
     loss.backward()
-    expected = golden.values["losses"][f"{variant}.mixed.{mode}"]
+    expected = golden.json["losses"][f"{variant}.mixed.{mode}"]
     assert loss.item() == pytest.approx(expected["loss"], rel=TOLERANCE)
     assert_gradient_norms(model, expected["grad_norm"])
     if mode == "train":
@@ -78,7 +81,7 @@ def test_golden_losses_and_gradients(golden, variant, mode):
 @torch.inference_mode()
 def test_golden_predictions(golden):
     """As published NA takes one of a pair's three places."""
-    relations = golden.values["num_classes"] - 1
+    relations = golden.json["num_classes"] - 1
     logits = golden.expected["a.mixed.logits"]
     expected = golden.expected["a.mixed.predictions"][:, 1:].bool()
     assert torch.equal(build("balanced_softmax", relations, na_takes_a_place=True).decide(logits, 3), expected)
@@ -105,12 +108,13 @@ def test_equals_the_slow_reference(seed, repairs, training):
     parameters = {"head_size": 16, "block_size": 4, "map_features": 10, "width": 6, "map_size": 9}
     fast = MODELS.build("docunet", parameters | repairs, Encoder(tiny_encoder()), RELATIONS + 1)
     sizes = dict(emb_size=16, block_size=4, out=10, width=6, side=9, any_size=True)
-    published = slow.DocuNet(tiny_encoder(), RELATIONS + 1, **sizes, **repairs)
+    published = slow.DocuNet(tiny_config(), RELATIONS + 1, **sizes, **repairs)
+    sharpen(published.model)
     load(fast, published.state_dict())
     fast.train(training), published.double().train(training)
     for documents in random_batches(seed):
         fast.zero_grad(), published.zero_grad()
-        made = batch(documents, fast, RELATIONS)
+        made = batch_of(documents, fast, RELATIONS)
         logits, expected = fast(made).logits, published(documents).logits
         torch.testing.assert_close(logits.double(), expected, atol=TOLERANCE, rtol=TOLERANCE)
         loss = build("atl", RELATIONS)
@@ -128,8 +132,8 @@ def test_no_pairs_and_no_entities():
     model = MODELS.build(
         "docunet", {"head_size": 8, "block_size": 4, "width": 4}, Encoder(tiny_encoder()), RELATIONS + 1
     )
-    for mentions in ([], [[3]]):
+    for mentions in ([], [[[2, 3]]]):
         document = Document([2, 5, 6, 7, 8, 3], mentions, [], torch.zeros(0, RELATIONS, dtype=torch.bool))
-        logits = model(batch([document], model, RELATIONS)).logits
+        logits = model(batch_of([document], model, RELATIONS)).logits
         assert logits.shape == (0, RELATIONS + 1)
         logits.sum().backward()

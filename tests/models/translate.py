@@ -3,18 +3,23 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import pytest
 import torch
 from torch import Tensor, nn
 
+from docre.data.collate import Collator, WindowPlan
 from docre.data.features import Features, unordered_pairs
 from docre.inference.published import name_here
 from docre.models import Model
+from docre.tensors import Batch
 from tests.models.published.padded import Document
 
 
 def load(model: Model, weights: Mapping[str, Tensor]) -> None:
-    """Give the model weights with published names. Published models have some that docre's leave out."""
-    named = {name_here(name, model): value for name, value in weights.items()}
+    """Give the model weights with published names. Published models have some that docre's leave out; batch norms keep
+    their counter, which the golden files do not have."""
+    named = {name: value for name, value in model.state_dict().items() if name.endswith("num_batches_tracked")}
+    named |= {name_here(name, model): value for name, value in weights.items()}
     model.load_state_dict({name: named[name] for name in model.state_dict()})
 
 
@@ -31,6 +36,32 @@ def gradients(model: Model, published: Sequence[str]) -> dict[str, Tensor]:
     parameters = dict(model.named_parameters())
     found = {name: parameters.get(name_here(name, model)) for name in published}
     return {name: p.grad for name, p in found.items() if p is not None and p.grad is not None}
+
+
+def assert_gradients(model: Model, reference: nn.Module) -> None:
+    """Every parameter has the gradient that it has in the reference; none is one of zeros."""
+    for name, parameter in reference.named_parameters():
+        own = model.get_parameter(name_here(name, model)).grad
+        own, expected = (torch.zeros_like(parameter) if g is None else g for g in (own, parameter.grad))
+        torch.testing.assert_close(
+            own.double(), expected.double(), atol=1e-4, rtol=1e-3, msg=lambda t, n=name: f"{n}: {t}"
+        )
+
+
+def assert_gradient_norms(model: Model, expected: Mapping[str, float]) -> None:
+    """The norm of every gradient that the model has is as golden values have it, by published names."""
+    total = sum(norm**2 for norm in expected.values()) ** 0.5
+    found = {name: gradient.norm().item() for name, gradient in gradients(model, list(expected)).items()}
+    assert all(not expected[name] for name in expected.keys() - found.keys())
+    for name, norm in found.items():
+        assert norm == pytest.approx(expected[name], rel=1e-4, abs=1e-6 * total), name
+
+
+def batch_of(documents: Sequence[Document], model: Model, relations: int) -> Batch:
+    """The pairs h != t of documents as a batch for the model, whose encoder is a BERT."""
+    config = model.encoder.backbone.config
+    plan = WindowPlan(model.encoder.max_length, (config.cls_token_id,), (config.sep_token_id,))
+    return Collator(plan, relations)(features_of(documents, diagonal=False))
 
 
 def features_of(documents: Sequence[Document], diagonal: bool = True) -> list[Features]:

@@ -21,9 +21,9 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, max_pool2d, pad
+from transformers import BertConfig
 
-from tests.models.published import documents
-from tests.models.published.documents import Document, encode, grouped_product, pool_entities
+from tests.models.published.padded import Document, PaddedModel, grouped_product
 
 Padding = Literal["last_entity", "zeros", "cut"]
 NormOver = Literal["all_cells", "real_cells"]
@@ -126,12 +126,12 @@ def beside(skip: Tensor, map: Tensor) -> Tensor:
     return torch.cat([skip, pad(doubled, (0, missing, 0, missing))])
 
 
-class DocuNet(nn.Module):
-    """model: the encoder. side: that of the map, which published code calls max_height (42; 35 for CDR and GDA)."""
+class DocuNet(PaddedModel):
+    """side: that of the map, which published code calls max_height (42; 35 for CDR and GDA)."""
 
     def __init__(
         self,
-        model: nn.Module,
+        config: BertConfig,
         classes: int,
         *,
         emb_size: int = 768,
@@ -144,10 +144,9 @@ class DocuNet(nn.Module):
         norm_over: NormOver = "all_cells",
         any_size: bool = False,
     ) -> None:
-        super().__init__()
-        hidden = model.config.hidden_size
+        super().__init__(config)
+        hidden = config.hidden_size
         self.block_size, self.side, self.padding, self.any_size = block_size, side, padding, any_size
-        self.model = model
         self.liner = nn.Linear(hidden, channels)
         self.segmentation_net = UNet(channels, out, width, norm_over)
         self.head_extractor = nn.Linear(hidden + out, emb_size)
@@ -157,9 +156,8 @@ class DocuNet(nn.Module):
     def forward(self, batch: list[Document]) -> Steps:
         entities = []
         contexts = []
-        for document in batch:
-            hidden, attention = encode(self.model, document.input_ids)
-            embeddings, attentions = pool_entities(hidden, attention, document.mentions)
+        for document, (hidden, attention) in zip(batch, self.read(batch), strict=True):
+            embeddings, attentions = self.entities(hidden, attention, document.mentions)
             entities.append(embeddings)
             contexts.append(entity_map(hidden, self.padded(attentions)))
         input_map = [self.liner(c) for c in contexts]
@@ -207,6 +205,9 @@ def real_cells(entities: int, side: int) -> Tensor:
 
 
 def predictions(logits: Tensor, places: int, na_takes_a_place: bool = True) -> Tensor:
-    """uint8 [pairs, classes]: the relations above 0 that are among the `places` highest columns, NA (column 0) where
+    """Bool [pairs, classes]: the relations above 0 that are among the `places` highest columns, NA (column 0) where
     there is none. As published NA is one of those columns; the repair ranks relations only."""
-    return documents.predictions(logits, torch.zeros_like(logits[:, :1]), places, 0 if na_takes_a_place else 1)
+    ranked = logits[:, 0 if na_takes_a_place else 1 :]
+    chosen = (logits > 0) & (logits >= ranked.topk(min(places, ranked.shape[1]), dim=1).values[:, -1:])
+    chosen[:, 0] = ~chosen[:, 1:].any(1)
+    return chosen

@@ -10,6 +10,8 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from tests.models.published.padded import Document
+
 POOLER = ("model.pooler.dense.weight", "model.pooler.dense.bias")  # published encoders have one and never use it
 TOLERANCE = 1e-6  # golden tensors are stored in float32, golden numbers with nine digits
 
@@ -21,6 +23,11 @@ class Golden:
         self.json: dict[str, Any] = json.loads((folder / f"{folder.name}.json").read_text())
         self.expected: dict[str, Tensor] = load_file(folder / "expected.safetensors")
         self.folder = folder
+
+    def documents(self, batch: str) -> list[Document]:
+        """The documents of a batch, whose fields are lists."""
+        fields = {name: value for name, value in self.json["batches"][batch].items() if isinstance(value, list)}
+        return Document.batch(fields, self.json["num_classes"])
 
     def weights(self, *files: str) -> dict[str, Tensor]:
         """The weights of these files together."""

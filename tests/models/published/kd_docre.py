@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
+from transformers import BertConfig
 
-from tests.models.published import documents
-from tests.models.published.documents import Document, encode, grouped_product, pool_entities
+from tests.models.published.padded import Document, PaddedModel, grouped_product
 
 
 @dataclass
@@ -83,12 +83,12 @@ class AxialTransformer(nn.Module):
         return x
 
 
-class KDDocRE(nn.Module):
-    """model: the encoder. side: that of the map. Pairs are all n * n cells of a document, row by row."""
+class KDDocRE(PaddedModel):
+    """side: that of the map. The logits are those of all n * n cells of a document, row by row."""
 
     def __init__(
         self,
-        model: nn.Module,
+        config: BertConfig,
         classes: int,
         *,
         emb_size: int = 1024,
@@ -99,10 +99,9 @@ class KDDocRE(nn.Module):
         padded: bool = True,
         any_size: bool = False,
     ) -> None:
-        super().__init__()
-        hidden = model.config.hidden_size
+        super().__init__(config)
+        hidden = config.hidden_size
         self.block_size, self.side, self.padded, self.any_size = block_size, side, padded, any_size
-        self.model = model
         self.head_extractor = nn.Linear(2 * hidden, emb_size)
         self.tail_extractor = nn.Linear(2 * hidden, emb_size)
         self.projection = nn.Linear(emb_size * block_size, hidden, bias=False)
@@ -111,11 +110,12 @@ class KDDocRE(nn.Module):
 
     def forward(self, batch: list[Document], dropped: list[list[int]] | None = None) -> list[Steps]:
         """`dropped`: in training, the numbers of the cells of each document whose features are set to zero."""
-        return [self.one(document, dropped[d] if dropped else []) for d, document in enumerate(batch)]
+        drops = dropped or [[] for _ in batch]
+        read = self.read(batch)
+        return [self.one(document, *tokens, drop) for document, tokens, drop in zip(batch, read, drops, strict=True)]
 
-    def one(self, document: Document, dropped: list[int]) -> Steps:
-        hidden, attention = encode(self.model, document.input_ids)
-        embeddings, attentions = pool_entities(hidden, attention, document.mentions)
+    def one(self, document: Document, hidden: Tensor, attention: Tensor, dropped: list[int]) -> Steps:
+        embeddings, attentions = self.entities(hidden, attention, document.mentions)
         n = len(embeddings)
         c = entity_map(hidden, attentions)
         side = self.side_for(n)
@@ -162,9 +162,3 @@ def pair_mean(cell_losses: Tensor, batch: list[Document]) -> Tensor:
     """The mean of the losses of entity pairs, without the cells of the diagonal (repaired)."""
     pairs = [pair for document in batch for pair in document.pairs]
     return cell_losses[[h != t for h, t in pairs]].mean()
-
-
-def predictions(logits: Tensor, places: int = 4) -> Tensor:
-    """uint8 [cells, classes]: the relations above the threshold class (column 0) that are among the `places` highest
-    columns, column 0 where there is none."""
-    return documents.predictions(logits, logits[:, :1], places)

@@ -67,11 +67,10 @@ class PaddedModel(nn.Module):
 
     def windows(self, input_ids: list[int]) -> list[list[int]]:
         """The whole document; beyond the limit its first and its last tokens, each with [CLS] and [SEP]."""
-        config = self.model.config
-        limit = config.max_position_embeddings
+        limit = self.model.config.max_position_embeddings
         if len(input_ids) <= limit:
             return [input_ids]
-        return [[*input_ids[: limit - 1], config.sep_token_id], [config.cls_token_id, *input_ids[1 - limit :]]]
+        return [[*input_ids[: limit - 1], input_ids[-1]], [input_ids[0], *input_ids[1 - limit :]]]
 
     def read(self, documents: list[Document]) -> list[tuple[Tensor, Tensor]]:
         """H [tokens, hidden] and A [heads, tokens, tokens] of each document."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import torch
 from transformers import BertConfig, BertModel
 
-from tests.models.published.documents import Document
+from tests.models.published.padded import Document
 from tests.tiny import sharpen
 
 RELATIONS = 5
@@ -15,22 +15,26 @@ SIZES = dict(vocab_size=70, hidden_size=32, num_hidden_layers=2, num_attention_h
 SPECIAL = dict(max_position_embeddings=LIMIT, pad_token_id=0, cls_token_id=2, sep_token_id=3)
 
 
+def tiny_config() -> BertConfig:
+    """A BERT without dropout, so that training is comparable too."""
+    return BertConfig(**SIZES, **SPECIAL, hidden_dropout_prob=0, attention_probs_dropout_prob=0)
+
+
 def tiny_encoder() -> BertModel:
-    """A BERT without dropout, so that training is comparable too. Its weights are random."""
-    config = BertConfig(**SIZES, **SPECIAL, hidden_dropout_prob=0, attention_probs_dropout_prob=0)
-    encoder = sharpen(BertModel(config))
-    encoder.set_attn_implementation("eager")
-    return encoder
+    """It, with random weights."""
+    return sharpen(BertModel(tiny_config()))
 
 
 def random_document(rng: random.Random, length: int, entities: int, share: float) -> Document:
     """Some entities have no mentions; `share` of the pairs are candidates."""
-    mentions = [[rng.randrange(1, length - 1) for _ in range(rng.randint(int(e % 4 < 3), 3))] for e in range(entities)]
-    pairs = [(h, t) for h in range(entities) for t in range(entities) if h != t and rng.random() < share]
+    starts = [[rng.randrange(length - 2) for _ in range(rng.randint(int(e % 4 < 3), 3))] for e in range(entities)]
+    mentions = [[[start, start + 1] for start in of_entity] for of_entity in starts]
+    pairs = [[h, t] for h in range(entities) for t in range(entities) if h != t and rng.random() < share]
     labels = torch.zeros(len(pairs), RELATIONS, dtype=torch.bool)
     for row in range(len(pairs)):
         labels[row, rng.randrange(RELATIONS)] = rng.random() < 0.2
-    return Document([2, *(rng.randrange(5, 70) for _ in range(length - 2)), 3], mentions, pairs, labels)
+    ids = [2, *(rng.randrange(5, 70) for _ in range(length - 2)), 3]
+    return Document(ids, mentions, pairs, labels, title=f"{length} tokens, {entities} entities, {rng.random()}")
 
 
 def random_batches(seed: int) -> Iterator[list[Document]]:

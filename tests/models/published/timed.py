@@ -1,20 +1,20 @@
-"""The published models as the benchmark times them: with the weights of docre's, on documents of docre's features.
+"""The published models as the benchmark times them: with the weights of docre's, on lists of documents.
 
 A new one is a line in BUILDERS.
 """
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from transformers import BertConfig
 
-from docre.data.features import Features
-from docre.models import Model
-from tests.models.published.documents import Document
 from tests.models.published.docunet import DocuNet
-from tests.models.published.fast import name_here
 from tests.models.published.kd_docre import KDDocRE
+from tests.models.published.padded import Document
+from tests.models.translate import load_reference
 
 
 class Timed(nn.Module):
@@ -29,7 +29,7 @@ class Timed(nn.Module):
         return self.logits_of(self.published, documents)
 
 
-def docunet(model: Any, backbone: nn.Module, outputs: int) -> Timed:
+def docunet(model: Any, config: BertConfig, outputs: int) -> Timed:
     sizes: dict[str, Any] = {
         "emb_size": model.head_extractor.out_features,
         "block_size": model.block_size,
@@ -38,10 +38,10 @@ def docunet(model: Any, backbone: nn.Module, outputs: int) -> Timed:
         "width": model.unet.inc[0].out_channels,
         "side": model.map_size,
     }
-    return Timed(DocuNet(backbone, outputs, any_size=True, **sizes), lambda m, documents: m(documents).logits)
+    return Timed(DocuNet(config, outputs, any_size=True, **sizes), lambda m, documents: m(documents).logits)
 
 
-def kd_docre(model: Any, backbone: nn.Module, outputs: int) -> Timed:
+def kd_docre(model: Any, config: BertConfig, outputs: int) -> Timed:
     sizes: dict[str, Any] = {
         "emb_size": model.head_extractor.out_features,
         "block_size": model.block_size,
@@ -55,29 +55,14 @@ def kd_docre(model: Any, backbone: nn.Module, outputs: int) -> Timed:
         chosen = [[h * len(d.mentions) + t for h, t in d.pairs] for d in documents]
         return torch.cat([c[pairs] for c, pairs in zip(cells, chosen, strict=True) if c is not None])
 
-    return Timed(KDDocRE(backbone, outputs, any_size=True, **sizes), logits_of)
+    return Timed(KDDocRE(config, outputs, any_size=True, **sizes), logits_of)
 
 
-BUILDERS: dict[str, Callable[[Any, nn.Module, int], Timed]] = {"docunet": docunet, "kd_docre": kd_docre}
+BUILDERS: dict[str, Callable[[Any, BertConfig, int], Timed]] = {"docunet": docunet, "kd_docre": kd_docre}
 
 
-def published_copy(name: str, model: Model, backbone: Any, outputs: int) -> Timed:
-    """The published form of docre's model of this name, with its weights. backbone: a new encoder like the model's."""
-    backbone.pooler = None
-    backbone.set_attn_implementation("eager")
-    timed = BUILDERS[name](model, backbone, outputs)
-    values = model.state_dict()
-    timed.published.load_state_dict({n: values[name_here(n, model)] for n in timed.published.state_dict()})
+def published_copy(name: str, model: Any, outputs: int) -> Timed:
+    """The published form of docre's model of this name, with its weights. The encoder is a BERT."""
+    timed = BUILDERS[name](model, copy.deepcopy(model.encoder.backbone.config), outputs)
+    load_reference(timed.published, model)
     return timed
-
-
-def document(features: Features, relations: int) -> Document:
-    """A document as published models take it."""
-    mentions: list[list[int]] = [[] for _ in range(features.num_entities)]
-    for (start, _), entity in zip(features.mentions.tolist(), features.mention_entity.tolist(), strict=True):
-        mentions[entity].append(start)
-    labels = torch.zeros(len(features.pairs), relations, dtype=torch.bool)
-    assert features.labels is not None
-    labels[features.labels[:, 0], features.labels[:, 1]] = True
-    pairs = [(head, tail) for head, tail in features.pairs.tolist()]
-    return Document(features.input_ids.tolist(), mentions, pairs, labels)
