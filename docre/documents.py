@@ -152,11 +152,16 @@ def check_titles(documents: Iterable[Document], source: str) -> None:
     title."""
     seen: set[str] = set()
     for document in documents:
-        if document.title in seen:
-            raise DocreError(
-                f"{source}: two documents have the title {document.title!r}; predictions refer to documents by title"
-            )
-        seen.add(document.title)
+        add_title(document, seen, source)
+
+
+def add_title(document: Document, seen: set[str], source: str) -> None:
+    """Add the title of a document to those `seen` before. Raises DocreError as `check_titles` does."""
+    if document.title in seen:
+        raise DocreError(
+            f"{source}: two documents have the title {document.title!r}; predictions refer to documents by title"
+        )
+    seen.add(document.title)
 
 
 @dataclass(frozen=True)

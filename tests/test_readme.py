@@ -51,6 +51,7 @@ NOT_RUN = {
     "bash scripts/test.sh tests/losses": "the same",
     "bash scripts/test.sh tests/models": "the same",
     "bash scripts/test.sh tests/terms": "the same",
+    "bash scripts/test.sh tests/data": "the same",
     "bash scripts/compare_losses.sh": "takes an hour; tests/training/test_losses_train.py trains every loss",
     "accelerate launch --num_processes 4 -m docre.train --config configs/redocred_bert_atgl.yaml": "four processes; "
     "tests/training/test_processes.py starts some",
@@ -185,19 +186,26 @@ def test_commands_that_are_not_run(command, monkeypatch):
 
 
 def test_examples_in_python(place, monkeypatch, capsys):
-    """All examples except those of a loss, a model and a term, which the next test covers."""
+    """All examples except those of extensions, which the next test covers."""
     monkeypatch.chdir(place)
     for language, text in BLOCKS:
-        if language == "python" and not re.search(r"^@(\w+\.register|pair_loss|term)\(", text, re.M):
+        if language == "python" and not re.search(r"^(@(\w+\.register|pair_loss|term)\(|SAMPLES)", text, re.M):
             exec(compile(text, "README.md", "exec"), {})
             assert capsys.readouterr().out.count("\n") > 3
 
 
 # For each example of an extension: where the README puts it, the slow version and its file, the tests, and how many.
 EXTENSIONS = {
-    "LOSSES": ("docre/losses/mine.py", "@pair_loss", "tests/losses/slow.py", ["tests/losses", "-k", "mine"], 30),
+    "LOSSES": ("docre/losses/mine.py", "@pair_loss(", "tests/losses/slow.py", ["tests/losses", "-k", "mine"], 30),
     "MODELS": ("docre/models/my_models.py", "", "", ["tests/models/test_contract.py", "-k", "no_context"], 12),
-    "TERMS": ("docre/terms/focus.py", "@term", "tests/terms/slow.py", ["tests/terms", "-k", "focus"], 5),
+    "TERMS": ("docre/terms/focus.py", "@term(", "tests/terms/slow.py", ["tests/terms", "-k", "focus"], 5),
+    "READERS": (
+        "docre/data/readers/mine.py",
+        "SAMPLES[",
+        "tests/data/samples.py",
+        ["tests/data/test_reader_contract.py", "-k", "sentences"],
+        12,
+    ),
 }
 
 
@@ -212,7 +220,7 @@ def test_extensions_fulfil_the_contract_where_the_readme_puts_them(registry, tmp
     (tmp_path / file).write_text(example)
     if slow:
         with (tmp_path / slow_file).open("a") as written:
-            written.write("\n\n" + block("python", slow + "("))
+            written.write("\n\n" + block("python", slow))
     environment = os.environ | {"PYTHONPATH": str(tmp_path)}
     for words in (
         ["ruff", "check", "."],

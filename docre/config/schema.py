@@ -116,8 +116,8 @@ class Training(Section):
     """On CUDA, use only deterministic algorithms, which are slower. On a CPU all are deterministic."""
     max_pairs_per_batch: int | None = Field(None, ge=1)
     """Maximum number of entity pairs that a process computes at once. A batch with more is split into parts, and a
-    document with more into pieces, with the same loss (but pemscl and ssr_pu, which compare pairs, then compare only
-    those of the same part)."""
+    document with more into pieces, with the same loss (but pemscl, pmt_em, ssr_pu and the term contrastive, which
+    compare pairs, then compare only those of the same part)."""
     max_tokens_per_batch: int | None = Field(None, ge=1)
     """Maximum number of tokens that a process computes at once, likewise; a document with more is computed alone."""
 

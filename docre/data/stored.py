@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from docre.data.features import Features, Featurizer
-from docre.data.readers import READERS, hinting
+from docre.data.readers import READERS, hinting, read
 from docre.data.readers.base import RecordReader
 from docre.data.readers.records import decoded, opened
 from docre.documents import Document
@@ -57,6 +57,19 @@ class StoredDocuments(Sequence[Document]):
             content = file.read(size)
         with hinting(self.path, self.reader_name):
             return self.reader.parse(decoded(self.path, number, offset, content))
+
+
+def open_documents(
+    path: str | Path, reader: str, visit: Callable[[Document], None] = lambda document: None
+) -> Sequence[Document]:
+    """The documents of a file, stored if the reader can do that, and otherwise in memory. `visit`: see
+    StoredDocuments."""
+    if isinstance(READERS[reader], RecordReader):
+        return StoredDocuments(path, reader, visit)
+    documents = read(path, reader)
+    for document in documents:
+        visit(document)
+    return documents
 
 
 class LazyFeatures(Sequence[Features]):

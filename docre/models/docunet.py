@@ -44,7 +44,7 @@ class DocuNet(Model):
 
     reference = "Zhang et al. 2021 (IJCAI), DocuNet"
     pairs_interact = True
-    attends = True
+    offers = frozenset({"attention"})
     rate_groups: ClassVar[Mapping[str, tuple[str, ...]]] = {"map": ("map_input", "unet")}  # published: 3e-4 to 5e-4
     published_names: ClassVar[Mapping[str, str]] = {
         r"^liner\.": "map_input.",

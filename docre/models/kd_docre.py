@@ -45,7 +45,7 @@ class KDDocRE(Model):
 
     reference = "Tan et al. 2022a (Findings of ACL), KD-DocRE"
     pairs_interact = True
-    attends = True
+    offers = frozenset({"attention", "representation"})
     rate_groups: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "axial": ("axial",)
     }  # published: the learning rate of the encoder
@@ -116,11 +116,16 @@ class KDDocRE(Model):
         sides = []
         for layer, role in zip((self.head_extractor, self.tail_extractor), cell_entities(batch), strict=True):
             z = extract(layer, entities, role, contexts, cell_context)
-            if not self.training:
+            if not self.zero_beyond:
                 z = torch.cat([z, layer.bias.tanh()[None].to(z.dtype)])
             sides.append(z.unflatten(1, (-1, self.block_size)))
         features: Tensor = self.projection(*sides)
-        return pad(features, (0, 0, 0, 1)) if self.training else features
+        return pad(features, (0, 0, 0, 1)) if self.zero_beyond else features
+
+    @property
+    def zero_beyond(self) -> bool:
+        """Whether the F of the cells beyond the entities is 0."""
+        return self.training
 
     def classify(self, features: Tensor, attention: Tensor | None, wanted: frozenset[str]) -> ModelOutput:
         """The output for pairs with these representations [pairs, hidden], which as a product of a head side and a tail

@@ -62,6 +62,7 @@ class TTMRE(ATLOP):
             raise DocreError(f"model.head_size: expected a multiple of heads {heads}, got {head_size}")
         if not two_extractors:
             del self.tail_extractor
+            self.published_names = {**self.published_names, r"^tail_extractor\..*": ""}  # type: ignore[misc]
         self.two_extractors = two_extractors
         self.pairs_interact = not within_pair
         self.memory = MemoryModule(head_size, memory_size, layers, heads, within_pair)

@@ -3,18 +3,22 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 from docre.config.schema import Component, Config
+from docre.core.manifests import digest
 from docre.data import oddities
 from docre.data.features import Features, Featurizer
 from docre.data.readers import read
 from docre.data.schema import LabelCounter, LabelSchema, alphabetical_schema, load_schema, relations_of
 from docre.data.stored import LazyFeatures, StoredDocuments
+from docre.data.targets import TargetedFeatures, TargetStore
 from docre.documents import Document, check_titles
 from docre.errors import DocreError
 from docre.evaluation import FactCollector
 from docre.losses import LOSSES
+from docre.terms import TERMS
 
 
 class Survey:
@@ -101,6 +105,22 @@ def featurize_train(corpus: Corpus, featurize: Featurizer, config: Config) -> Se
     return featurize(corpus.train, config.data.max_tokens)
 
 
+def with_targets(features: Sequence[Features], config: Config) -> Sequence[Features]:
+    """The features of the training documents with what a teacher left for them, as far as the terms compare with that.
+
+    Raises DocreError if a term needs targets and `data.targets` does not name any that fit the training documents.
+    """
+    wanted = {target: term.name for term in config.terms for target in sorted(TERMS[term.name].targets)}  # type: ignore[attr-defined]
+    if not wanted:
+        return features
+    if config.data.targets is None:
+        name, term = next(iter(wanted.items()))
+        raise DocreError(f"term {term!r} needs data.targets: {name} that a teacher left (docre targets writes them)")
+    store = TargetStore(config.data.targets)
+    store.check(list(wanted), {"data": digest(Path(config.data.train)), "max_tokens": config.data.max_tokens})
+    return TargetedFeatures(features, store, sorted(wanted))
+
+
 def with_counted_loss_parameters(config: Config, corpus: Corpus) -> Config:
     """The config, completed with the loss parameters that are computed from the training data unless they are given, so
     that checkpoints hold them."""
@@ -110,7 +130,7 @@ def with_counted_loss_parameters(config: Config, corpus: Corpus) -> Config:
     return config.model_copy(update={"loss": loss})
 
 
-def data_warnings(corpus: Corpus, features: Mapping[str, Iterable[Features]], config: Config) -> Iterator[str]:
+def data_warnings(corpus: Corpus, features: Mapping[str, Sequence[Features]], config: Config) -> Iterator[str]:
     """One line for each oddity in the data. `features`: of each split, for lengths and cut-off mentions."""
     limits = dict.fromkeys(features, f"data.max_tokens={config.data.max_tokens}")
     if config.evaluation.max_tokens:

@@ -21,7 +21,14 @@ from docre.errors import DocreError
 from docre.evaluation import Evaluator
 from docre.inference.predictor import Predictor, default_device, resolve_precision
 from docre.models import load_pretrained, load_tokenizer
-from docre.training.corpus import Corpus, data_warnings, featurize_train, read_corpus, with_counted_loss_parameters
+from docre.training.corpus import (
+    Corpus,
+    data_warnings,
+    featurize_train,
+    read_corpus,
+    with_counted_loss_parameters,
+    with_targets,
+)
 from docre.training.environment import device_name, launch_warnings, versions
 from docre.training.folder import (
     RESTART,
@@ -84,7 +91,7 @@ def train(config: Config, restart: bool = False) -> dict[str, Any]:
     splits = {"train": featurize_train(corpus, predictor.featurize, config)}
     splits |= {split: predictor.featurize(getattr(corpus, split)) for split in ("dev", "test")}
     set_seed(config.seed, device_specific=True)
-    trainer = Trainer(predictor, splits["train"], accelerator)
+    trainer = Trainer(predictor, with_targets(splits["train"], config), accelerator)
 
     device, processes = accelerator.device, accelerator.num_processes
     environment = {"seed": config.seed, "device": device_name(device), "precision": precision, **versions()}

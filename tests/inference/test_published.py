@@ -118,6 +118,10 @@ def test_other_models_give_their_golden_logits(name, shared, tmp_path):
 
 def model_parameters(name: str, golden: dict[str, Any], variant: str) -> dict[str, Any]:
     """The other sizes of a golden model, as parameters of docre's."""
+    if name == "ttm_re":
+        return {part.removeprefix("memory_"): golden[part] for part in ("memory_layers", "memory_heads")} | {
+            "memory_size": golden["memory_size"]
+        }
     return {}
 
 

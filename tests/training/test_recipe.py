@@ -205,7 +205,7 @@ def test_plan(corpus, tiny_encoder, whole, tmp_path, capsys):
 
     path = write_recipe(tmp_path, corpus, tiny_encoder)
     unknown = "    time: unknown until a stage with the same encoder and model has saved a state\n"
-    teacher, student = "    2 epochs of 12 documents: 12 steps\n", "    1 epochs of 16 documents: 8 steps\n"
+    teacher, student = "    2 epochs of 12 documents: 12 steps\n", "    1 epoch of 16 documents: 8 steps\n"
     assert plan(path) == (
         f"teacher: new\n{teacher}{unknown}"
         f"student: new\n    takes from teacher\n{student}{unknown}"

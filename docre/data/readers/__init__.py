@@ -9,7 +9,7 @@ from docre.documents import Document
 from docre.errors import DocreError
 from docre.formats import hint
 
-__all__ = ["READERS", "hinting", "iterate", "read"]
+__all__ = ["READERS", "count", "hinting", "iterate", "read"]
 
 
 def read(path: str | Path, reader: str = "docred") -> Sequence[Document]:
@@ -30,6 +30,13 @@ def iterate(path: str | Path, reader: str = "docred") -> Iterator[Document]:
             yield from map(read_file.parse, read_file.cut(Path(path)))
         else:
             yield from read_file(Path(path))
+
+
+def count(path: str | Path, reader: str = "docred") -> int:
+    """The number of documents in a file. They are not checked (if the reader is a RecordReader)."""
+    read_file = READERS[reader]
+    with hinting(path, reader):
+        return sum(1 for _ in (read_file.cut if isinstance(read_file, RecordReader) else read_file)(Path(path)))
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """A stage that trains the generator of VaeDiff-DocRE on the representations of a base model."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +45,10 @@ class TrainGenerator(Stage):
         return Standing("new" if existing.state is None else "interrupted")
 
     def run(self, restart: bool = False) -> None:
+        if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+            raise DocreError(
+                f"{self.name}: a generator is trained by one process: run it by itself first, with --stage {self.name}"
+            )
         from docre.training.generator.run import train_generator
 
         train_generator(self.settings, restart)

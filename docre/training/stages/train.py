@@ -74,7 +74,8 @@ class Train(Stage):
         if documents is None:
             return [f"documents, steps and time: unknown until {data.train} is there"]
         steps = self._steps(documents)
-        return [f"{training.epochs} epochs of {documents:,} documents: {steps:,} steps", self._time(steps, others)]
+        epochs = f"{training.epochs} epochs" if training.epochs > 1 else "1 epoch"
+        return [f"{epochs} of {documents:,} documents: {steps:,} steps", self._time(steps, others)]
 
     def _steps(self, documents: int) -> int:
         """The optimizer steps of the whole run, in one process."""

@@ -1,0 +1,120 @@
+"""A stage that writes what a teacher leaves for a student: a call of `docre targets`."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from docre.config.loading import import_plugins, merge, read_config
+from docre.core.cli import is_main_process
+from docre.core.manifests import MANIFEST, digest, locked, remove
+from docre.data.readers import READERS
+from docre.data.targets import first_difference, read_origin, shard_path, shard_titles
+from docre.errors import DocreError
+from docre.inference.location import find_checkpoint, recorded_digest
+from docre.training.interrupts import Interrupts
+from docre.training.stages.base import STAGES, Place, Stage, Standing
+from docre.training.stages.costs import count_documents, duration, size
+from docre.training.stages.train import Train
+
+POLL = 0.5  # seconds between two looks of another process at whether the targets are complete
+
+
+@dataclass(frozen=True)
+class Targets(Stage):
+    """The targets of these names, of a checkpoint for the documents of a file.
+
+    plugins: modules to import before the checkpoint is loaded.
+    """
+
+    names: Sequence[str]
+    checkpoint: str
+    data: str
+    reader: str
+    plugins: Sequence[str]
+
+    def check(self) -> None:
+        try:
+            READERS[self.reader]
+            if not self.brings(self.data):
+                raise DocreError(f"data: {self.data}: no such file or folder")
+            if not any(Path(self.checkpoint).is_relative_to(stage.folder) for stage in self.takes):
+                find_checkpoint(self.checkpoint)
+        except DocreError as error:
+            raise DocreError(f"{self.name}: {error}") from None
+
+    def standing(self) -> Standing:
+        origin = read_origin(self.folder)
+        if not origin:
+            return Standing("new")
+        expected: dict[str, Any] = {"targets": sorted(set(self.names))}
+        if weights := recorded_digest(self.checkpoint):
+            config = read_config(find_checkpoint(self.checkpoint) / "config.yaml")
+            max_tokens = config.evaluation.max_tokens or config.data.max_tokens
+            expected |= {"checkpoint": weights, "max_tokens": max_tokens}
+        if Path(self.data).is_file():
+            expected["data"] = digest(Path(self.data))
+        difference = first_difference(origin, expected)
+        if difference:
+            return Standing("stale", difference)
+        return Standing("finished" if (self.folder / MANIFEST).is_file() else "interrupted")
+
+    def run(self, restart: bool = False) -> None:
+        if not is_main_process():
+            while self.standing().state != "finished":  # the launcher ends this process if the main one fails
+                time.sleep(POLL)
+            return
+        from docre.inference import checkpoint
+        from docre.inference.targets import write_targets
+
+        predictor = checkpoint.load(self.checkpoint, plugins=self.plugins)
+        if restart:
+            with locked(self.folder):
+                for path in self.folder.iterdir():
+                    remove(path)
+        message = f"stopped while writing targets. They are in {self.folder}: the same command resumes from there"
+        with Interrupts() as interrupts, interrupts.at_once(message):
+            write_targets(predictor, self.data, self.folder, self.names, self.reader)
+
+    def plan(self, others: Sequence[Stage]) -> list[str]:
+        names = ", ".join(self.names)
+        documents = count_documents(self.data, self.reader)
+        if documents is None:
+            return [f"{names}: documents, time and disk: unknown until {self.data} is there"]
+        shards = [] if self.standing().state == "stale" else list(shard_titles(self.folder))
+        written = sum(map(len, shards))
+        used = sum(shard_path(self.folder, number).stat().st_size for number in range(len(shards)))
+        lines = [f"{names} of {documents:,} documents" + (f", of which {written:,} are written" if written else "")]
+        if written < documents:
+            lines.append(self._time(documents - written, others))
+        if written:
+            each = used / written
+            return [*lines, f"disk: {size(each * documents)}, {size(each)} a document"]
+        return [*lines, "disk: unknown until some are written"]
+
+    def _time(self, documents: int, others: Sequence[Stage]) -> str:
+        """A bound of the time for so many documents: a training step computes more than the outputs."""
+        for other in others:
+            if isinstance(other, Train) and Path(self.checkpoint).is_relative_to(other.folder):
+                seconds = other.seconds_per_document()
+                if seconds is not None:
+                    return f"at most about {duration(seconds * documents)}, that of training on as many in {other.name}"
+        return "time: unknown until a stage that trains the checkpoint has saved a state"
+
+
+@STAGES.register("targets")
+def targets_stage(
+    place: Place, targets: list[str], checkpoint: str, data: str | None = None, reader: str | None = None
+) -> Targets:
+    """What the checkpoint leaves for the documents of a file. `data` and `reader`: by default the training data and its
+    reader in the common config of the recipe."""
+    common = merge(place.config, place.changes)
+    documents = common.get("data", {})
+    data = data or documents.get("train")
+    if data is None:
+        raise DocreError("data: expected the file of the documents")
+    reader = reader or documents.get("reader", "docred")
+    plugins = common.get("plugins", [])
+    import_plugins(plugins, "plugins")
+    return Targets(place.name, place.folder, place.takes, targets, checkpoint, data, reader, plugins)

@@ -1,0 +1,124 @@
+"""The recipes of TTM-RE and VaeDiff-DocRE on a synthetic corpus, made small: killed in every stage, they end as if
+never killed."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from docre.commands import recipe
+from docre.core.manifests import check_folder
+from docre.data.readers.docred import write_docred
+from docre.errors import DocreError
+from docre.training.generator.trainer import GeneratorTrainer
+from docre.training.loop import Trainer
+from docre.training.recipe import read_recipe
+from tests.conftest import ROOT
+from tests.tiny import RELATIONS, random_documents
+from tests.training.test_resume import outcome
+
+SMALL = {
+    "ttm_re": {"head_size": 16, "block_size": 4, "memory_size": 5, "layers": 1, "heads": 2},
+    "vaediff": {"head_size": 16, "block_size": 4, "axial_layers": 1, "axial_heads": 2, "map_size": 6},
+}
+GENERATOR = {"epochs": 3, "warmup_epochs": 1, "batch_size": 4, "latent_size": 6, "width": 8, "depth": 1, "heads": 2}
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("corpus")
+    for seed, (name, size) in enumerate({"train": 8, "train_distant": 12, "dev": 3, "test": 2}.items()):
+        write_docred(folder / f"{name}.json", random_documents(size, seed=seed))
+    (folder / "relations.json").write_text(json.dumps([{"id": relation} for relation in RELATIONS]))
+    return folder
+
+
+def small(name: str, folder: Path, corpus: Path, encoder: Path) -> list[str]:
+    """The arguments of `docre recipe` for a shipped recipe of small networks, few epochs and the synthetic corpus."""
+    values = yaml.safe_load((ROOT / "configs" / "recipes" / f"{name}.yaml").read_text())
+    base = yaml.safe_load((ROOT / "configs" / f"redocred_bert_{name}.yaml").read_text())
+    base |= {"extends": str(ROOT / "configs" / base["extends"])}
+    base["data"] = {key: str(corpus / f"{key}.json") for key in ("train", "dev", "test", "relations")}
+    base["encoder"] = {"name": str(encoder)}
+    base["training"] |= {"epochs": 2, "batch_size": 2, "save_every": 3, "encoder_lr": 1e-3, "head_lr": 1e-2}
+    base["model"] = {"name": name} | SMALL[name]
+    folder.mkdir()
+    (folder / "c.yaml").write_text(yaml.safe_dump(base))
+    for stage in values["stages"]:
+        own = stage.get("set", {})
+        if "data.train" in own:
+            own["data.train"] = str(corpus / "train_distant.json")
+        if "terms" in own:
+            own["terms"] = [term | {"from_epoch": 2} for term in own["terms"]]
+        if "generator" in stage:
+            stage["generator"] |= GENERATOR | {"diffusion_steps": 4, "save_every": 2}
+    values |= {"config": "c.yaml", "output": str(folder / "out")}
+    (folder / "r.yaml").write_text(yaml.safe_dump(values))
+    return [str(folder / "r.yaml")]
+
+
+def outcomes(folder: Path) -> dict[str, object]:
+    """What the stages left, without the folder's own name."""
+    found: dict[str, object] = {}
+    for stage in sorted(path for path in (folder / "out").iterdir() if path.is_dir()):
+        if (stage / "generator").is_dir():
+            check_folder(stage / "generator")
+            found[stage.name] = (stage / "generator" / "generator.safetensors").read_bytes()
+        else:
+            left = outcome(stage)
+            found[stage.name] = left | {name: str(left[name]).replace(str(folder), "") for name in ("log", "metrics")}
+    return found
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_killed_in_every_stage_it_ends_as_if_never_killed(name, corpus, tiny_encoder, tmp_path, monkeypatch):
+    recipe.main(small(name, tmp_path / "whole", corpus, tiny_encoder))
+    whole = outcomes(tmp_path / "whole")
+    stages = yaml.safe_load((ROOT / "configs" / "recipes" / f"{name}.yaml").read_text())["stages"]
+    assert whole.keys() == {stage["name"] for stage in stages}
+
+    arguments = small(name, tmp_path / "killed", corpus, tiny_encoder)
+    for stage in stages:
+        owner, method = (GeneratorTrainer, "step") if "generator" in stage else (Trainer, "_step")
+        left = [4]  # steps that it takes before it is killed
+        real = getattr(owner, method)
+
+        def killed(*given, real=real, left=left):
+            left[0] -= 1
+            if not left[0]:
+                raise KeyboardInterrupt
+            return real(*given)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(owner, method, killed)
+            with pytest.raises(KeyboardInterrupt):
+                recipe.main([*arguments, "--stage", stage["name"]])
+        recipe.main([*arguments, "--stage", stage["name"]])
+    assert outcomes(tmp_path / "killed") == whole
+
+
+def test_mistakes_in_a_stage_of_the_kind_generator(corpus, tiny_encoder, tmp_path, monkeypatch):
+    (path,) = small("vaediff", tmp_path / "r", corpus, tiny_encoder)
+    values = yaml.safe_load(Path(path).read_text())
+    for changes, message in (
+        ({"output": "x"}, r"stage 'generator': generator\.output: cannot be set"),
+        ({"latent": 6}, r"stage 'generator': generator\.latent: Extra inputs are not permitted"),
+        ({"epochs": 0}, r"stage 'generator': generator\.epochs: Input should be greater than or equal to 1"),
+        ({"train": "none.json"}, r"generator\.train: none\.json: no such file"),
+        ({"base": "none"}, "none: not a checkpoint"),
+    ):
+        stages = [dict(stage) for stage in values["stages"]]
+        stages[1]["generator"] = stages[1]["generator"] | changes
+        Path(path).write_text(yaml.safe_dump(values | {"stages": stages}))
+        with pytest.raises(DocreError, match=message):
+            recipe.main([path])
+    assert not (tmp_path / "r" / "out").exists()
+
+
+def test_several_processes_do_not_train_a_generator(corpus, tiny_encoder, tmp_path, monkeypatch):
+    (path,) = small("vaediff", tmp_path / "r", corpus, tiny_encoder)
+    stage = read_recipe(path).stages[1]
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(DocreError, match=r"trained by one process: run it by itself first, with --stage generator"):
+        stage.run()
