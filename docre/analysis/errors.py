@@ -1,6 +1,6 @@
 """The errors of a model, in all and by relation, and how they differ from those of another model."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -73,7 +73,7 @@ class Case:
     sentences: tuple[str, ...]
 
 
-def seen_types(documents: Collection[Document]) -> set[TypedRelation]:
+def seen_types(documents: Iterable[Document]) -> set[TypedRelation]:
     """The (head type, relation, tail type) of every label."""
     return {
         (document.entities[t.head].type, t.relation, document.entities[t.tail].type)

@@ -10,7 +10,7 @@ from docre.analysis import RelationErrors, cases, plots, relation_errors, seen_t
 from docre.analysis.summary import Analysis, analyze, figures, no_prediction_notes, summary_table
 from docre.config.options import add_checkpoint_options
 from docre.core.files import write_json
-from docre.data.readers import READERS, read
+from docre.data.readers import READERS, iterate, read
 
 SHOWN = 15  # relations in the printed table
 CASES_SHOWN = 3  # printed cases of each kind
@@ -50,7 +50,7 @@ def main(arguments: list[str]) -> None:
     predictor = load(options.checkpoint, changes=options.changes, plugins=options.plugins)
     reader = options.reader or predictor.config.data.reader
     documents = read(options.data, reader)
-    seen = seen_types(read(options.train, reader)) if options.train else None
+    seen = seen_types(iterate(options.train, reader)) if options.train else None
     tables = {str(options.checkpoint): margin_table(predictor, documents, progress=True)}
     if options.against:
         tables[str(options.against)] = margin_table(

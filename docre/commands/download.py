@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from docre.data.readers import read
+from docre.data.readers import iterate
 from docre.download.fetch import fetch
 from docre.download.sources import SOURCES, Source
 from docre.download.unpack import gunzip, unzip
@@ -49,7 +49,7 @@ def download(source: Source, folder: Path) -> None:
         print(f"\nby hand:\n{source.manual.format(folder=folder)}\n", flush=True)
         raise
     for name, expected in source.documents.items():
-        actual = len(read(folder / name, source.reader))
+        actual = sum(1 for _ in iterate(folder / name, source.reader))
         if actual != expected:
             raise DocreError(f"{folder / name}: expected {expected:,} documents, got {actual:,}")
         print(f"{folder / name}: {actual:,} documents")

@@ -16,6 +16,7 @@ from docre.config.options import add_plugins
 from docre.config.schema import Config
 from docre.core.files import read_json, write_text
 from docre.data.readers import read
+from docre.data.stored import open_documents
 from docre.errors import DocreError
 from docre.evaluation import Evaluator, Scores, train_facts
 
@@ -77,7 +78,7 @@ def report(
     data = data or labeled_data(run_data, first.config.data.reader)
     documents = read(data, first.config.data.reader)
     train = train or run_data.get("train")
-    training = read(train, first.config.data.reader) if train else []
+    training = open_documents(train, first.config.data.reader) if train else []
     tables: dict[str, MarginTable] = {}
     for name, predictor in predictors.items():
         tables[name] = margin_table(predictor, documents, progress=True)

@@ -130,7 +130,7 @@ def with_counted_loss_parameters(config: Config, corpus: Corpus) -> Config:
     return config.model_copy(update={"loss": loss})
 
 
-def data_warnings(corpus: Corpus, features: Mapping[str, Iterable[Features]], config: Config) -> Iterator[str]:
+def data_warnings(corpus: Corpus, features: Mapping[str, Sequence[Features]], config: Config) -> Iterator[str]:
     """One line for each oddity in the data. `features`: of each split, for lengths and cut-off mentions."""
     limits = dict.fromkeys(features, f"data.max_tokens={config.data.max_tokens}")
     if config.evaluation.max_tokens:

@@ -1,6 +1,7 @@
 """Warnings about the data: each irregularity gives its own, and sound data gives none."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 from docre.data import oddities
 from docre.data.schema import LabelSchema, count_labels, relations_of
@@ -70,3 +71,18 @@ def test_mentions_beyond_the_limit(tiny_encoder):
     assert oddities.cut_off("train", whole, "") == oddities.cut_off("train", [], "") == []
     one = [replace(whole[0], mentions=whole[0].mentions[:1].repeat(99, axis=0), cut_mentions=1)]
     assert oddities.cut_off("train", one, "") == []  # 1% exactly
+
+
+def test_a_sample_of_many_documents(monkeypatch):
+    """Whose documents are not computed if they are not looked at."""
+    monkeypatch.setattr(oddities, "SAMPLE", 10)
+    seen = []
+
+    class Many(list):
+        def __getitem__(self, index):
+            seen.append(index)
+            return SimpleNamespace(cut_mentions=1 + index % 2, mentions=[0] * 8)
+
+    (line,) = oddities.cut_off("train", Many(range(41)), "x")
+    assert seen == list(range(0, 41, 4))
+    assert line == "x cuts off 11 of 99 mentions (11.1%) of the train documents (in every 4th)"

@@ -13,7 +13,7 @@ from docre.core.files import parse_json
 from docre.data.readers.fields import describe_type
 from docre.errors import DocreError
 
-CHUNK = 1 << 20  # bytes that are read at once
+CHUNK = 1 << 16  # bytes that are read at once
 BLANKS = b" \t\n\r"  # white space in JSON
 QUOTE, COMMA, OPEN, CLOSE = b'",{}'
 STEP = np.zeros(256, dtype=np.int8)  # what a byte adds to the depth of nesting
