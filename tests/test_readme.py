@@ -113,6 +113,7 @@ def place(tmp_path_factory) -> Path:
     for name in ("mine", "a", "b"):
         shutil.copytree(folder / "runs/quickstart", folder / "runs" / name)
     shutil.copy(folder / "runs/mine/result.json", folder)
+    shutil.copy(folder / "test.json", folder / "extracted.json")
     assert len(json.loads((folder / "result.json").read_text())) > 3
     (folder / "my_losses.py").write_text(block("python", "LOSSES.register"))
     return folder
