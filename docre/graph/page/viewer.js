@@ -204,8 +204,8 @@ function layout(count, edges, width, height) {
 
 function showGraph() {
   const width = Math.max(element("graph").clientWidth, 200);
-  const height = Math.round(width < 500 ? 1.15 * width : Math.min(0.62 * width, 700));
   const shown = [...new Set(current.triples.flatMap((t) => [t.head, t.tail]))].sort((a, b) => a - b);
+  const height = Math.round(width * (width < 500 ? Math.min(Math.max(1, shown.length / 32), 2) : 0.62));
   const place = new Map(shown.map((e, i) => [e, i]));
   const at = layout(shown.length, current.triples.map((t) => [place.get(t.head), place.get(t.tail)]), width, height);
   const arrow = draw("marker", { id: "arrow", viewBox: "0 0 8 8", refX: 8, refY: 4, markerWidth: 7, markerHeight: 7,
@@ -236,7 +236,7 @@ function showGraph() {
   arrows(nodes);
   element("graph").replaceChildren(draw("svg", { viewBox: `0 0 ${width} ${height}`, role: "group",
     "aria-labelledby": "graph-heading" }, draw("defs", {}, arrow), ...edges, ...nodes, ...labels));
-  hideCovered(nodes);
+  placeNames(nodes);
 }
 
 // The path of a triple and its label; the path is curved the more, the more triples are between the same two entities.
@@ -267,18 +267,23 @@ function edge(triple, [x1, y1], [x2, y2], between, width) {
   draw("text", { class: "relation", x: label[0], y: label[1] }, text)];
 }
 
-// Names that would lie on another name or node are hidden until their node is pointed at; large nodes come first.
-function hideCovered(nodes) {
-  const circles = nodes.map((node) => node.querySelector("circle").getBBox());
-  const placed = [];
+// A name stands above its node, or below it where it would lie on another name or node. Where neither is free, it is
+// hidden until its node is pointed at. Large nodes come first.
+function placeNames(nodes) {
+  const taken = nodes.map((node) => node.querySelector("circle").getBBox());
   const radius = (node) => Number(node.querySelector("circle").getAttribute("r"));
   for (const node of [...nodes].sort((a, b) => radius(b) - radius(a))) {
     const text = node.querySelector("text");
-    const box = text.getBBox();
-    const covered = [...circles, ...placed].some((other) => box.x < other.x + other.width && other.x < box.x + box.width
-      && box.y < other.y + other.height && other.y < box.y + box.height);
-    text.classList.toggle("covered", covered);
-    if (!covered) placed.push(box);
+    const above = Number(text.getAttribute("y"));
+    const free = [above, above + 2 * radius(node) + 17].find((y) => {
+      text.setAttribute("y", y);
+      const box = text.getBBox();
+      return !taken.some((other) => box.x < other.x + other.width && other.x < box.x + box.width
+        && box.y < other.y + other.height && other.y < box.y + box.height);
+    });
+    text.classList.toggle("covered", free === undefined);
+    text.setAttribute("y", free === undefined ? above : free);
+    if (free !== undefined) taken.push(text.getBBox());
   }
 }
 
