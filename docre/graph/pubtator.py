@@ -19,11 +19,12 @@ def write_pubtator(extractions: Iterable[Extraction], path: Path) -> None:
         1234567|t|title
         1234567|a|text
         1234567 <tab> start <tab> end <tab> mention <tab> type <tab> entity
-        1234567 <tab> relation <tab> head <tab> tail <tab> confidence <tab> evidence, as in 0-23;40-58
+        1234567 <tab> relation <tab> head <tab> tail <tab> confidence and evidence, as in 0.8 0-23;40-58
 
-    Offsets count from the beginning of the title, and one character lies between title and text. The last two columns
-    are docre's; programs that take the first four ignore them. The id is the title if that is one word, as a PMID is.
-    Tabs and line breaks become spaces. The format has no place for scores of mentions and for names of entities.
+    Offsets count from the beginning of the title, and one character lies between title and text. The fifth column of a
+    relation, which programs may use as they like, has `-` for a confidence that is not known. The id is the title if
+    that is one word, as a PMID is. Tabs and line breaks become spaces, and the title has none around it. The format has
+    no place for scores of mentions and for names of entities.
     """
     ids: set[str] = set()
     with path.open("w", encoding="utf-8", newline="\n") as file:
@@ -37,7 +38,7 @@ def write_pubtator(extractions: Iterable[Extraction], path: Path) -> None:
 
 def lines(extraction: Extraction, document: str) -> Iterable[str]:
     """The lines of a document."""
-    title, text = flat(extraction.title), flat(extraction.text)
+    title, text = flat(extraction.title).strip(), flat(extraction.text)
     yield f"{document}|t|{title}"
     yield f"{document}|a|{text}"
     shift = len(title) + 1
@@ -50,9 +51,10 @@ def lines(extraction: Extraction, document: str) -> Iterable[str]:
         columns = [str(start + shift), str(end + shift), text[start:end], flat(type_) or "Entity", f"E{e}"]
         yield "\t".join([document, *columns])
     for triple in extraction.triples:
-        confidence = "" if triple.confidence is None else repr(triple.confidence)
+        confidence = "-" if triple.confidence is None else repr(triple.confidence)
         evidence = ";".join(f"{span.start + shift}-{span.end + shift}" for span in triple.evidence)
-        yield "\t".join([document, flat(triple.relation), f"E{triple.head}", f"E{triple.tail}", confidence, evidence])
+        about = f"{confidence} {evidence}".rstrip()
+        yield "\t".join([document, flat(triple.relation), f"E{triple.head}", f"E{triple.tail}", about])
 
 
 def flat(text: str) -> str:

@@ -188,11 +188,12 @@ def read_pubtator(path: Path) -> Facts:
                 assert whole[start:end] == columns[3]
                 mentions.append((title, columns[5], columns[4], start - shift, end - shift, columns[3], None))
             else:
-                _, relation, head, tail, confidence, evidence = columns
+                _, relation, head, tail, about = columns  # bioc takes four or five
+                confidence, _, evidence = about.partition(" ")
                 places = [tuple(map(int, place.split("-"))) for place in evidence.split(";") if place]
                 found = tuple(sorted((a - shift, b - shift, whole[a:b]) for a, b in places))
                 triples.append(
-                    (title, head, relation, relation, tail, float(confidence) if confidence else None, found)
+                    (title, head, relation, relation, tail, None if confidence == "-" else float(confidence), found)
                 )
     return mentions, triples
 
@@ -287,7 +288,12 @@ def without_names(extraction: Extraction) -> Extraction:
         replace(e, name=f"E{i}", type=e.type or "Entity", mentions=tuple(replace(s, score=None) for s in e.mentions))
         for i, e in enumerate(x.entities)
     )
-    return replace(x, entities=entities, triples=tuple(replace(t, relation_name=t.relation) for t in x.triples))
+    return replace(
+        x,
+        title=x.title.strip(),
+        entities=entities,
+        triples=tuple(replace(t, relation_name=t.relation) for t in x.triples),
+    )
 
 
 def typed(x: Extraction) -> Extraction:
