@@ -53,7 +53,7 @@ def main(arguments: list[str]) -> None:
     from docre.inference.calibration import load_calibrated
     from docre.inference.extract import extract
 
-    changes = [f"tagger.name={options.tagger}"] * bool(options.tagger) + options.changes
+    changes = [f"tagger.name={json.dumps(options.tagger)}"] * bool(options.tagger) + options.changes
     predictor = load_calibrated(options.checkpoint, changes, options.plugins, options.calibration, options.force)
     found = extract(predictor, texts, progress=len(texts) > 1)
     if options.min_confidence is not None:
@@ -67,6 +67,8 @@ def main(arguments: list[str]) -> None:
 
 def read_texts(source: str) -> Sequence["Text"]:
     """The texts that the command's argument stands for. Raises DocreError that names the file."""
+    if not source.strip():
+        raise DocreError("empty text")
     path = Path(source)
     if source == "-":
         return [("standard input", decode(sys.stdin.buffer.read(), "standard input"))]

@@ -57,12 +57,16 @@ def saved(model, tmp_path_factory) -> Path:
 TEXT = " ".join(WORDS[:9])
 
 
+def facts(extraction: Extraction) -> list[tuple]:
+    return [(t.head, t.relation, t.tail, t.head_mention, t.tail_mention) for t in extraction.triples]
+
+
 def test_forms_of_input(model):
     one = model.extract(TEXT, tagger="words")
     assert isinstance(one, Extraction) and one.text == TEXT and len(one.entities) == 3 and one.triples
     first, named = model.extract([TEXT, ("b", TEXT)], tagger={"name": "words"})
-    assert first.triples == one.triples and (first.title, named.title) == ("text 1", "b")
-    assert model.extract(Words()(TEXT, "text 1")) == first
+    assert facts(first) == facts(one) == facts(named) and (first.title, named.title) == ("text 1", "b")
+    assert facts(model.extract(Words()(TEXT, "text 1"))) == facts(one)
     assert [t.relation for t in first.triples] == [p.relation for p in model.predict(Words()(TEXT, "c"))[0]]
 
 
