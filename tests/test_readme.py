@@ -98,6 +98,8 @@ def place(tmp_path_factory) -> Path:
         for path in (f"data/redocred/{split}_revised.json", f"data/synthetic/{split}.json", f"{split}.json"):
             write(path, seed)
     write("documents.json", 9)
+    (folder / "letters").mkdir()
+    (folder / "letters/first.txt").write_text("Ada Lovelace wrote from London to Charles Babbage.")
     shutil.copy(ROOT / "data/synthetic/rel_info.json", folder / "data/synthetic")
     (folder / "data/synthetic/rel_info.json").write_text(json.dumps({relation: relation for relation in real.values()}))
     (folder / "mine.jsonl").write_text(" ".join(block("json", '"text"').split()) + "\n")

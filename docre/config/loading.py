@@ -16,9 +16,9 @@ from docre.core.files import read_text
 from docre.errors import DocreError
 
 SURROGATE = re.compile("[\\ud800-\\udfff]")
-COMPONENTS = ("model", "loss", "inference")  # sections whose parameters are dropped when their name changes
+COMPONENTS = ("model", "loss", "inference", "tagger")  # sections whose parameters are dropped when their name changes
 # prefixes of the keys that may be overridden for a checkpoint, because they do not affect the trained model
-CHANGEABLE = ("evaluation.", "inference.", "training.precision", "data.max_tokens", "encoder.implementation")
+CHANGEABLE = ("evaluation.", "inference.", "tagger.", "training.precision", "data.max_tokens", "encoder.implementation")
 MAX_VALUES = 10_000  # in a config, with aliases expanded
 MAX_CHARACTERS = 2**18  # in a config; parsing YAML takes a hundred times as much memory as its text
 

@@ -171,6 +171,8 @@ class Config(Section):
     """Terms added to the loss in training, as in [{name: evidence, weight: 0.1}]; `docre terms` lists them."""
     inference: Component = Component(name="plain")
     """How documents are turned into margins (plain, fusion; `docre inferences` lists them)."""
+    tagger: Component | None = None
+    """What finds the entities of a plain text for `docre extract` (spacy: pipeline)."""
     training: Training = Training()
     evaluation: Evaluation = Evaluation()
     logging: Logging = Logging()

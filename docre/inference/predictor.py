@@ -1,7 +1,7 @@
 """The Predictor: a model with everything that it needs to turn documents into predicted triples."""
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import Any
@@ -22,6 +22,8 @@ from docre.data.memory import enough_memory_for, name_documents
 from docre.data.schema import LabelSchema
 from docre.documents import Document, Prediction
 from docre.errors import DocreError, DocreWarning
+from docre.extraction import Extraction
+from docre.inference.extract import TaggerChoice, Text, extract
 from docre.inference.methods import INFERENCES, PairScores
 from docre.inference.methods.base import Handle
 from docre.losses import LOSSES
@@ -81,8 +83,22 @@ class Predictor:
         (DocreWarning) if mentions are beyond the length limit.
         """
         parsed = to_documents(documents, self.config.data.reader)
-        predictions = self.predict_features(self.prepare(parsed), progress)
-        return [[self._with_names(p, doc) for p in of_doc] for doc, of_doc in zip(parsed, predictions, strict=True)]
+        return self.name(self.predict_features(self.prepare(parsed), progress), parsed)
+
+    def extract(self, texts: Text | Iterable[Text], tagger: TaggerChoice = None) -> Extraction | list[Extraction]:
+        """What is found in plain text: its entities, and the triples between them, with their characters.
+
+        texts:  a text, a (title, text) pair, or a Document made by `Document.from_text`, whose entities are kept; or a
+                list of these, which gives a list.
+        tagger: what finds the entities: a name ("spacy"), a dict {"name": ..., parameters} or a Tagger; by default that
+                of the config.
+
+        A text is read to its end, however long (up to 500,000 characters). Raises DocreError for an empty or longer
+        one, and if there is no tagger.
+        """
+        one = isinstance(texts, str | Document | tuple)
+        found = extract(self, [texts] if one else texts, tagger)  # type: ignore[list-item, arg-type]
+        return found[0] if one else found
 
     def prepare(self, documents: Sequence[Document]) -> list[Features]:
         """The features of documents to predict. Warns (DocreWarning) if mentions are beyond the length limit."""
@@ -221,6 +237,12 @@ class Predictor:
     def decide(self, logits: Tensor) -> Tensor:
         """The predicted relations, [pairs, outputs] -> bool [pairs, R], at most `evaluation.top_k` per pair."""
         return self.loss.decide(logits, self.config.evaluation.top_k)
+
+    def name(
+        self, predictions: Sequence[Sequence[Prediction]], documents: Sequence[Document]
+    ) -> list[list[Prediction]]:
+        """The predictions of each document with names, types and, with a calibration, probabilities."""
+        return [[self._with_names(p, doc) for p in found] for doc, found in zip(documents, predictions, strict=True)]
 
     def _with_names(self, prediction: Prediction, document: Document) -> Prediction:
         """A copy of the prediction with names, types and, with a calibration, its probability."""

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from docre.data.readers import read
 from docre.data.readers.jsonl import read_jsonl
-from docre.data.readers.text import sentence_starts, tokenize
 from docre.documents import Triple
 from docre.errors import DocreError
+from docre.segmentation import sentence_starts, tokenize
 from tests.data.strategies import damaged, documents_or_one_line
 
 ALPHABET = "abAB .!?…,\n\t\r-'\"()é東京。！ा€ 🙂\x00\x1c\u200d\u2028ß١"

@@ -5,9 +5,9 @@ from itertools import accumulate
 from typing import NamedTuple
 
 from docre.data.readers.base import READERS, reads
-from docre.data.readers.flat import FlatMention, build_document
 from docre.data.readers.records import Record, lines
 from docre.documents import Document, Triple
+from docre.documents.flat import FlatMention, build_document
 from docre.errors import DocreError
 
 COLUMNS = 17  # per pair: label, direction, cross-sentence flag, two closest spans, and 6 columns for each argument

@@ -3,15 +3,13 @@
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from itertools import accumulate
 from typing import Any
 
 from docre.data.readers.base import READERS, reads
 from docre.data.readers.fields import check_keys, describe_type, get, get_optional, parse_integers
-from docre.data.readers.flat import FlatMention, build_document
 from docre.data.readers.records import Record, lines
-from docre.data.readers.text import sentence_starts, tokenize
 from docre.documents import Document, Triple
+from docre.documents.plain import MarkedEntity, check_span, mark
 from docre.errors import DocreError
 
 DOCUMENT_KEYS = ("title", "text", "entities", "relations")
@@ -34,7 +32,7 @@ def read_jsonl(record: Record) -> Document:
     Empty lines and other keys (such as `name` or `id`) are ignored, but a key that looks misspelled, such as
     `relation`, is an error.
 
-    The text is split into tokens and sentences (see docre.data.readers.text). Mention boundaries are always token
+    The text is split into tokens and sentences (see docre.segmentation). Mention boundaries are always token
     boundaries, and no sentence ends inside a mention. The evidence of a triple is the sentences that its spans overlap.
     Raises DocreError that names file, line and field.
     """
@@ -52,29 +50,19 @@ def parse_document(item: dict[str, Any], default_title: str) -> Document:
     check_keys(item, DOCUMENT_KEYS, "document")
     title = get_optional(item, "title", str, "document", default_title)
     text = get(item, "text", str, "document")
-    typed_spans = []  # for each entity: its type, and the character spans of its mentions
+    entities = []
     for e, entity in enumerate(get(item, "entities", list, "document")):
         where = f"entities[{e}]"
         check_keys(entity, ENTITY_KEYS, where)
         mentions = get(entity, "mentions", list, where)
         spans = [parse_span(span, text, f"{where}.mentions[{m}]") for m, span in enumerate(mentions)]
-        typed_spans.append((get_optional(entity, "type", str, where, ""), spans))
+        entities.append(MarkedEntity(get_optional(entity, "type", str, where, ""), spans))
     relations = get_optional(item, "relations", list, "document")
-    tokens = tokenize(text, (boundary for _, spans in typed_spans for span in spans for boundary in span))
-    starts = [start for start, _ in tokens]
-    entities = [
-        [
-            FlatMention(" ".join(text[start:end].split()), bisect_left(starts, start), bisect_left(starts, end), type_)
-            for start, end in spans
-        ]
-        for type_, spans in typed_spans
-    ]
-    breaks = (bisect_left(starts, position) for position in sentence_starts(text))
-    document = build_document(title, [text[start:end] for start, end in tokens], breaks, entities)
+    document = mark(title, text, entities)
     if relations is None:
         return document
-    ends = [end for _, end in tokens]
-    first_tokens = [0, *accumulate(len(sentence) for sentence in document.sentences)]
+    assert document.source is not None
+    starts, ends, first_tokens = document.source.starts, document.source.ends, document.source.first_tokens
 
     def overlapping(start: int, end: int) -> range:
         """The sentences that the characters [start, end) of the text overlap."""
@@ -88,10 +76,7 @@ def parse_document(item: dict[str, Any], default_title: str) -> Document:
 def parse_span(span: Any, text: str, where: str) -> tuple[int, int]:
     """The span [start, end) of `text`, in characters. Raises DocreError if it is not inside the text, or is blank."""
     start, end = parse_integers(span, where, 2)
-    if not 0 <= start < end <= len(text):
-        raise DocreError(f"{where}: characters [{start}, {end}) are not inside the text ({len(text)} characters)")
-    if text[start:end].isspace():
-        raise DocreError(f"{where}: characters [{start}, {end}) are only white space")
+    check_span(start, end, text, where)
     return start, end
 
 

@@ -1,13 +1,15 @@
-"""The data types of a corpus: documents of tokenized sentences, entities with mentions, and relation triples.
+"""Documents, with their entities and triples, and what is predicted for them.
 
 They are plain, immutable values. A Document checks itself when it is created, so no other code has to expect a mention
 outside its sentence or a triple of entities that do not exist.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
+from docre.documents.source import Source
 from docre.errors import DocreError
 
 
@@ -90,6 +92,7 @@ class Document:
     entities:  the entities; heads and tails of triples and pairs are positions in this sequence.
     triples:   the labels; None if the document is unlabeled. An empty sequence means that no relation holds.
     pairs:     the candidate (head, tail) pairs; None for all ordered pairs of different entities.
+    source:    the plain text that the document was made from; None if unknown. Documents are equal whatever it is.
 
     Raises DocreError for a mention that is not within its sentence, and for a head, tail or evidence sentence that does
     not exist.
@@ -100,6 +103,21 @@ class Document:
     entities: Sequence[Entity]
     triples: Sequence[Triple] | None = None
     pairs: Sequence[tuple[int, int]] | None = None
+    source: Source | None = field(default=None, compare=False, repr=False)
+
+    @classmethod
+    def from_text(cls, text: str, entities: Sequence[Mapping[str, Any]] = (), title: str = "text") -> "Document":
+        """The document of a plain text with entities that are known, each a dict:
+
+            {"mentions": [[start, end], ...], "type": "...", "score": 0.9}
+
+        Mentions are characters [start, end) of the text (Unicode code points). Type and score (how sure the entity is,
+        from 0 to 1) are optional. The document remembers text and characters in `source`. Raises DocreError that names
+        the entity for anything else.
+        """
+        from docre.documents.plain import from_text
+
+        return from_text(text, entities, title)
 
     def __post_init__(self) -> None:
         for e, entity in enumerate(self.entities):

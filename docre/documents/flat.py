@@ -4,7 +4,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from docre.documents import Document, Entity, Mention, Triple
+from docre.documents.document import Document, Entity, Mention, Triple
 from docre.errors import DocreError
 
 

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from docre.data.readers.flat import FlatMention, build_document
+from docre.documents.flat import FlatMention, build_document
 
 
 @st.composite

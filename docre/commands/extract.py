@@ -1,0 +1,138 @@
+"""docre extract --checkpoint DIR TEXT: find entities and triples in plain text."""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from docre.config.options import add_calibration, add_checkpoint_options
+from docre.core.files import decode, parse_json, read_text, write_text
+from docre.data.readers.jsonl import parse_document
+from docre.errors import DocreError
+from docre.extraction import ExtractedTriple, Extraction
+
+if TYPE_CHECKING:
+    from docre.inference.extract import Text
+
+
+def main(arguments: list[str]) -> None:
+    """Find the entities and triples of plain texts, and print them or write them to a file."""
+    parser = argparse.ArgumentParser(
+        prog="docre extract", description="Find entities, and the relations between them, in plain text."
+    )
+    parser.add_argument("--checkpoint", required=True, metavar="DIR", help="a checkpoint, or the folder of a run")
+    parser.add_argument(
+        "--tagger",
+        metavar="NAME",
+        help="what finds the entities, with parameters as tagger.pipeline=NAME (default: that of the checkpoint)",
+    )
+    parser.add_argument("--output", metavar="FILE", help="a .jsonl file: everything that was found, one text per line")
+    parser.add_argument(
+        "--min-confidence", type=float, metavar="P", help="only triples with at least this confidence (0 to 1)"
+    )
+    add_calibration(parser)
+    parser.add_argument(
+        "text",
+        metavar="TEXT",
+        help="a text; a .txt file; a folder of .txt files; a .jsonl file of objects with 'text', and perhaps 'title' "
+        "and 'entities'; or - for standard input",
+    )
+    add_checkpoint_options(parser)
+    options = parser.parse_intermixed_args(arguments)
+    if options.output and Path(options.output).suffix.lower() != ".jsonl":
+        raise DocreError(f"{options.output}: expected a name that ends with .jsonl")
+    if options.min_confidence is not None and not 0 <= options.min_confidence <= 1:
+        raise DocreError(f"--min-confidence: expected a number from 0 to 1, got {options.min_confidence}")
+    if options.min_confidence is not None and not options.calibration:
+        raise DocreError("--min-confidence needs --calibration FILE, the output of docre calibrate")
+    texts = read_texts(options.text)
+
+    from docre.inference.calibration import load_calibrated
+    from docre.inference.extract import extract
+
+    changes = [f"tagger.name={json.dumps(options.tagger)}"] * bool(options.tagger) + options.changes
+    predictor = load_calibrated(options.checkpoint, changes, options.plugins, options.calibration, options.force)
+    found = extract(predictor, texts, progress=len(texts) > 1)
+    if options.min_confidence is not None:
+        found = [surer(extraction, options.min_confidence) for extraction in found]
+    if not options.output:
+        print("\n".join(describe(extraction) for extraction in found))
+        return
+    write_text(options.output, "".join(f"{json.dumps(e.to_json(), ensure_ascii=False)}\n" for e in found))
+    print(f"{options.output}: {sum(len(e.triples) for e in found)} triples of {len(found)} texts")
+
+
+def read_texts(source: str) -> Sequence["Text"]:
+    """The texts that the command's argument stands for. Raises DocreError that names the file."""
+    if not source.strip():
+        raise DocreError("empty text")
+    path = Path(source)
+    if source == "-":
+        return [("standard input", decode(sys.stdin.buffer.read(), "standard input"))]
+    if is_there(path) and path.is_dir():
+        files = sorted(path.glob("*.txt"))
+        if not files:
+            raise DocreError(f"{path}: no .txt files in this folder")
+        return [(file.name, plain(file)) for file in files]
+    if path.suffix.lower() == ".jsonl" and " " not in source:
+        return read_lines(path)
+    if is_there(path) or (path.suffix.lower() == ".txt" and " " not in source):
+        return [(path.name, plain(path))]
+    return [("text", source)]
+
+
+def is_there(path: Path) -> bool:
+    """Whether this is a file or a folder. A text is not: it may be too long for a file name."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
+
+
+def plain(path: Path) -> str:
+    """The text in a file. Raises DocreError if it is not UTF-8, or binary."""
+    text = read_text(path)
+    if "\0" in text:
+        raise DocreError(f"{path}: a binary file, not a text")
+    return text
+
+
+def read_lines(path: Path) -> Sequence["Text"]:
+    """The text in each JSON object of a file, with its entities if it has some."""
+    texts: list[Text] = []
+    for number, line in enumerate(read_text(path).split("\n"), 1):
+        if not line.strip():
+            continue
+        item, title = parse_json(line, str(path), number), f"{path.stem}:{number}"
+        try:
+            if not isinstance(item, dict):
+                raise DocreError("expected an object with 'text'")
+            document = parse_document({"entities": []} | {k: v for k, v in item.items() if k != "relations"}, title)
+        except DocreError as error:
+            raise DocreError(f"{path}: line {number}: {error}") from None
+        texts.append(document if "entities" in item else (document.title, item["text"]))
+    if not texts:
+        raise DocreError(f"{path}: no texts")
+    return texts
+
+
+def surer(extraction: Extraction, confidence: float) -> Extraction:
+    """A copy with only the triples that have at least this confidence."""
+    return replace(extraction, triples=tuple(t for t in extraction.triples if (t.confidence or 0) >= confidence))
+
+
+def describe(extraction: Extraction) -> str:
+    """What was found in a text, for people to read: a line that counts it, and a line for each triple."""
+    counts = f"{len(extraction.entities)} entities, {len(extraction.triples)} triples"
+    return "\n".join([f"{extraction.title}: {counts}", *(line_of(t, extraction) for t in extraction.triples)])
+
+
+def line_of(triple: ExtractedTriple, extraction: Extraction) -> str:
+    """A triple with the characters of its mentions, and its confidence, or else its margin."""
+    head, tail = (extraction.entities[e].name for e in (triple.head, triple.tail))
+    places = " ".join(f"[{m.start}, {m.end}]" for m in (triple.head_mention, triple.tail_mention))
+    sure = f"margin {triple.margin:.2f}" if triple.confidence is None else f"confidence {triple.confidence:.2f}"
+    return f"  {head} -- {triple.relation_name} -> {tail}  ({sure}, characters {places})"

@@ -1,0 +1,85 @@
+"""Builds a Document from plain text and the characters of its mentions."""
+
+from array import array
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import accumulate
+from typing import Any, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from docre.documents.document import Document
+from docre.documents.flat import FlatMention, build_document
+from docre.documents.source import Source
+from docre.errors import DocreError
+from docre.segmentation import sentence_starts, tokenize
+
+
+class MarkedEntity(NamedTuple):
+    """An entity of a text: the characters [start, end) of its mentions, and the scores of a Source."""
+
+    type: str
+    spans: Sequence[tuple[int, int]]
+    score: float | None = None
+    scores: Sequence[float | None] | None = None
+
+
+def mark(title: str, text: str, entities: Sequence[MarkedEntity]) -> Document:
+    """The document of a text in which entities are marked, unlabeled, with its Source.
+
+    The text is split into tokens and sentences (see docre.segmentation). Mention boundaries are always token
+    boundaries, and no sentence ends inside a mention. White space around a mention does not belong to it. Raises
+    DocreError for a mention that is not inside the text, or is blank.
+    """
+    for e, entity in enumerate(entities):
+        for m, (start, end) in enumerate(entity.spans):
+            check_span(start, end, text, f"entities[{e}].mentions[{m}]")
+    spans = tokenize(text, (position for entity in entities for span in entity.spans for position in span))
+    starts, ends = array("q", [start for start, _ in spans]), array("q", [end for _, end in spans])
+    flat = [
+        [
+            FlatMention(" ".join(text[start:end].split()), bisect_left(starts, start), bisect_left(starts, end), type_)
+            for start, end in of_entity
+        ]
+        for type_, of_entity, *_ in entities
+    ]
+    breaks = (bisect_left(starts, position) for position in sentence_starts(text))
+    document = build_document(title, [text[start:end] for start, end in spans], breaks, flat)
+    first_tokens = array("q", accumulate((len(sentence) for sentence in document.sentences), initial=0))
+    scores = tuple(tuple(entity.scores or [None] * len(entity.spans)) for entity in entities)
+    source = Source(text, starts, ends, first_tokens, tuple(entity.score for entity in entities), scores)
+    return replace(document, source=source)
+
+
+def check_span(start: int, end: int, text: str, where: str) -> None:
+    """Raises DocreError, beginning with `where`, if the characters [start, end) are not inside the text, or blank."""
+    if not 0 <= start < end <= len(text):
+        raise DocreError(f"{where}: characters [{start}, {end}) are not inside the text ({len(text)} characters)")
+    if text[start:end].isspace():
+        raise DocreError(f"{where}: characters [{start}, {end}) are only white space")
+
+
+class GivenEntity(BaseModel):
+    """An entity as the user gives it to `Document.from_text`."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    mentions: list[tuple[int, int]]
+    type: str = ""
+    score: float | None = Field(None, ge=0, le=1)
+
+
+GIVEN = TypeAdapter(list[GivenEntity])
+
+
+def from_text(text: str, entities: Sequence[Mapping[str, Any]], title: str) -> Document:
+    """See `Document.from_text`."""
+    if not isinstance(text, str):
+        raise DocreError(f"text: expected a string, got {type(text).__name__}")
+    try:
+        given = GIVEN.validate_python(entities)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise DocreError(f"entities{''.join(f'[{part!r}]' for part in first['loc'])}: {first['msg']}") from None
+    return mark(title, text, [MarkedEntity(entity.type, entity.mentions, entity.score) for entity in given])

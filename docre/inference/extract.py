@@ -1,0 +1,115 @@
+"""From plain text to an Extraction: a tagger finds the entities, a predictor the triples."""
+
+import sys
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from docre.documents import Document, Prediction
+from docre.errors import DocreError
+from docre.extraction import ExtractedEntity, ExtractedTriple, Extraction, Span
+from docre.text import TAGGERS, Tagger
+
+if TYPE_CHECKING:
+    from docre.inference.predictor import Predictor
+
+MAX_CHARACTERS = 500_000
+UNLIMITED = sys.maxsize  # tokens: no text is cut off
+
+Text = str | tuple[str, str] | Document
+TaggerChoice = str | Mapping[str, Any] | Tagger | None
+
+
+def extract(
+    predictor: "Predictor", texts: Iterable[Text], choice: TaggerChoice = None, progress: bool = False
+) -> list[Extraction]:
+    """See `Predictor.extract`."""
+    tagger = choose_tagger(predictor, choice)
+    documents = [tagged(text, f"text {i}", tagger) for i, text in enumerate(texts, 1)]
+    features = predictor.featurize(documents, UNLIMITED)
+    predictions = predictor.name(predictor.predict_features(features, progress), documents)
+    return [to_extraction(*both) for both in zip(documents, predictions, strict=True)]
+
+
+def choose_tagger(predictor: "Predictor", choice: TaggerChoice) -> Tagger | None:
+    """The tagger of this choice, or that of the config. Raises DocreError for an unknown name or parameter."""
+    if isinstance(choice, Tagger):
+        return choice
+    if choice is None:
+        chosen = predictor.config.tagger
+        return None if chosen is None else TAGGERS.build(chosen.name, chosen.parameters)
+    values = {"name": choice} if isinstance(choice, str) else dict(choice)
+    if not isinstance(values.get("name"), str):
+        raise DocreError(f"tagger: expected a name, or a dict with a 'name'; got {choice!r}")
+    return TAGGERS.build(values.pop("name"), values)
+
+
+def tagged(text: Text, title: str, tagger: Tagger | None) -> Document:
+    """The document of a text. Raises DocreError if it is empty or too long, or there is no tagger."""
+    given = text if isinstance(text, Document) else None
+    if given is not None:
+        if given.source is None:
+            raise given.fail("made of tokens, not of a text (docre.Document.from_text remembers the text)")
+        title, text = given.title, given.source.text
+    elif isinstance(text, tuple) and len(text) == 2:
+        title, text = text
+    if not isinstance(text, str) or not isinstance(title, str):
+        raise DocreError(f"{title}: expected a text, (title, text) or a docre.Document, got {type(text).__name__}")
+    if not text.strip():
+        raise DocreError(f"{title}: empty text")
+    if len(text) > MAX_CHARACTERS:
+        raise DocreError(f"{title}: {len(text):,} characters; one text may have {MAX_CHARACTERS:,}: divide it")
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise DocreError(f"{title}: not valid Unicode (a lone surrogate)")
+    if given is not None:
+        return given
+    if tagger is None:
+        raise DocreError("no tagger finds the entities: choose one, as --tagger spacy or extract(..., tagger='spacy')")
+    return tagger(text, title)
+
+
+def to_extraction(document: Document, predictions: Sequence[Prediction]) -> Extraction:
+    """What was predicted of a document that has its source. Entities without mentions are left out."""
+    source = document.source
+    assert source is not None
+    entities: list[ExtractedEntity] = []
+    position: dict[int, int] = {}  # in `entities`, of each entity of the document that has mentions
+    for e, entity in enumerate(document.entities):
+        places = [source.characters(m.sentence, m.start, m.end) for m in entity.mentions]
+        mentions = [Span(*place, score) for place, score in zip(places, source.mention_scores[e], strict=True)]
+        if mentions:
+            position[e] = len(entities)
+            best = max(entity.mentions, key=lambda mention: len(mention.name))
+            mentions.sort(key=lambda span: (span.start, span.end))
+            entities.append(ExtractedEntity(best.name, entity.type, tuple(mentions), source.entity_scores[e]))
+    triples = []
+    for found in predictions:
+        if found.head in position and found.tail in position:
+            head, tail = position[found.head], position[found.tail]
+            evidence = tuple(Span(*source.sentence(s)) for s in found.evidence)
+            sure = found.probability
+            if sure is not None:
+                sure *= certainty(entities[head]) * certainty(entities[tail])
+            nearest = nearest_mentions(entities[head].mentions, entities[tail].mentions)
+            relation = found.relation, found.relation_name
+            triples.append(ExtractedTriple(head, tail, *relation, *nearest, evidence, found.margin, sure))
+    return Extraction(document.title, source.text, tuple(entities), tuple(triples))
+
+
+def certainty(entity: ExtractedEntity) -> float:
+    """How sure an entity is: the score of its surest mention times its own. What is unknown counts as 1."""
+    scores = [mention.score for mention in entity.mentions if mention.score is not None]
+    return max(scores, default=1.0) * (1.0 if entity.score is None else entity.score)
+
+
+def nearest_mentions(heads: Sequence[Span], tails: Sequence[Span]) -> tuple[Span, Span]:
+    """The mention of each side, both in the order of the text, whose beginnings are nearest to each other; of equally
+    near ones the first."""
+    starts = [span.start for span in tails]
+
+    def candidates() -> Iterable[tuple[Span, Span]]:
+        for head in heads:
+            after = bisect_left(starts, head.start)
+            yield from ((head, tail) for tail in tails[max(after - 1, 0) : after + 1])
+
+    return min(candidates(), key=lambda both: abs(both[0].start - both[1].start))

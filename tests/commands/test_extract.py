@@ -1,0 +1,157 @@
+"""`docre extract` and `Predictor.extract`: from plain text to triples, and every bad text is one line."""
+
+import io
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+import docre
+from docre.commands import extract
+from docre.documents import Document
+from docre.errors import DocreError
+from docre.extraction import Extraction
+from docre.inference import checkpoint
+from docre.inference.predictor import Predictor
+from docre.text import TAGGERS, Tagger
+from tests.inference.test_predictor import make
+from tests.tiny import WORDS
+
+
+@TAGGERS.register("words")
+class Words(Tagger):
+    """Marks every third word."""
+
+    def __init__(self, step: int = 3) -> None:
+        self.step = step
+
+    def __call__(self, text: str, title: str) -> Document:
+        spans, at = [], 0
+        for word in text.split():
+            at = text.index(word, at)
+            spans.append((at, at + len(word)))
+            at += len(word)
+        entities = [{"type": "X", "mentions": [span], "score": 0.5} for span in spans[:: self.step]]
+        return Document.from_text(text, entities, title)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _registered():
+    yield
+    TAGGERS.unregister("words")
+
+
+@pytest.fixture(scope="module")
+def model(tiny_encoder) -> Predictor:
+    return make(tiny_encoder)  # reads 40 tokens of a document in training
+
+
+@pytest.fixture(scope="module")
+def saved(model, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("checkpoint") / "tiny"
+    checkpoint.save(model, folder)
+    return folder
+
+
+TEXT = " ".join(WORDS[:9])
+
+
+def facts(extraction: Extraction) -> list[tuple]:
+    return [(t.head, t.relation, t.tail, t.head_mention, t.tail_mention) for t in extraction.triples]
+
+
+def test_forms_of_input(model):
+    one = model.extract(TEXT, tagger="words")
+    assert isinstance(one, Extraction) and one.text == TEXT and len(one.entities) == 3 and one.triples
+    first, named = model.extract([TEXT, ("b", TEXT)], tagger={"name": "words"})
+    assert facts(first) == facts(one) == facts(named) and (first.title, named.title) == ("text 1", "b")
+    assert facts(model.extract(Words()(TEXT, "text 1"))) == facts(one)
+    assert [t.relation for t in first.triples] == [p.relation for p in model.predict(Words()(TEXT, "c"))[0]]
+
+
+def test_confidence_has_the_scores_of_the_entities(model):
+    class Half:
+        def probability(self, margin: float) -> float:
+            return 0.5
+
+    model.platt = Half()
+    try:
+        assert {t.confidence for t in model.extract(TEXT, "words").triples} == {0.125}
+    finally:
+        model.platt = None
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_long_text_is_read_to_its_end(model):
+    text = " ".join(WORDS[i % len(WORDS)] for i in range(5000))
+    found = model.extract(text, {"name": "words", "step": 500})
+    assert len(found.entities) == 10
+    assert max(max(t.head, t.tail) for t in found.triples) == 9
+
+
+def test_the_command(saved, tmp_path, capsys, monkeypatch):
+    options = ["--checkpoint", str(saved), "--tagger", "words"]
+    extract.main([*options, TEXT, "tagger.step=4"])
+    printed = capsys.readouterr().out
+    assert "3 entities" in printed and " -- " in printed and "characters [" in printed
+    (tmp_path / "letters").mkdir()
+    for name in ("b", "a"):
+        (tmp_path / "letters" / f"{name}.txt").write_text(TEXT)
+    extract.main([*options, str(tmp_path / "letters"), "--output", str(tmp_path / "o.jsonl")])
+    found = [Extraction.from_json(line) for line in (tmp_path / "o.jsonl").read_text().splitlines()]
+    assert [e.title for e in found] == ["a.txt", "b.txt"] and all(e.triples for e in found)
+    item = {"title": "given", "text": TEXT, "entities": [{"mentions": [[0, 3]]}]}
+    (tmp_path / "in.jsonl").write_text(json.dumps(item) + "\n\n" + json.dumps({"text": TEXT}))
+    extract.main([*options, str(tmp_path / "in.jsonl"), "--output", str(tmp_path / "o.jsonl")])
+    found = [Extraction.from_json(line) for line in (tmp_path / "o.jsonl").read_text().splitlines()]
+    assert [(e.title, len(e.entities)) for e in found] == [("given", 1), ("in:3", 3)]
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(TEXT.encode())))
+    capsys.readouterr()
+    extract.main([*options, "-"])
+    assert capsys.readouterr().out.startswith("standard input: 3 entities")
+
+
+BAD = {
+    "empty.txt": (b" \n", "empty text"),
+    "large.txt": (b"word " * 200_000, "1,000,000 characters"),
+    "binary.txt": (b"\x00\x01abc", "binary"),
+    "latin.txt": (b"caf\xe9", "not UTF-8"),
+    "no.jsonl": (b"", "no texts"),
+    "list.jsonl": (b"[1]", "line 1"),
+    "key.jsonl": (b'{"txt": "a"}', "'text'"),
+    "outside.jsonl": (b'{"text": "a", "entities": [{"mentions": [[0, 9]]}]}', "line 1"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_texts(name, saved, tmp_path):
+    content, message = BAD[name]
+    (tmp_path / name).write_bytes(content)
+    output = tmp_path / "o.jsonl"
+    with pytest.raises(DocreError, match=message) as error:
+        options = ["--checkpoint", str(saved), "--tagger", "words", "--output", str(output)]
+        extract.main([*options, str(tmp_path / name)])
+    assert "\n" not in str(error.value) and not output.exists()
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["missing.txt"], "missing.txt: No such file"),
+        ([TEXT], "--tagger"),
+        ([TEXT, "--tagger", "no"], "unknown tagger 'no'"),
+        ([TEXT, "--min-confidence", "0.5"], "--calibration"),
+        ([TEXT, "--output", "a.xyz"], "jsonl"),
+        ([""], "empty text"),
+        (["a" * 600_000], "600,000 characters"),
+    ],
+)
+def test_bad_arguments(arguments, message, saved):
+    with pytest.raises(DocreError, match=message):
+        extract.main(["--checkpoint", str(saved), *arguments])
+
+
+def test_a_document_of_tokens(model):
+    with pytest.raises(DocreError, match="from_text"):
+        model.extract(docre.Document("a", [["a"]], []))
