@@ -16,9 +16,9 @@ FLOORS = [
     {"commands"},
     {"training"},
     {"inference"},
-    {"data", "models", "losses", "terms", "evaluation", "analysis", "synthetic", "download"},
+    {"data", "models", "losses", "terms", "text", "graph", "evaluation", "analysis", "synthetic", "download"},
     {"config", "tensors", "formats"},
-    {"core", "documents"},
+    {"core", "documents", "extraction"},
     {"errors"},
 ]
 MODULES = sorted((ROOT / "docre").rglob("*.py"))

@@ -9,11 +9,19 @@ import torch
 
 
 def peak_memory(device: torch.device) -> float:
-    """Peak memory so far, in MiB: on CUDA that of this process's tensors on the device, otherwise the process's
-    resident memory (0 if the system does not report it)."""
+    """Peak memory so far, or since `reset_peak_memory`, in MiB: on CUDA that of this process's tensors on the device,
+    otherwise the process's resident memory (0 if the system does not report it)."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 2**20
     return proc_status("VmHWM") or peak_resident_memory()
+
+
+def reset_peak_memory(device: torch.device) -> None:
+    """Measure the peak anew from here on, for the next of several runs in one process (resident memory: Linux only)."""
+    if device.type == "cuda" and torch.cuda.is_initialized():
+        torch.cuda.reset_peak_memory_stats(device)
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")  # proc(5): resets VmHWM to what is resident now
 
 
 def peak_resident_memory() -> float:

@@ -16,7 +16,7 @@ from accelerate.utils import broadcast_object_list, set_seed
 from docre.config.schema import Config
 from docre.core.files import parse_json, read_text
 from docre.core.manifests import locked
-from docre.core.memory import peak_memory
+from docre.core.memory import peak_memory, reset_peak_memory
 from docre.errors import DocreError
 from docre.evaluation import Evaluator
 from docre.inference.predictor import Predictor, default_device, resolve_precision
@@ -69,6 +69,7 @@ def train(config: Config, restart: bool = False) -> dict[str, Any]:
         log_with=tracker_names(config.logging) or None,
         project_dir=config.output,
     )
+    reset_peak_memory(accelerator.device)
     corpus = read_corpus(config)
     facts = corpus.survey.facts.result()
     evaluators = {}

@@ -1,4 +1,4 @@
-"""keep_freed_memory makes the process reuse freed memory."""
+"""keep_freed_memory makes the process reuse freed memory; the peak can be measured anew."""
 
 import subprocess
 import sys
@@ -29,3 +29,22 @@ def test_freed_memory_is_used_again():
         done = subprocess.run([sys.executable, "-c", PAGES, *arguments], capture_output=True, text=True, check=True)
         found.append(int(done.stdout))
     assert found[0] > 10_000 and found[1] < 500
+
+
+PEAKS = """
+import torch
+from docre.core.memory import peak_memory, reset_peak_memory
+
+cpu = torch.device("cpu")
+torch.ones(2**26)  # 256 MiB
+print(peak_memory(cpu))
+reset_peak_memory(cpu)
+print(peak_memory(cpu))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the peak is that of the whole process")
+def test_the_peak_of_a_second_run_is_its_own():
+    done = subprocess.run([sys.executable, "-c", PEAKS], capture_output=True, text=True, check=True)
+    before, after = map(float, done.stdout.split())
+    assert after < before - 200

@@ -1,0 +1,125 @@
+"""What is extracted from a plain text: entities and triples, with the characters of the text that they come from.
+
+The counterpart of a Document whose entities are found instead of given. All positions are characters of `text`
+(Unicode code points), with the end excluded, so that `text[start:end]` is what is meant.
+"""
+
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from docre.errors import DocreError
+
+STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+
+@dataclass(frozen=True)
+class Span:
+    """The characters [start, end) of a text; `score`, from 0 to 1, tells how sure their finder is, if known."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    start: int
+    end: int
+    score: float | None = None
+
+
+@dataclass(frozen=True)
+class ExtractedEntity:
+    """An entity of a text.
+
+    name:     the mention that names it best.
+    type:     its type, "" if unknown.
+    mentions: its mentions in the order of the text.
+    score:    how sure it is that these mentions are one entity of this type, from 0 to 1; None if unknown.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    name: str
+    type: str
+    mentions: tuple[Span, ...]
+    score: float | None = None
+
+
+@dataclass(frozen=True)
+class ExtractedTriple:
+    """A relation between two entities of a text.
+
+    head, tail:    positions in the entities of the extraction.
+    relation:      the relation's id.
+    relation_name: its readable name.
+    head_mention, tail_mention: the two mentions that are nearest to each other.
+    evidence:      the sentences that state it; empty if unknown.
+    margin:        the score of the relation minus its threshold.
+    confidence:    the calibrated probability that the triple is correct, its entities included; None if unknown.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    head: int
+    tail: int
+    relation: str
+    relation_name: str
+    head_mention: Span
+    tail_mention: Span
+    evidence: tuple[Span, ...] = ()
+    margin: float = 0.0
+    confidence: float | None = None
+
+
+@dataclass(frozen=True)
+class Extraction:
+    """The entities and triples of one text, called `title`.
+
+    Raises DocreError for an entity without mentions, a span that is not inside the text, and a triple of entities that
+    do not exist.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    title: str
+    text: str
+    entities: tuple[ExtractedEntity, ...] = ()
+    triples: tuple[ExtractedTriple, ...] = ()
+
+    def __post_init__(self) -> None:
+        for e, entity in enumerate(self.entities):
+            if not entity.mentions:
+                raise DocreError(f"{self.title!r}: entities[{e}]: no mentions")
+            for m, span in enumerate(entity.mentions):
+                self._check(span, f"entities[{e}].mentions[{m}]")
+        for t, triple in enumerate(self.triples):
+            where = f"triples[{t}]"
+            for side in ("head", "tail"):
+                if not 0 <= getattr(triple, side) < len(self.entities):
+                    raise DocreError(f"{self.title!r}: {where}.{side}: there are {len(self.entities)} entities")
+            for span in (triple.head_mention, triple.tail_mention, *triple.evidence):
+                self._check(span, where)
+
+    def _check(self, span: Span, where: str) -> None:
+        if not 0 <= span.start < span.end <= len(self.text):
+            place = f"[{span.start}, {span.end}) is not inside the text ({len(self.text)} characters)"
+            raise DocreError(f"{self.title!r}: {where}: {place}")
+
+    def part(self, span: Span) -> str:
+        """The characters of a span."""
+        return self.text[span.start : span.end]
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON object with everything in it."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> "Extraction":
+        """The extraction in the JSON text of `to_json`. Raises DocreError that names the field if it is malformed."""
+        try:
+            return ADAPTER.validate_json(text, strict=True)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            where = ".".join(str(part) for part in first["loc"]) or "extraction"
+            raise DocreError(f"{where}: {first['msg']}") from None
+
+
+ADAPTER = TypeAdapter(Extraction)
