@@ -191,3 +191,13 @@ def test_the_list_of_losses_names_all(capsys: pytest.CaptureFixture[str]) -> Non
     ]
     assert "parameters: priors (from the training data), prior_ratio = 3.0," in by_name["ssr_pu"]
     assert "parameters: none" in by_name["atl"]
+
+
+def test_na_takes_a_place_in_balanced_softmax():
+    """As DocuNet published it: where NA is among the two highest classes, one relation fewer is predicted."""
+    logits = torch.tensor([[9.0, 1, 2, 3], [9, 1, -2, -3], [0, 1, 2, 3], [9, -1, -1, -1]])
+    published, repaired = (build("balanced_softmax", 3, na_takes_a_place=na) for na in (True, False))
+    expected = torch.tensor([[0, 0, 1], [1, 0, 0], [0, 1, 1], [0, 0, 0]]).bool()
+    assert torch.equal(published.decide(logits, 2), expected)
+    assert repaired.decide(logits, 2)[0].tolist() == [False, True, True]
+    assert torch.equal(published.decide(logits), repaired.decide(logits))
