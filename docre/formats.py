@@ -9,7 +9,8 @@ from pathlib import Path
 PREDICTIONS, FACTS = "predictions", "training facts"  # contents other than documents
 SAMPLE_SIZE = 2**16  # bytes that are looked at, from the start of the file
 LIST, LINES, MULTILINE = "one JSON list", "one document per line", "a document on several lines"
-LAYOUTS = {"docred": LIST, "jsonl": LINES, "cdr": LINES, "gda": LINES}  # the layout that each reader expects
+# the layout that each reader expects
+LAYOUTS = dict.fromkeys(("docred", "label_studio"), LIST) | dict.fromkeys(("jsonl", "doccano", "cdr", "gda"), LINES)
 PAIR = re.compile(r"[^\t\n]+\t[^\t\n]*\t(?:1:\w+:2|not_include)\t")  # the first columns of CDR and GDA
 FACT = re.compile(r'\[\s*\[\s*"')
 
@@ -53,6 +54,10 @@ def recognize(start: str) -> tuple[str | None, str]:
         return PREDICTIONS, layout
     if {"vertexSet", "sents"} & keys:
         return "docred", layout
+    if "data" in keys and {"annotations", "predictions"} & keys:
+        return "label_studio", layout
+    if {"text", "start_offset"} <= keys:
+        return "doccano", layout
     if {"text", "entities"} <= keys:
         return "jsonl", layout
     return (FACTS if FACT.match(start) else None), layout

@@ -25,6 +25,7 @@ from docre.config.loading import load_config
 from docre.data.readers.docred import write_docred
 from docre.data.schema import load_schema
 from tests.conftest import ROOT
+from tests.test_extraction import GOOD
 from tests.tiny import RELATIONS, random_documents, save_tiny_encoder
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -115,8 +116,10 @@ def place(tmp_path_factory) -> Path:
     for name in ("mine", "a", "b"):
         shutil.copytree(folder / "runs/quickstart", folder / "runs" / name)
     shutil.copy(folder / "runs/mine/result.json", folder)
+    shutil.copy(folder / "test.json", folder / "extracted.json")
     assert len(json.loads((folder / "result.json").read_text())) > 3
     (folder / "my_losses.py").write_text(block("python", "LOSSES.register"))
+    (folder / "extracted.jsonl").write_text(json.dumps(GOOD.to_json()) + "\n")
     return folder
 
 

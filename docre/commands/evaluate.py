@@ -35,9 +35,17 @@ SAMPLES = 1000  # of the paired bootstrap test, unless --bootstrap gives a numbe
 
 
 def main(arguments: list[str]) -> None:
-    """Score predictions against gold labels; print tables, and write --json."""
+    """Score predictions, or predicted documents, against gold labels; print tables, and write --json."""
     options = parse(arguments)
     import_plugins(options.plugins, "--plugins")
+    if options.end_to_end:
+        score_end_to_end(options)
+    else:
+        score_triples(options)
+
+
+def score_triples(options: argparse.Namespace) -> None:
+    """Score predictions against gold labels; print tables, and write --json."""
     predictor = load_model(options) if options.checkpoint else None
     reader = options.reader or (predictor.config.data.reader if predictor else "docred")
     train = None if options.train is None else read_train_facts(options.train, reader)
@@ -51,6 +59,24 @@ def main(arguments: list[str]) -> None:
     else:
         predictions, notes = read_submission(options.predictions), []
     print_scores(evaluator, predictions, other, options.bootstrap, options.json, options.per_relation, notes)
+
+
+def score_end_to_end(options: argparse.Namespace) -> None:
+    """Score predicted documents against gold documents of the same text; print tables, and write --json."""
+    from docre.evaluation.end_to_end import end_to_end_table, evaluate_end_to_end  # imports networkx, which takes 0.3 s
+
+    reader = options.reader or "docred"
+    scores = evaluate_end_to_end(
+        read(options.gold, reader),
+        read(options.predictions, options.predictions_reader or reader),
+        None if options.train is None else read_train_facts(options.train, reader),
+        None if options.with_gold_entities is None else read_submission(options.with_gold_entities),
+        str(options.gold),
+        str(options.predictions),
+    )
+    if options.json is not None:
+        write_json(options.json, scores.to_json())
+    print("\n".join([end_to_end_table(scores), *(f"note: {note}" for note in scores.notes)]))
 
 
 def read_submission_for(path: Path, evaluator: Evaluator, gold_file: Path) -> list[Prediction]:
@@ -78,7 +104,12 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         description="Score a file of predictions (--predictions, --gold) or a model (--checkpoint, --data).",
     )
     source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("--predictions", type=Path, metavar="FILE", help="result.json, or a .zip file that contains it")
+    source.add_argument(
+        "--predictions",
+        type=Path,
+        metavar="FILE",
+        help="result.json, or a .zip file that contains it; with --end-to-end: predicted documents",
+    )
     source.add_argument("--checkpoint", type=Path, metavar="DIR", help="a checkpoint, or the folder of a run")
     parser.add_argument("--gold", type=Path, metavar="FILE", help="with --predictions: documents with labels")
     parser.add_argument("--data", type=Path, metavar="FILE", help="with --checkpoint: documents with labels")
@@ -102,6 +133,19 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         "--bootstrap", type=int, metavar="N", help="add 95%% confidence intervals from N samples of the documents"
     )
     parser.add_argument("--per-relation", action="store_true", help="also print the scores of each relation")
+    whole = parser.add_argument_group("predicted documents")
+    whole.add_argument(
+        "--end-to-end",
+        action="store_true",
+        help="score mentions, entities, types and relations of documents predicted from the text of --gold",
+    )
+    whole.add_argument("--predictions-reader", metavar="NAME", help="format of --predictions (default: --reader)")
+    whole.add_argument(
+        "--with-gold-entities",
+        type=Path,
+        metavar="FILE",
+        help="what the same relation model predicts for --gold (result.json), to show what is lost to it",
+    )
     add_checkpoint_options(parser)
     options = parser.parse_args(arguments)
     if options.checkpoint and (options.gold or not options.data):
@@ -112,6 +156,12 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         parser.error("--calibration needs --checkpoint")
     if options.predictions and options.changes:
         parser.error("key=value needs --checkpoint")
+    if options.end_to_end and not options.predictions:
+        parser.error("--end-to-end needs --predictions, a file of predicted documents")
+    if options.end_to_end and (options.against or options.bootstrap is not None or options.per_relation):
+        parser.error("--against, --bootstrap and --per-relation do not go with --end-to-end")
+    if not options.end_to_end and (options.predictions_reader or options.with_gold_entities):
+        parser.error("--predictions-reader and --with-gold-entities need --end-to-end")
     return options
 
 

@@ -22,15 +22,13 @@ def scores_table(scores: Scores, intervals: Mapping[str, Interval] | None = None
     lines = [f"{'':<20}{'P':>7}{'R':>8}{'F1':>8}{'gold':>9}{'predicted':>11}{'correct':>9}"]
     lines.append(_score_line("all", scores.all, intervals.get("f1"), p=scores.p))
     if scores.ign_f1 is not None:
-        ign = (
-            f"{'Ign (without train)':<20}{_percent(scores.ign_p):>7}{_percent(scores.r):>8}{_percent(scores.ign_f1):>8}"
-        )
+        ign = f"{'Ign (without train)':<20}{percent(scores.ign_p):>7}{percent(scores.r):>8}{percent(scores.ign_f1):>8}"
         lines.append(ign + f"{'':29}" + _interval(intervals.get("ign_f1")))
     for name, title in NAMES.items():
         lines.append(_score_line(title, getattr(scores, name), intervals.get(f"{name}_f1")))
     if scores.evidence is not None:
         lines.append(_score_line("evidence", scores.evidence, intervals.get("evidence_f1")))
-    lines.append(f"{'macro F1':<20}{_percent(scores.macro_f1):>23}")
+    lines.append(f"{'macro F1':<20}{percent(scores.macro_f1):>23}")
     return "\n".join(line.rstrip() for line in lines)
 
 
@@ -51,11 +49,12 @@ def differences_table(differences: Mapping[str, Difference]) -> str:
 
 def _score_line(name: str, prf: PRF, interval: Interval | None = None, p: float | None = None) -> str:
     p = prf.p if p is None else p
-    rates = f"{name:<20}{_percent(p):>7}{_percent(prf.r):>8}{_percent(prf.f1):>8}"
+    rates = f"{name:<20}{percent(p):>7}{percent(prf.r):>8}{percent(prf.f1):>8}"
     return f"{rates}{prf.gold:>9}{prf.predicted:>11}{prf.correct:>9}{_interval(interval)}"
 
 
-def _percent(value: float | None) -> str:
+def percent(value: float | None) -> str:
+    """A fraction in percent, with two digits; "-" for None."""
     return "-" if value is None else f"{100 * value:.2f}"
 
 

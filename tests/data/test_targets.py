@@ -2,7 +2,10 @@
 
 import json
 import pickle
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +19,7 @@ from docre.data.schema import LabelSchema
 from docre.data.targets import TargetedFeatures, TargetStore, TargetWriter
 from docre.errors import DocreError
 from docre.models import load_tokenizer
+from tests.conftest import ROOT
 from tests.tiny import RELATIONS, random_documents
 
 ORIGIN = {"checkpoint": "c" * 64, "data": "d" * 64, "max_tokens": 1024, "targets": ["attention", "logits"]}
@@ -196,3 +200,30 @@ def test_a_torn_shard(tmp_path, features):
     assert json.loads((tmp_path / "t" / "manifest.json").read_text()).keys() > {"targets.json", path.name}
     with pytest.raises(DocreError, match="no targets in it"):
         TargetStore(tmp_path)
+
+
+PEAK = """
+import sys
+import numpy as np
+from docre.data import targets
+targets.SHARD_BYTES = 1 << 22
+writer = targets.TargetWriter(sys.argv[1], {"targets": ["logits"]})
+for i in range(int(sys.argv[2])):
+    writer.write([(str(i), {"logits": np.full((256, 1024), i, dtype=np.float32)})])
+writer.finish()
+store = targets.TargetStore(sys.argv[1])
+for i in range(writer.done):
+    assert store.read(str(i), ["logits"])["logits"][0, 0] == i
+print(next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM")))
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads the peak memory from /proc")
+def test_memory_does_not_depend_on_the_number_of_documents(tmp_path):
+    """Written and read: 12 MB of targets in shards of 4 MB, and 200 MB."""
+    peaks = []
+    for count in (12, 200):
+        command = [sys.executable, "-c", PEAK, str(tmp_path / str(count)), str(count)]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+        peaks.append(int(done.stdout))
+    assert peaks[1] < 1.1 * peaks[0]

@@ -119,9 +119,16 @@ def test_other_models_give_their_golden_logits(name, shared, tmp_path):
 def model_parameters(name: str, golden: dict[str, Any], variant: str) -> dict[str, Any]:
     """The other sizes of a golden model, as parameters of docre's."""
     if name == "ttm_re":
-        return {part.removeprefix("memory_"): golden[part] for part in ("memory_layers", "memory_heads")} | {
-            "memory_size": golden["memory_size"]
+        sizes = {"memory_size": "memory_size", "layers": "memory_layers", "heads": "memory_heads"}
+        return {own: golden[theirs] for own, theirs in sizes.items()}
+    if name == "docunet":
+        sizes = {
+            "channels": "unet_in_dim",
+            "map_features": "unet_out_dim",
+            "width": "down_dim",
+            "map_size": "max_height",
         }
+        return {own: golden["variants"][variant][theirs] for own, theirs in sizes.items()}
     return {}
 
 

@@ -1,8 +1,9 @@
-"""The recipes of TTM-RE and VaeDiff-DocRE on a synthetic corpus, made small: killed in every stage, they end as if
-never killed."""
+"""The recipes of KD-DocRE, TTM-RE and VaeDiff-DocRE on a synthetic corpus, made small: killed in every stage, they end
+as if never killed."""
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -11,6 +12,7 @@ from docre.commands import recipe
 from docre.core.manifests import check_folder
 from docre.data.readers.docred import write_docred
 from docre.errors import DocreError
+from docre.inference import targets
 from docre.training.generator.trainer import GeneratorTrainer
 from docre.training.loop import Trainer
 from docre.training.recipe import read_recipe
@@ -20,6 +22,7 @@ from tests.training.test_resume import outcome
 
 SMALL = {
     "ttm_re": {"head_size": 16, "block_size": 4, "memory_size": 5, "layers": 1, "heads": 2},
+    "kd_docre": {"head_size": 16, "block_size": 4, "axial_layers": 1, "axial_heads": 2, "map_size": 6},
     "vaediff": {"head_size": 16, "block_size": 4, "axial_layers": 1, "axial_heads": 2, "map_size": 6},
 }
 GENERATOR = {"epochs": 3, "warmup_epochs": 1, "batch_size": 4, "latent_size": 6, "width": 8, "depth": 1, "heads": 2}
@@ -49,8 +52,12 @@ def small(name: str, folder: Path, corpus: Path, encoder: Path) -> list[str]:
         own = stage.get("set", {})
         if "data.train" in own:
             own["data.train"] = str(corpus / "train_distant.json")
+        own |= {key: 2 for key in ("training.epochs", "training.batch_size") if key in own}
+        own.pop("training.accumulation_steps", None)
         if "terms" in own:
             own["terms"] = [term | {"from_epoch": 2} for term in own["terms"]]
+        if "targets" in stage:
+            stage["data"] = str(corpus / "train_distant.json")
         if "generator" in stage:
             stage["generator"] |= GENERATOR | {"diffusion_steps": 4, "save_every": 2}
     values |= {"config": "c.yaml", "output": str(folder / "out")}
@@ -65,6 +72,8 @@ def outcomes(folder: Path) -> dict[str, object]:
         if (stage / "generator").is_dir():
             check_folder(stage / "generator")
             found[stage.name] = (stage / "generator" / "generator.safetensors").read_bytes()
+        elif not (stage / "metrics.json").exists():  # targets
+            found[stage.name] = {p.name: p.read_bytes() for p in stage.iterdir() if p.suffix != ".json"}
         else:
             left = outcome(stage)
             found[stage.name] = left | {name: str(left[name]).replace(str(folder), "") for name in ("log", "metrics")}
@@ -73,6 +82,7 @@ def outcomes(folder: Path) -> dict[str, object]:
 
 @pytest.mark.parametrize("name", SMALL)
 def test_killed_in_every_stage_it_ends_as_if_never_killed(name, corpus, tiny_encoder, tmp_path, monkeypatch):
+    monkeypatch.setattr(targets, "GROUP_DOCUMENTS", 5)
     recipe.main(small(name, tmp_path / "whole", corpus, tiny_encoder))
     whole = outcomes(tmp_path / "whole")
     stages = yaml.safe_load((ROOT / "configs" / "recipes" / f"{name}.yaml").read_text())["stages"]
@@ -80,8 +90,10 @@ def test_killed_in_every_stage_it_ends_as_if_never_killed(name, corpus, tiny_enc
 
     arguments = small(name, tmp_path / "killed", corpus, tiny_encoder)
     for stage in stages:
+        owner: Any
         owner, method = (GeneratorTrainer, "step") if "generator" in stage else (Trainer, "_step")
-        left = [4]  # steps that it takes before it is killed
+        owner, method = (targets, "compute") if "targets" in stage else (owner, method)
+        left = [2 if "targets" in stage else 4]  # steps that it takes before it is killed
         real = getattr(owner, method)
 
         def killed(*given, real=real, left=left):

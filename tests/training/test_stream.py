@@ -214,6 +214,7 @@ train.main(["--config", sys.argv[1]])
 """
 
 
+@pytest.mark.slow
 def test_memory_does_not_depend_on_the_number_of_documents(tiny_encoder, tmp_path):
     """The peak of reading and checking all documents and of three optimizer steps."""
     text, peaks = json.dumps(to_json(random_document(1, entities=2, sentences=1))), {}

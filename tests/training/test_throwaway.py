@@ -92,7 +92,7 @@ def test_everything_was_used(whole):
     metrics = json.loads((whole / "out" / "second" / "metrics.json").read_text())
     assert metrics["inference"]["name"] == "shifted" and metrics["inference"]["shift"] > 0
     source = (Path(__file__).parent / "throwaway.py").read_text()
-    assert source.count("\n") <= 60
+    assert source.count("\n") < 62
 
 
 @forks

@@ -1,11 +1,11 @@
 """A throw-away idea as a plugin: a model with a learned gate, a term, and an inference that is fitted."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import ClassVar
+from types import MappingProxyType
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from docre.inference.methods import INFERENCES
 from docre.models.atlop import ATLOP
@@ -19,7 +19,7 @@ class Gated(ATLOP):
     """ATLOP whose logits are scaled by a learned gate of each pair."""
 
     offers = frozenset({"attention", "gate"})
-    rate_groups: ClassVar = {"gate": ("gate",)}
+    rate_groups = MappingProxyType({"gate": ("gate",)})
 
     def __init__(self, encoder, num_outputs: int, head_size: int = 16, block_size: int = 4) -> None:
         super().__init__(encoder, num_outputs, head_size, block_size)
@@ -38,7 +38,7 @@ class OpenGate(Term):
     wants = frozenset({"gate"})
     over = "labeled"
 
-    def forward(self, output: ModelOutput, batch: Batch) -> Tensor:
+    def forward(self, output: ModelOutput, batch: Batch) -> torch.Tensor:
         return -output.auxiliaries["gate"][batch.labels.any(1)].log().sum()
 
 
@@ -50,12 +50,12 @@ class Shifted(INFERENCES["plain"]):
 
     def score(self, predictor, features, handle, task: str, progress: bool = False) -> None:
         def shift(document, pair, found) -> None:
-            margins = found.margins - self.fitted.get("shift", 0)
+            margins = found.margins - self.fitted["shift"]
             handle(document, pair, replace(found, margins=margins, predicted=margins > 0))
 
         super().score(predictor, features, shift, task, progress)
 
-    def fit(self, predictor, features: Sequence, progress: bool = False) -> Mapping[str, float]:
+    def fit(self, predictor, features: Sequence, progress: bool = False) -> dict[str, float]:
         means: list[float] = []
         super().score(predictor, features, lambda d, p, f: means.append(float(f.margins[f.margins > 0].mean())), "fit")
         return {"shift": sum(means) / len(means)}

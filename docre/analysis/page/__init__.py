@@ -18,16 +18,15 @@ Of each pair there are all relations that are gold or predicted by any model, an
 """
 
 import base64
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from numpy.typing import NDArray
 
 from docre.analysis.table import Bools, MarginTable
+from docre.core.page import render
 from docre.documents import Document
 
 FOLDER = Path(__file__).parent
@@ -50,23 +49,7 @@ def page(
     svgs:   {caption: <svg> element}.
     data:   as described above.
     """
-    environment = Environment(
-        loader=FileSystemLoader(FOLDER),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        keep_trailing_newline=True,
-    )
-    return environment.get_template("page.html").render(
-        title=title,
-        notes=notes,
-        tables=tables,
-        svgs=svgs,
-        # no "<" in the data, so that nothing in a document can end the script element
-        data=json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c"),
-        style=(FOLDER / "style.css").read_text(encoding="utf-8"),
-        script=(FOLDER / "viewer.js").read_text(encoding="utf-8"),
-    )
+    return render(FOLDER, data, title=title, notes=notes, tables=tables, svgs=svgs)
 
 
 def viewer_data(

@@ -194,8 +194,9 @@ class DocuNet(PaddedModel):
 
 def entity_map(hidden: Tensor, attentions: Tensor) -> Tensor:
     """c [lines, lines, hidden]: the tokens that both lines' entities attend to; A is [lines, heads, tokens]."""
-    both = torch.stack([(a * attentions).mean(1) for a in attentions])  # [lines, lines, tokens]
-    return both @ hidden / (both.sum(2, keepdim=True) + 1e-5)
+    lines = len(attentions)
+    both = (attentions.repeat_interleave(lines, 0) * attentions.repeat(lines, 1, 1)).mean(1)  # [lines * lines, tokens]
+    return (both @ hidden / (both.sum(1, keepdim=True) + 1e-5)).unflatten(0, (lines, lines))
 
 
 def real_cells(entities: int, side: int) -> Tensor:

@@ -149,8 +149,9 @@ class KDDocRE(PaddedModel):
 
 def entity_map(hidden: Tensor, attentions: Tensor) -> Tensor:
     """c [entities, entities, hidden]: the tokens that both entities attend to; A is [entities, heads, tokens]."""
-    both = torch.stack([(a * attentions).sum(1) for a in attentions])  # [entities, entities, tokens]
-    return both @ hidden / (both.sum(2, keepdim=True) + 1e-10)
+    n = len(attentions)
+    both = (attentions.repeat_interleave(n, 0) * attentions.repeat(n, 1, 1)).sum(1)  # [entities * entities, tokens]
+    return (both @ hidden / (both.sum(1, keepdim=True) + 1e-10)).unflatten(0, (n, n))
 
 
 def distillation(student: Tensor, teacher: Tensor) -> Tensor:

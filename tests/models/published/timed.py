@@ -14,6 +14,8 @@ from transformers import BertConfig
 from tests.models.published.docunet import DocuNet
 from tests.models.published.kd_docre import KDDocRE
 from tests.models.published.padded import Document
+from tests.models.published.ttm_re import TTMRE
+from tests.models.published.vaediff import BaseModel
 from tests.models.translate import load_reference
 
 
@@ -58,7 +60,37 @@ def kd_docre(model: Any, config: BertConfig, outputs: int) -> Timed:
     return Timed(KDDocRE(config, outputs, any_size=True, **sizes), logits_of)
 
 
-BUILDERS: dict[str, Callable[[Any, BertConfig, int], Timed]] = {"docunet": docunet, "kd_docre": kd_docre}
+def ttm_re(model: Any, config: BertConfig, outputs: int) -> Timed:
+    transformer = model.memory.transformer.layers
+    memory = (
+        len(model.memory.tokens),
+        len(transformer),
+        transformer[0].self_attn.num_heads,
+        transformer[0].linear1.out_features,
+    )
+    published = TTMRE(config, outputs, model.head_extractor.out_features, model.block_size, memory)
+    return Timed(published, lambda m, documents: m(documents).logits)
+
+
+def vaediff(model: Any, config: BertConfig, outputs: int) -> Timed:
+    """The base model in the training of its first stage. Its map has to be as large as the largest document's."""
+    axial = {"axial_layers": len(model.axial), "axial_heads": model.axial[0].row.heads}
+    sizes = {"head_size": model.head_extractor.out_features, "block_size": model.block_size}
+    published = BaseModel(config, outputs, **sizes, map_size=model.map_size, **axial)
+
+    def logits_of(published: BaseModel, documents: list[Document]) -> Tensor:
+        out = published(documents, zero_padding=published.training)
+        return out.logits[~out.diagonal]
+
+    return Timed(published, logits_of)
+
+
+BUILDERS: dict[str, Callable[[Any, BertConfig, int], Timed]] = {
+    "docunet": docunet,
+    "kd_docre": kd_docre,
+    "ttm_re": ttm_re,
+    "vaediff": vaediff,
+}
 
 
 def published_copy(name: str, model: Any, outputs: int) -> Timed:

@@ -1,0 +1,26 @@
+"""Makes one self-contained HTML page of a folder with page.html, style.css and viewer.js: nothing beside it, nothing
+from a network."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+
+def render(folder: Path, data: Any, **values: Any) -> str:
+    """The page. `page.html` places `data`, `style` and `script` as they are, and `values` escaped."""
+    environment = Environment(
+        loader=FileSystemLoader(folder),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        keep_trailing_newline=True,
+    )
+    return environment.get_template("page.html").render(
+        # no "<" in the data, so that nothing in a document can end the script element
+        data=json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c"),
+        style=(folder / "style.css").read_text(encoding="utf-8"),
+        script=(folder / "viewer.js").read_text(encoding="utf-8"),
+        **values,
+    )

@@ -1,0 +1,78 @@
+"""Reader of what Label Studio exports (JSON): tasks with annotations."""
+
+from typing import Any
+
+from docre.data.readers.annotations import Link, Region, build
+from docre.data.readers.base import READERS, reads
+from docre.data.readers.fields import check_keys, get, get_optional
+from docre.data.readers.records import Record, elements
+from docre.documents import Document
+from docre.errors import DocreError
+
+
+@READERS.register("label_studio")
+@reads(elements)
+def read_label_studio(record: Record) -> Document:
+    """Read a JSON list of tasks:
+
+        [{"data": {"title": "...", "text": "..."}, "annotations": [{"result": [
+            {"id": "a", "type": "labels", "value": {"start": 0, "end": 12, "text": "...", "labels": ["PER"]}},
+            {"type": "relation", "from_id": "a", "to_id": "b", "direction": "right", "labels": ["P19"]}]}]}]
+
+    The last annotation that was not cancelled counts; without any, the last of `predictions`. Offsets count characters
+    (Unicode code points), end excluded. Spans that relations called COREFERENCE join are one entity, others an entity
+    each. The default title is `<file>:<position>`. Raises DocreError that names file, task and field.
+    """
+    item, path = record.parse_json(), record.path
+    try:
+        check_keys(item, ("data", "annotations", "predictions"), "task")
+        data = get(item, "data", dict, "task")
+        check_keys(data, ("title", "text"), "data")
+        title = get_optional(data, "title", str, "data", f"{path.stem}:{record.number}")
+        text = get(data, "text", str, "data")
+        regions: dict[str, Region] = {}
+        links: list[Link] = []
+        for i, result in enumerate(get(chosen(item), "result", list, "annotations")):
+            add(result, f"result[{i}]", text, regions, links)
+        return build(title, text, regions, links)
+    except DocreError as error:
+        raise DocreError(f"{path}: task {record.number}: {error}") from None
+
+
+def chosen(item: dict[str, Any]) -> Any:
+    """The annotation of a task that counts. Raises DocreError if there is none."""
+    for key in ("annotations", "predictions"):
+        made = get_optional(item, key, list, "task", [])
+        valid = [each for each in made if not (isinstance(each, dict) and each.get("was_cancelled") is True)]
+        if valid:
+            return valid[-1]
+    raise DocreError("task: expected at least one annotation or prediction in 'annotations' or 'predictions'")
+
+
+def add(result: Any, where: str, text: str, regions: dict[str, Region], links: list[Link]) -> None:
+    """Add a result, of an annotation of `text`, to the regions or to the links; other types of results are ignored."""
+    type_ = get(result, "type", str, where)
+    if type_ == "labels":
+        id_ = get(result, "id", str, where)
+        if id_ in regions:
+            raise DocreError(f"{where}: two spans have the id {id_!r}")
+        value = get(result, "value", dict, where)
+        start, end = (get(value, key, int, f"{where}.value") for key in ("start", "end"))
+        quoted = get_optional(value, "text", str, f"{where}.value", text[start:end])
+        if quoted != text[start:end]:
+            raise DocreError(f"{where}.value: 'text' is {quoted!r}, but [start, end) is {text[start:end]!r}")
+        regions[id_] = Region(label(value, f"{where}.value"), start, end, f"{where}.value")
+    elif type_ == "relation":
+        head, tail = (get(result, key, str, where) for key in ("from_id", "to_id"))
+        if get_optional(result, "direction", str, where, "right") == "left":
+            head, tail = tail, head
+        labels = get_optional(result, "labels", list, where, [])
+        links.extend(Link(head, tail, label({"labels": [each]}, where), where) for each in labels)
+
+
+def label(value: dict[str, Any], where: str) -> str:
+    """The only label in `labels`."""
+    labels = get(value, "labels", list, where)
+    if len(labels) != 1 or not isinstance(labels[0], str):
+        raise DocreError(f"{where}: expected one string in 'labels'")
+    return str(labels[0])

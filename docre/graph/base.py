@@ -1,0 +1,78 @@
+"""The registry of exporters. An exporter is a function that writes a file, of `(extractions, path)`, or of `(graph,
+path)` for a format that holds one graph of all documents:
+
+    @EXPORTERS.register("name")
+    @writes(".suffix")
+    def write_name(extractions: Iterable[Extraction], path: Path) -> None:
+"""
+
+import importlib
+from collections.abc import Callable, Iterable
+from functools import update_wrapper
+from pathlib import Path
+from typing import Any, cast
+
+from docre.core.files import write_atomically
+from docre.core.registry import Registry
+from docre.errors import DocreError
+from docre.extraction import Extraction
+from docre.graph.nodes import Graph, build_graph
+
+EXPORTERS: Registry[None] = Registry("exporter", "docre.graph")
+
+
+class Exporter:
+    """Writes extractions to a file of one format.
+
+    suffixes: those of its files, with the dot, in lower case.
+    write:    writes the file from (extractions, path), or from (graph, path).
+    joins:    whether it takes a graph, whose entities may be joined by name.
+    """
+
+    def __init__(self, suffixes: tuple[str, ...], write: Callable[[Any, Path], None], joins: bool) -> None:
+        self.suffixes = suffixes
+        self.write = write
+        self.joins = joins
+        update_wrapper(self, write)
+
+    def __call__(self, extractions: Iterable[Extraction], path: Path, join_names: bool = False) -> None:
+        """Write the file, completely or not at all. Raises DocreError if it cannot be written, or for `join_names`
+        with a format that holds documents."""
+        if join_names and not self.joins:
+            raise DocreError(f"{path}: entities are joined by name only in formats that hold a graph, not documents")
+        content: Any = build_graph(extractions, join_names) if self.joins else extractions
+        write_atomically(path, lambda temporary: self.write(content, temporary))
+
+
+def writes(*suffixes: str) -> Callable[[Callable[[Iterable[Extraction], Path], None]], Exporter]:
+    """Decorator that makes an Exporter of a function `(extractions, path)`."""
+    return lambda write: Exporter(suffixes, write, joins=False)
+
+
+def writes_graph(*suffixes: str) -> Callable[[Callable[[Graph, Path], None]], Exporter]:
+    """Decorator that makes an Exporter of a function `(graph, path)`."""
+    return lambda write: Exporter(suffixes, write, joins=True)
+
+
+def formats() -> dict[str, str]:
+    """The name of the format of each suffix."""
+    return {suffix: name for name in EXPORTERS for suffix in cast(Exporter, EXPORTERS[name]).suffixes}
+
+
+def exporter_for(path: str | Path) -> Exporter:
+    """The exporter of files that end as this one does; the longest suffix counts. Raises DocreError, with a list of
+    all suffixes, if there is none."""
+    known = formats()
+    fitting = [suffix for suffix in known if Path(path).name.lower().endswith(suffix)]
+    if not fitting:
+        listed = ", ".join(f"{suffix} ({name})" for suffix, name in sorted(known.items()))
+        raise DocreError(f"{path}: no format has this suffix: expected one of {listed}")
+    return cast(Exporter, EXPORTERS[known[max(fitting, key=len)]])
+
+
+def library(name: str) -> Any:
+    """The module of a library that a format needs. Raises DocreError if it is not installed."""
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        raise DocreError(f"this format needs {name}: pip install 'docre[graph]'") from None

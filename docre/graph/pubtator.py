@@ -1,0 +1,62 @@
+"""PubTator, the format of biomedical corpora and of PubTator Central."""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from docre.extraction import Extraction
+from docre.graph.base import EXPORTERS, writes
+from docre.graph.nodes import digest, number_repeated
+
+BREAKS = re.compile("[\t\n\v\f\r\x1c-\x1e\x85\u2028\u2029]")  # what would end a line or a column
+
+
+@EXPORTERS.register("pubtator")
+@writes(".pubtator")
+def write_pubtator(extractions: Iterable[Extraction], path: Path) -> None:
+    """Per document its title and text, its mentions and its relations, in lines that begin with its id:
+
+        1234567|t|title
+        1234567|a|text
+        1234567 <tab> start <tab> end <tab> mention <tab> type <tab> entity
+        1234567 <tab> relation <tab> head <tab> tail <tab> confidence and evidence, as in 0.8 0-23;40-58
+
+    Offsets count from the beginning of the title, and one character lies between title and text. The fifth column of a
+    relation, which programs may use as they like, has `-` for a confidence that is not known. The id is the title if
+    that is one word, as a PMID is. Tabs and line breaks become spaces, and the title has none around it. The format has
+    no place for scores of mentions and for names of entities.
+    """
+    ids: set[str] = set()
+    with path.open("w", encoding="utf-8", newline="\n") as file:
+        for extraction in extractions:
+            title = extraction.title
+            word = title if re.fullmatch(r"[A-Za-z0-9_.-]+", title) else digest(title, extraction.text)
+            document = number_repeated(word, ids)
+            ids.add(document)
+            file.write("\n".join(lines(extraction, document)) + "\n\n")
+
+
+def lines(extraction: Extraction, document: str) -> Iterable[str]:
+    """The lines of a document."""
+    title, text = flat(extraction.title).strip(), flat(extraction.text)
+    yield f"{document}|t|{title}"
+    yield f"{document}|a|{text}"
+    shift = len(title) + 1
+    mentions = [
+        (span.start, span.end, entity.type, e)
+        for e, entity in enumerate(extraction.entities)
+        for span in entity.mentions
+    ]
+    for start, end, type_, e in sorted(mentions, key=lambda mention: mention[:2]):
+        columns = [str(start + shift), str(end + shift), text[start:end], flat(type_) or "Entity", f"E{e}"]
+        yield "\t".join([document, *columns])
+    for triple in extraction.triples:
+        confidence = "-" if triple.confidence is None else repr(triple.confidence)
+        evidence = ";".join(f"{span.start + shift}-{span.end + shift}" for span in triple.evidence)
+        about = f"{confidence} {evidence}".rstrip()
+        yield "\t".join([document, flat(triple.relation), f"E{triple.head}", f"E{triple.tail}", about])
+
+
+def flat(text: str) -> str:
+    """The text with as many characters, on one line and in one column."""
+    return BREAKS.sub(" ", text)

@@ -1,0 +1,133 @@
+"""The contract of exporters, tested for every registered one: written and read back, nothing is lost. A new one needs a
+reader in tests/graph/readers.py."""
+
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from docre.errors import DocreError
+from docre.extraction import ExtractedEntity, ExtractedTriple, Extraction, Span
+from docre.graph import EXPORTERS, export, exporter_for, formats
+from docre.graph.nodes import build_graph
+from tests.graph.readers import EXPECTED, READERS, facts, ordered
+from tests.test_extraction import GOOD, extractions
+
+every_exporter = pytest.mark.parametrize("name", list(EXPORTERS))
+
+# What breaks quoting, offsets and line ends, in every place where a text may be.
+ODD = "\"q\" 'a' \\u0041\\n`x`; </script> ]]> & {{y}}\t|\r\n\n\u2028\x85é e\u0301"
+ODD += "أهلا\u200f שלום 😀👩\u200d👧 東京 // $1 #?%"
+ODD_NAME = "a\\`\"';,|{}<\n\t\r😀 أ"
+EVIL = Extraction(
+    ODD_NAME,
+    ODD,
+    (
+        ExtractedEntity(ODD, ODD_NAME, (Span(0, len(ODD), 1.0), Span(3, 9), Span(3, 9, 0.5))),
+        ExtractedEntity("", "", (Span(70, 80),), 0.0),
+    ),
+    (
+        ExtractedTriple(0, 1, ODD_NAME, ODD, Span(3, 9), Span(70, 80), (Span(0, 20), Span(40, len(ODD))), -1.0, 0.0),
+        ExtractedTriple(1, 1, "CID", "", Span(70, 80), Span(70, 80), (), 1e300, 1.0),
+        ExtractedTriple(1, 0, "has part/of", "x", Span(70, 80), Span(0, 1), (Span(0, 1),), 1e-300, 1e-9),
+        ExtractedTriple(1, 0, "P31", "x", Span(70, 80), Span(0, 1)),
+    ),
+)
+EMPTY, NO_TRIPLES = Extraction("", ""), Extraction("t", GOOD.text, GOOD.entities)
+
+
+def check(name: str, items: list[Extraction], folder: Path) -> None:
+    if name not in READERS:
+        pytest.fail(f"exporter {name!r} is not read back: add a reader to tests/graph/readers.py")
+    for suffix in EXPORTERS[name].suffixes:
+        export(iter(items), folder / f"f{suffix}")
+        expected = facts([EXPECTED.get(name, lambda x: x)(item) for item in items])
+        assert ordered(READERS[name](folder / f"f{suffix}")) == ordered(expected)
+
+
+def exporter_for_name(name: str):
+    return EXPORTERS[name]
+
+
+@every_exporter
+@settings(max_examples=15, deadline=None)
+@given(items=st.lists(extractions(), max_size=3))
+def test_written_and_read_back(name, items):
+    with tempfile.TemporaryDirectory() as folder:
+        check(name, items, Path(folder))
+
+
+@every_exporter
+@pytest.mark.parametrize("items", [[GOOD], [EVIL], [], [EMPTY], [NO_TRIPLES], [GOOD, EVIL, EMPTY, GOOD, NO_TRIPLES]])
+def test_odd_texts_and_empty_extractions(name, items, tmp_path):
+    check(name, items, tmp_path)
+
+
+@every_exporter
+def test_equal_extractions_give_equal_bytes(name, tmp_path):
+    suffix = EXPORTERS[name].suffixes[0]
+    for i in "ab":
+        export([GOOD, EVIL], tmp_path / f"{i}{suffix}")
+    assert (tmp_path / f"a{suffix}").read_bytes() == (tmp_path / f"b{suffix}").read_bytes()
+    assert EXPORTERS[name].__doc__
+
+
+@every_exporter
+def test_an_error_on_the_way_leaves_the_old_file(name, tmp_path):
+    def broken():
+        yield GOOD
+        raise DocreError("line 2: text")
+
+    path = tmp_path / f"f{EXPORTERS[name].suffixes[0]}"
+    path.write_text("old")
+    with pytest.raises(DocreError, match="line 2: text"):
+        export(broken(), path)
+    assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
+    with pytest.raises(DocreError, match="cannot write"):
+        export([GOOD], path / path.name)
+
+
+@every_exporter
+def test_names_are_joined_in_graphs_only(name, tmp_path):
+    path = tmp_path / f"f{EXPORTERS[name].suffixes[0]}"
+    if not EXPORTERS[name].joins:
+        with pytest.raises(DocreError, match="joined by name only in formats that hold a graph"):
+            export([GOOD], path, join_names=True)
+        assert not list(tmp_path.iterdir())
+        return
+    other = Extraction("u", "London. London", (ExtractedEntity("London", "LOC", (Span(0, 6, 0.5),), 0.95),))
+    place = Extraction("v", "London", (ExtractedEntity("London", "PER", (Span(0, 6),)),))
+    export([GOOD, other, place], path, join_names=True)
+    assert ordered(READERS[name](path)) == ordered(facts([GOOD, other, place]))  # every mention is still there
+    text = path.read_text("latin-1")
+    if name in ("turtle", "graphml", "cypher"):
+        assert [text.count(label) for label in ('label "London"', ">London</data>", '{name: "London"')] == {
+            "turtle": [2, 0, 0],
+            "graphml": [0, 4, 0],
+            "cypher": [0, 0, 2],
+        }[name]
+
+
+def test_suffixes():
+    assert formats()[".ttl"] == "turtle" and exporter_for("a/B.TTL") is EXPORTERS["turtle"]
+    assert exporter_for("x.doccano.jsonl") is EXPORTERS["doccano"] and exporter_for("x.jsonl") is EXPORTERS["jsonl"]
+    for path in ("x", "x.txt", "ttl", "x.json", "x.ttl/y"):
+        with pytest.raises(DocreError, match=r"no format has this suffix: expected one of .*\.ttl \(turtle\)"):
+            exporter_for(path)
+
+
+def test_a_library_that_is_missing_is_named(tmp_path, monkeypatch):
+    for module, suffix in (("rdflib", ".ttl"), ("networkx", ".graphml")):
+        monkeypatch.setitem(sys.modules, module, None)
+        with pytest.raises(DocreError, match=rf"needs {module}: pip install 'docre\[graph\]'"):
+            export([GOOD], tmp_path / f"f{suffix}")
+    assert not list(tmp_path.iterdir())
+
+
+def test_ids_are_those_of_the_content():
+    first, second = build_graph([GOOD, EVIL], False), build_graph([EVIL, GOOD, GOOD], False)
+    assert set(first.nodes) < set(second.nodes) and len(second.nodes) == len(first.nodes) + len(GOOD.entities)
+    assert {edge.id for edge in first.edges} < {edge.id for edge in second.edges}
