@@ -19,8 +19,8 @@ GROUPS = {
     },
     "use": {
         "predict": "predict the triples in documents with a checkpoint",
-        "graph": "convert what was extracted to RDF, Neo4j, GraphML, HTML and other formats",
         "extract": "find entities and triples in plain text with a checkpoint",
+        "graph": "convert what was extracted to RDF, Neo4j, GraphML, HTML and other formats",
         "evaluate": "score a checkpoint or a file of predictions against gold labels",
         "targets": "write a checkpoint's logits or attention for documents, for a student to train on",
         "fit": "fit an inference (as fusion) on dev documents, and save it in the checkpoint",

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from docre.config.options import add_calibration, add_checkpoint_options
-from docre.core.files import decode, parse_json, read_text, write_text
+from docre.core.files import decode, parse_json, read_text
 from docre.data.readers.jsonl import parse_document
 from docre.errors import DocreError
 from docre.extraction import ExtractedTriple, Extraction
+from docre.graph import export
+from docre.graph.base import exporter_for
 
 if TYPE_CHECKING:
     from docre.inference.extract import Text
@@ -29,7 +31,11 @@ def main(arguments: list[str]) -> None:
         metavar="NAME",
         help="what finds the entities, with parameters as tagger.pipeline=NAME (default: that of the checkpoint)",
     )
-    parser.add_argument("--output", metavar="FILE", help="a .jsonl file: everything that was found, one text per line")
+    parser.add_argument(
+        "--output",
+        metavar="FILE",
+        help="a file; the suffix names its format, as for docre graph",
+    )
     parser.add_argument(
         "--min-confidence", type=float, metavar="P", help="only triples with at least this confidence (0 to 1)"
     )
@@ -42,8 +48,8 @@ def main(arguments: list[str]) -> None:
     )
     add_checkpoint_options(parser)
     options = parser.parse_intermixed_args(arguments)
-    if options.output and Path(options.output).suffix.lower() != ".jsonl":
-        raise DocreError(f"{options.output}: expected a name that ends with .jsonl")
+    if options.output:
+        exporter_for(options.output)  # fails for an unknown suffix before anything is computed
     if options.min_confidence is not None and not 0 <= options.min_confidence <= 1:
         raise DocreError(f"--min-confidence: expected a number from 0 to 1, got {options.min_confidence}")
     if options.min_confidence is not None and not options.calibration:
@@ -61,7 +67,7 @@ def main(arguments: list[str]) -> None:
     if not options.output:
         print("\n".join(describe(extraction) for extraction in found))
         return
-    write_text(options.output, "".join(f"{json.dumps(e.to_json(), ensure_ascii=False)}\n" for e in found))
+    export(found, options.output)
     print(f"{options.output}: {sum(len(e.triples) for e in found)} triples of {len(found)} texts")
 
 

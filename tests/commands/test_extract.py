@@ -101,6 +101,8 @@ def test_the_command(saved, tmp_path, capsys, monkeypatch):
     extract.main([*options, str(tmp_path / "letters"), "--output", str(tmp_path / "o.jsonl")])
     found = [Extraction.from_json(line) for line in (tmp_path / "o.jsonl").read_text().splitlines()]
     assert [e.title for e in found] == ["a.txt", "b.txt"] and all(e.triples for e in found)
+    extract.main([*options, TEXT, "--output", str(tmp_path / "o.cypher")])
+    assert "MERGE" in (tmp_path / "o.cypher").read_text()
     item = {"title": "given", "text": TEXT, "entities": [{"mentions": [[0, 3]]}]}
     (tmp_path / "in.jsonl").write_text(json.dumps(item) + "\n\n" + json.dumps({"text": TEXT}))
     extract.main([*options, str(tmp_path / "in.jsonl"), "--output", str(tmp_path / "o.jsonl")])
@@ -142,7 +144,7 @@ def test_bad_texts(name, saved, tmp_path):
         ([TEXT], "--tagger"),
         ([TEXT, "--tagger", "no"], "unknown tagger 'no'"),
         ([TEXT, "--min-confidence", "0.5"], "--calibration"),
-        ([TEXT, "--output", "a.xyz"], "jsonl"),
+        ([TEXT, "--output", "a.xyz"], "no format has this suffix"),
         ([""], "empty text"),
         (["a" * 600_000], "600,000 characters"),
     ],
