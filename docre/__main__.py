@@ -72,9 +72,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def overview() -> str:
     """The text of `docre --help`: one line for each command, by group."""
-    lines = []
+    lines, width = [], max(map(len, COMMANDS)) + 2
     for group, commands in GROUPS.items():
-        lines += [f"{group}:", *(f"  {name:<11}{text}" for name, text in commands.items())]
+        lines += [f"{group}:", *(f"  {name:<{width}}{text}" for name, text in commands.items())]
     return "\n".join(lines)
 
 

@@ -1,6 +1,7 @@
 """docre models: list the models with their parameters and references."""
 
 import argparse
+from typing import cast
 
 
 def main(arguments: list[str]) -> None:
@@ -11,7 +12,9 @@ def main(arguments: list[str]) -> None:
     parser.parse_args(arguments)
 
     from docre.core.registry import describe
-    from docre.models import MODELS
+    from docre.models import MODELS, Model
 
     for name in MODELS:
-        print(describe(name, MODELS[name], 2) + "\n")
+        model = cast(type[Model], MODELS[name])
+        groups = ", ".join(model.rate_groups) or "none"
+        print(f"{describe(name, model, 2)}\n    rate groups (training.group_lr): {groups}\n")
