@@ -12,9 +12,9 @@ def main(arguments: list[str]) -> None:
     parser.parse_args(arguments)
 
     from docre.core.registry import describe
-    from docre.models import MODELS, Model
+    from docre.models import MODELS, Model, leading_parameters
 
     for name in MODELS:
         model = cast(type[Model], MODELS[name])
         groups = ", ".join(model.rate_groups) or "none"
-        print(f"{describe(name, model, 2)}\n    rate groups (training.group_lr): {groups}\n")
+        print(f"{describe(name, model, leading_parameters(name))}\n    rate groups (training.group_lr): {groups}\n")

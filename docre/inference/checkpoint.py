@@ -24,7 +24,7 @@ from docre.config.loading import CHANGEABLE, apply_overrides, import_plugins, pa
 from docre.config.schema import Config
 from docre.core.files import read_json, read_text, write_json, write_text
 from docre.core.manifests import check_folder, write_folder
-from docre.data.schema import load_schema
+from docre.data.schema import LabelSchema, load_schema
 from docre.errors import DocreError
 from docre.inference.location import WEIGHTS, find_checkpoint
 from docre.inference.predictor import Predictor, build_model, default_device
@@ -82,7 +82,7 @@ def load(
     tokenizer = load_tokenizer(str(folder / "encoder"), architecture)
     with suggesting_plugins(config, plugins, config_file):
         build = partial(build_untrained, architecture, folder / "encoder" / "config.json")
-        check_fit(config, len(schema.relations), build, folder / WEIGHTS)
+        check_fit(config, schema, build, folder / WEIGHTS)
         predictor = Predictor(config, schema, tokenizer, build())
     load_weights(predictor, folder / WEIGHTS)
     if (folder / FITTED).is_file():
@@ -109,15 +109,15 @@ def suggesting_plugins(config: Config, imported: Sequence[str], path: Path) -> I
         ) from None
 
 
-def check_fit(config: Config, relations: int, build: Callable[[], Any], weights: Path) -> None:
+def check_fit(config: Config, schema: LabelSchema, build: Callable[[], Any], weights: Path) -> None:
     """Raises DocreError if the tensors in a weights file do not fit the model that the config describes.
 
-    The model is built on the meta device, which takes no memory. `build`: builds its encoder; `relations`: how many.
+    The model is built on the meta device, which takes no memory. `build`: builds its encoder.
     """
     saved = tensor_shapes(weights)
-    loss = LOSSES.build(config.loss.name, config.loss.parameters, relations)
+    loss = LOSSES.build(config.loss.name, config.loss.parameters, len(schema.relations))
     with torch.device("meta"), limit_modules(100 + 10 * len(saved), weights):
-        model = build_model(config, build(), loss.num_outputs)
+        model = build_model(config, build(), loss.num_outputs, schema)
     check_shapes(modules_with_weights(model, loss), saved, weights)
 
 

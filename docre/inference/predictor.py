@@ -27,7 +27,7 @@ from docre.inference.extract import TaggerChoice, Text, extract
 from docre.inference.methods import INFERENCES, PairScores
 from docre.inference.methods.base import Handle
 from docre.losses import LOSSES
-from docre.models import MODELS, NOTHING, Encoder, Model
+from docre.models import MODELS, NOTHING, Encoder, Model, leading_parameters
 from docre.tensors import Batch, ModelOutput
 
 
@@ -52,7 +52,7 @@ class Predictor:
         self.tokenizer = tokenizer
         self.loss = LOSSES.build(config.loss.name, config.loss.parameters, len(schema.relations))
         self.inference = INFERENCES.build(config.inference.name, config.inference.parameters)
-        self.model = build_model(config, backbone, self.loss.num_outputs)
+        self.model = build_model(config, backbone, self.loss.num_outputs, schema)
         self.platt: Platt | None = None
         self.weights_digest: str | None = None
         self.featurize = Featurizer(tokenizer, schema, config.evaluation.max_tokens or config.data.max_tokens)
@@ -259,10 +259,12 @@ class Predictor:
         )
 
 
-def build_model(config: Config, backbone: Any, num_outputs: int) -> Model:
+def build_model(config: Config, backbone: Any, num_outputs: int, schema: LabelSchema) -> Model:
     """The model that a config describes, on top of a Hugging Face encoder, with `num_outputs` logits per pair."""
     encoder = Encoder(backbone, config.encoder.averaged_layers, config.encoder.implementation)
-    return MODELS.build(config.model.name, config.model.parameters, encoder, num_outputs)
+    name, parameters = config.model.name, config.model.parameters
+    context = (encoder, num_outputs, tuple(map(schema.name, schema.relations)))
+    return MODELS.build(name, parameters, *context[: leading_parameters(name)])
 
 
 def check_finite(logits: Tensor, batch: Batch) -> None:

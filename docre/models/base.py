@@ -15,6 +15,8 @@ NOTHING: frozenset[str] = frozenset()
 class Model(nn.Module):
     """A DocRE model. It is built with its encoder, the number of outputs that the loss asks for, and its parameters.
 
+    wants_relation_names: whether its constructor takes a third argument, the readable names of the relations in the
+                    order of the label columns, before its parameters.
     pairs_interact: whether the logits of a pair depend on which other pairs are in the batch. Documents that are too
                     large for memory are taken in pieces where they do not.
     offers:         what its output can have beside the logits, if it is wanted: "attention" (from which evidence
@@ -28,6 +30,7 @@ class Model(nn.Module):
     """
 
     reference: ClassVar[str] = ""
+    wants_relation_names: ClassVar[bool] = False
     pairs_interact: bool = False
     offers: frozenset[str] = NOTHING
     rate_groups: ClassVar[Mapping[str, tuple[str, ...]]] = {}
@@ -54,3 +57,8 @@ class Model(nn.Module):
 
 
 MODELS: Registry[Model] = Registry("model", "docre.models")
+
+
+def leading_parameters(name: str) -> int:
+    """The number of parameters of a model's constructor that docre passes, and a config does not."""
+    return 3 if getattr(MODELS[name], "wants_relation_names", False) else 2

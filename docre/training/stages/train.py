@@ -128,14 +128,14 @@ def check_components(config: Config) -> None:
     """Raises DocreError for a reader, model, loss, term or inference that does not exist or has no such parameter."""
     from docre.inference.methods import INFERENCES
     from docre.losses import LOSSES, loss_class
-    from docre.models import MODELS
+    from docre.models import MODELS, leading_parameters
     from docre.terms import TERMS
 
     READERS[config.data.reader]
     INFERENCES.check(config.inference.name, config.inference.parameters)
     for term in config.terms:
         TERMS.check(term.name, term.parameters)
-    MODELS.check(config.model.name, config.model.parameters, skip=2)
+    MODELS.check(config.model.name, config.model.parameters, skip=leading_parameters(config.model.name))
     counted = loss_class(config.loss.name).from_training_data(LabelStatistics(2, (1,)))
     LOSSES.check(config.loss.name, counted | config.loss.parameters, skip=1)
 
