@@ -10,7 +10,6 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from docre.errors import DocreError
-from docre.inference.checkpoint import modules_with_weights
 from docre.inference.predictor import Predictor
 from docre.models import Model
 
@@ -89,7 +88,6 @@ def load_published(predictor: Predictor, tensors: Mapping[str, Tensor], path: st
             raise DocreError(f"{path}: {name} is {shapes}: another size or number of relations than in the config?")
         if not torch.isfinite(tensor).all():
             raise DocreError(f"{path}: {name} has values that are not finite")
-        values[f"model.{here}"] = tensor
-    modules = modules_with_weights(predictor.model, predictor.loss)
-    modules.load_state_dict({**modules.state_dict(), **values})
+        values[here] = tensor
+    predictor.model.load_state_dict(values)
     return [name for name, here in named.items() if not here]

@@ -7,7 +7,6 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from docre.errors import DocreError
 from docre.models.base import MODELS, NOTHING, Model
 from docre.models.bilinear import GroupedBilinear
 from docre.models.encoder import Encoder
@@ -37,8 +36,6 @@ class ATLOP(Model):
         block_size: Annotated[int, Field(gt=0, le=2**10)] = 64,
     ) -> None:
         super().__init__()
-        if head_size % block_size:
-            raise DocreError(f"model.head_size: expected a multiple of block_size {block_size}, got {head_size}")
         self.encoder = encoder
         self.block_size = block_size
         self.head_extractor = nn.Linear(2 * encoder.hidden_size, head_size)

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from docre.errors import DocreError
 from docre.tensors import even_slices
 
 
@@ -14,10 +15,13 @@ class GroupedBilinear(nn.Module):
     """logits = sum_g  vec(h_g outer t_g) W_g^T + b,  over groups g of `block_size` features (Zhou et al. 2021, eq. 5).
 
     The weight is one matrix [outputs, head_size * block_size], as in published checkpoints. Without `bias`, b is 0.
+    Raises DocreError if head_size is no multiple of block_size.
     """
 
     def __init__(self, head_size: int, block_size: int, outputs: int, bias: bool = True) -> None:
         super().__init__()
+        if head_size % block_size:
+            raise DocreError(f"model.head_size: expected a multiple of block_size {block_size}, got {head_size}")
         self.weight = nn.Parameter(torch.empty(outputs, head_size * block_size))
         self.bias = nn.Parameter(torch.empty(outputs)) if bias else None
         bound = 1 / math.sqrt(self.weight.shape[1])  # as nn.Linear initializes

@@ -8,7 +8,6 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from docre.errors import DocreError
 from docre.models.base import MODELS, NOTHING, Model
 from docre.models.bilinear import GroupedBilinear
 from docre.models.encoder import Encoder
@@ -66,8 +65,6 @@ class DocuNet(Model):
         norm_over: NormOver = "all_cells",
     ) -> None:
         super().__init__()
-        if head_size % block_size:
-            raise DocreError(f"model.head_size: expected a multiple of block_size {block_size}, got {head_size}")
         self.encoder = encoder
         self.block_size = block_size
         self.map_size = map_size

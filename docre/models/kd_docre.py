@@ -72,8 +72,6 @@ class KDDocRE(Model):
     ) -> None:
         super().__init__()
         hidden = encoder.hidden_size
-        if head_size % block_size:
-            raise DocreError(f"model.head_size: expected a multiple of block_size {block_size}, got {head_size}")
         if hidden % axial_heads:
             raise DocreError(f"model.axial_heads: expected a divisor of the encoder's size {hidden}, got {axial_heads}")
         self.encoder = encoder

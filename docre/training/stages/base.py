@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from docre.core.registry import Registry
+from docre.training.folder import ExistingRun
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,15 @@ class Standing:
 
     state: Literal["new", "interrupted", "finished", "stale"]
     reason: str = ""
+
+    @classmethod
+    def of(cls, existing: ExistingRun) -> "Standing":
+        """How far a run is."""
+        if existing.difference:
+            return cls("stale", existing.difference)
+        if existing.metrics is not None:
+            return cls("finished")
+        return cls("new" if existing.state is None else "interrupted")
 
     def __str__(self) -> str:
         return f"{self.state} ({self.reason})" if self.reason else self.state

@@ -37,12 +37,7 @@ class TrainGenerator(Stage):
         return find_existing(self.settings)
 
     def standing(self) -> Standing:
-        existing = self.existing()
-        if existing.difference:
-            return Standing("stale", existing.difference)
-        if existing.metrics is not None:
-            return Standing("finished")
-        return Standing("new" if existing.state is None else "interrupted")
+        return Standing.of(self.existing())
 
     def run(self, restart: bool = False) -> None:
         if int(os.environ.get("WORLD_SIZE", "1")) > 1:

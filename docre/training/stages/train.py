@@ -51,12 +51,7 @@ class Train(Stage):
         )
 
     def standing(self) -> Standing:
-        existing = self.existing()
-        if existing.difference:
-            return Standing("stale", existing.difference)
-        if existing.metrics is not None:
-            return Standing("finished")
-        return Standing("new" if existing.state is None else "interrupted")
+        return Standing.of(self.existing())
 
     def run(self, restart: bool = False) -> None:
         from docre.training.launch import train
