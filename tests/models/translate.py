@@ -108,5 +108,7 @@ def documents_of(features: Sequence[Features], relations: int) -> list[Document]
         labels = torch.zeros(len(f.pairs), relations, dtype=torch.bool)
         if f.labels is not None:
             labels[f.labels[:, 0], f.labels[:, 1]] = True
-        documents.append(Document(f.input_ids.tolist(), mentions, f.pairs.tolist(), labels, title=f.title))
+        places = [(f.token_sentence == s).nonzero()[0] for s in range(f.num_sentences)]
+        sentences = [[int(p[0]) - 1, int(p[-1])] if len(p) else [0, 0] for p in places]
+        documents.append(Document(f.input_ids.tolist(), mentions, f.pairs.tolist(), labels, sentences, title=f.title))
     return documents

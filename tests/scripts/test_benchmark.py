@@ -10,10 +10,14 @@ import torch
 from torch.nn.functional import scaled_dot_product_attention
 
 from docre.errors import DocreError
+from docre.models import MODELS
 from docre.models.bilinear import GroupedBilinear
+from scripts.benchmark.models import Fast, Published
 from scripts.benchmark.process import serve
 from scripts.benchmark.stages import counting
+from scripts.benchmark.workers import Settings
 from tests.conftest import ROOT
+from tests.tiny import save_tiny_encoder
 
 
 @pytest.mark.slow
@@ -40,6 +44,21 @@ def test_one_batch_of_a_tiny_encoder(tiny_encoder, tmp_path):
         assert (stage["floor"] > 0) == (name in ("encoder", "pooling", "classifier"))
     assert sum(stage["floor"] for stage in stages.values()) == pytest.approx(measured["training"]["floor"])
     assert [len(results["scaling"][sweep]) for sweep in ("entities", "tokens", "batch")] == [1, 1, 1]
+
+
+@pytest.mark.parametrize("name", sorted(set(MODELS) - {"atlop"}))  # that one is in the main benchmark
+def test_every_model_is_timed_against_a_reference_with_equal_logits(name, tmp_path):
+    encoder = save_tiny_encoder(tmp_path / "encoder", max_position_embeddings=512)
+    settings = Settings(str(encoder), str(ROOT / "data/synthetic/train.json"), 4, 1, "cpu", "fp32", 1, 66, name)
+    fast, published = (make(settings) for make in (Fast, Published))
+    documents = range(1)
+    torch.testing.assert_close(
+        torch.from_numpy(fast.first_logits(documents)),
+        torch.from_numpy(published.first_logits(documents)),
+        atol=1e-4,
+        rtol=1e-3,
+    )
+    assert all(side.train(documents)[0] > 0 for side in (fast, published))
 
 
 @pytest.mark.parametrize("error", [None, DocreError("too few")])

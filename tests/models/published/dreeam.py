@@ -43,19 +43,19 @@ class DREEAM(PaddedModel):
         logits, contexts, tokens, sentences = [], [], [], []
         for document, (hidden, attention) in zip(documents, read, strict=True):
             e, a = self.entities(hidden, attention, document.mentions)
-            for head, tail in document.pairs:
-                q = (a[head] * a[tail]).mean(0)
-                q = q / (q.sum() + TINY)
-                c = q @ hidden
-                z_head = torch.tanh(self.head_extractor(torch.cat([e[head], c])))
-                z_tail = torch.tanh(self.tail_extractor(torch.cat([e[tail], c])))
-                logits.append(self.bilinear(grouped_product(z_head, z_tail, self.block_size)))
-                contexts.append(c)
-                tokens.append(pad(q, (0, longest - len(q))))
-                # The spans are counted without [CLS].
-                p = torch.stack([q[start + 1 : end + 1].sum() for start, end in document.sentences])
-                sentences.append(pad(p, (0, most - len(p))))
-        return Output(torch.stack(logits), torch.stack(contexts), torch.stack(tokens), torch.stack(sentences))
+            heads, tails = torch.tensor(document.pairs).unbind(1)
+            q = (a[heads] * a[tails]).mean(1)
+            q = q / (q.sum(1, keepdim=True) + TINY)
+            c = q @ hidden
+            z_head = torch.tanh(self.head_extractor(torch.cat([e[heads], c], dim=1)))
+            z_tail = torch.tanh(self.tail_extractor(torch.cat([e[tails], c], dim=1)))
+            logits.append(self.bilinear(grouped_product(z_head, z_tail, self.block_size)))
+            contexts.append(c)
+            tokens.append(pad(q, (0, longest - q.shape[1])))
+            # The spans are counted without [CLS].
+            p = [q[:, start + 1 : end + 1].sum(1) for start, end in document.sentences]
+            sentences.append(pad(torch.stack(p, dim=1), (0, most - len(p))))
+        return Output(torch.cat(logits), torch.cat(contexts), torch.cat(tokens), torch.cat(sentences))
 
 
 def predicted_evidence(sentence_importance: Tensor, threshold: float = 0.2, max_sentences: int | None = 25) -> Tensor:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from transformers import BertConfig
 
 from tests.models.published.docunet import DocuNet
+from tests.models.published.dreeam import DREEAM
 from tests.models.published.kd_docre import KDDocRE
 from tests.models.published.padded import Document
 from tests.models.published.ttm_re import TTMRE
@@ -41,6 +42,12 @@ def docunet(model: Any, config: BertConfig, outputs: int) -> Timed:
         "side": model.map_size,
     }
     return Timed(DocuNet(config, outputs, any_size=True, **sizes), lambda m, documents: m(documents).logits)
+
+
+def dreeam(model: Any, config: BertConfig, outputs: int) -> Timed:
+    sizes = model.head_extractor.out_features, model.block_size
+    published = DREEAM(config, outputs, *sizes, averaged_layers=model.encoder.averaged_layers)
+    return Timed(published, lambda m, documents: m(documents).logits)
 
 
 def kd_docre(model: Any, config: BertConfig, outputs: int) -> Timed:
@@ -87,6 +94,7 @@ def vaediff(model: Any, config: BertConfig, outputs: int) -> Timed:
 
 BUILDERS: dict[str, Callable[[Any, BertConfig, int], Timed]] = {
     "docunet": docunet,
+    "dreeam": dreeam,
     "kd_docre": kd_docre,
     "ttm_re": ttm_re,
     "vaediff": vaediff,
