@@ -23,6 +23,7 @@ GROUPS = {
         "graph": "convert what was extracted to RDF, Neo4j, GraphML, HTML and other formats",
         "evaluate": "score a checkpoint or a file of predictions against gold labels",
         "targets": "write a checkpoint's logits or attention for documents, for a student to train on",
+        "label": "label documents with what a checkpoint predicts, to train another model on",
         "fit": "fit an inference (as fusion) on dev documents, and save it in the checkpoint",
         "calibrate": "shift a checkpoint's margins for the best F1, or for a target precision or recall",
     },

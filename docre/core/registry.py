@@ -69,11 +69,8 @@ class Registry(Generic[T]):
     def check(self, name: str, parameters: dict[str, Any], skip: int = 0) -> dict[str, Any]:
         """Check `parameters` against the signature of the entry `name`, without its first `skip` parameters, and return
         them as validated. The entry is not called; raises DocreError as `build` does."""
-        signature = list(inspect.signature(self[name]).parameters.values())[skip:]
         fields: dict[str, Any] = {
-            p.name: (p.annotation, ... if p.default is p.empty else p.default)
-            for p in signature
-            if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
+            p.name: (p.annotation, ... if p.default is p.empty else p.default) for p in parameters_of(self[name], skip)
         }
         model = create_model(name, __config__=ConfigDict(extra="forbid", strict=True), **fields)
         try:
@@ -98,6 +95,12 @@ class Registry(Generic[T]):
                 importlib.import_module(f"{self.package}.{module.name}")
 
 
+def parameters_of(entry: Callable[..., Any], skip: int) -> list[inspect.Parameter]:
+    """The parameters of a registry's entry that can be given by name, without its first `skip` parameters."""
+    parameters = list(inspect.signature(entry).parameters.values())[skip:]
+    return [p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+
+
 def describe(name: str, entry: Any, skip: int, counted: Collection[str] = ()) -> str:
     """A summary of a registry's entry on three lines: the first line of its docstring, its parameters with their
     defaults, and its `reference`.
@@ -106,7 +109,7 @@ def describe(name: str, entry: Any, skip: int, counted: Collection[str] = ()) ->
     counted: parameters that are computed from the training data unless they are given.
     """
     described = []
-    for parameter in list(inspect.signature(entry).parameters.values())[skip:]:
+    for parameter in parameters_of(entry, skip):
         if parameter.default is not parameter.empty:
             described.append(f"{parameter.name} = {parameter.default}")
         else:

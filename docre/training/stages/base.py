@@ -1,13 +1,17 @@
 """What every stage is: a name, a folder, the earlier stages that it takes something from, and how far it is."""
 
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from docre.core.cli import is_main_process
 from docre.core.registry import Registry
 from docre.training.folder import ExistingRun
+
+POLL = 0.5  # seconds between two looks of another process at whether a stage is finished
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,15 @@ class Stage(ABC):
     @abstractmethod
     def plan(self, others: Sequence["Stage"]) -> list[str]:
         """What it does and what that costs, in lines for people. `others`: stages whose measurements it may use."""
+
+    def is_ours(self) -> bool:
+        """Whether this process is to run the stage. If it is not the main one, this waits until the stage is finished,
+        and is False; the launcher ends this process if the main one fails."""
+        if is_main_process():
+            return True
+        while self.standing().state != "finished":
+            time.sleep(POLL)
+        return False
 
     def brings(self, path: str | Path) -> bool:
         """Whether a file or folder exists, or is in the folder of a stage that this one takes from."""

@@ -1,13 +1,11 @@
 """A stage that writes what a teacher leaves for a student: a call of `docre targets`."""
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from docre.config.loading import import_plugins, merge, read_config
-from docre.core.cli import is_main_process
 from docre.core.manifests import MANIFEST, digest, locked, remove
 from docre.data.readers import READERS
 from docre.data.targets import first_difference, read_origin, shard_path, shard_titles
@@ -17,8 +15,6 @@ from docre.training.interrupts import Interrupts
 from docre.training.stages.base import STAGES, Place, Stage, Standing
 from docre.training.stages.costs import count_documents, duration, size
 from docre.training.stages.train import Train
-
-POLL = 0.5  # seconds between two looks of another process at whether the targets are complete
 
 
 @dataclass(frozen=True)
@@ -61,9 +57,7 @@ class Targets(Stage):
         return Standing("finished" if (self.folder / MANIFEST).is_file() else "interrupted")
 
     def run(self, restart: bool = False) -> None:
-        if not is_main_process():
-            while self.standing().state != "finished":  # the launcher ends this process if the main one fails
-                time.sleep(POLL)
+        if not self.is_ours():
             return
         from docre.inference import checkpoint
         from docre.inference.targets import write_targets
