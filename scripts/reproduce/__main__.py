@@ -2,70 +2,30 @@
 
     python -m scripts.reproduce scripts/plans/cpu.yaml [--results results/cpu] [--only TEXT]
 
-For each dataset, loss and seed, `python -m docre.train` is started with the plan's config and overrides, in a process
-of its own and a folder under runs/reproduce/. Finished runs are not repeated, interrupted ones are resumed. The result
-of each run is written to results/<plan>/<name>.json, and tables of all results to results/<plan>/README.md.
+For each dataset, loss (or recipe) and seed, `python -m docre.train` (or `docre recipe`) is started with the plan's
+config and overrides, in a process of its own and a folder under runs/reproduce/. A run whose result is there from the
+same command is not repeated, an interrupted one is resumed. The result of each run, with what `docre analyze` finds on
+the test documents, is written to results/<plan>/<name>.json, and tables of all results to results/<plan>/README.md.
 """
 
 import argparse
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from docre.config.loading import load_config, read_config, read_yaml
+from docre.analysis.summary import analyze
+from docre.config.loading import read_config, read_yaml
 from docre.core import cli
 from docre.core.files import read_json, write_json, write_text
-from docre.errors import DocreError
+from docre.data.readers import read
 from docre.training.stages import run_stages
-from docre.training.stages.train import Train
+from scripts.reproduce.runs import InProcess, Run, read_plan
 from scripts.reproduce.table import readme
 
 RUNS = Path("runs/reproduce")
-
-
-@dataclass(frozen=True)
-class Run:
-    """One run of a plan."""
-
-    dataset: str
-    loss: str
-    seed: int
-    config: str
-    overrides: tuple[str, ...]
-
-    @property
-    def name(self) -> str:
-        """The name of the folder and of the result file."""
-        parts = f"{self.dataset} {self.loss} {self.seed}".replace("α", "alpha").split()
-        return "_".join(parts).lower()
-
-    def command(self, output: Path) -> list[str]:
-        """The arguments of `python` that train the run into the folder `output`."""
-        return ["-m", "docre.train", "--config", self.config, *self.overrides, f"output={output}"]
-
-    def stage(self, output: Path) -> "TrainInProcess":
-        """The run into the folder `output` as a stage."""
-        config = load_config(self.config, [*self.overrides, f"output={output}"])
-        return TrainInProcess(self.name, output, (), config, tuple(self.command(output)))
-
-
-@dataclass(frozen=True)
-class TrainInProcess(Train):
-    """A run in a process of its own, so that its peak memory is measured. `command`: the arguments of `python`."""
-
-    command: tuple[str, ...]
-
-    def run(self, restart: bool = False) -> None:
-        done = subprocess.run([sys.executable, *self.command], check=False)
-        if done.returncode:
-            raise DocreError(
-                f"{self.name}: docre.train ended with exit code {done.returncode}; the same command resumes it"
-            )
 
 
 def main(arguments: list[str]) -> None:
@@ -78,38 +38,60 @@ def main(arguments: list[str]) -> None:
     options = parser.parse_args(arguments)
     plan = read_yaml(options.plan)
     results = options.results or Path("results") / options.plan.stem
-    runs = [run for run in read_plan(plan, str(options.plan)) if options.only in run.name]
     folder = RUNS / options.plan.stem
-    stages = [run.stage(folder / run.name) for run in runs]
-    remedy = f"remove their folders from {folder}"
-    for run, stage in zip(runs, run_stages(stages, remedy), strict=True):
-        write_result(run, stage.folder, results / f"{run.name}.json")
-        all_results = [read_json(path) for path in sorted(results.glob("*.json"))]
-        write_text(results / "README.md", readme(plan, str(options.plan), all_results))
+    runs = [run for run in read_plan(plan, str(options.plan)) if options.only in run.name]
+    runs = [run for run in runs if not is_measured(run, folder, results)]
+    stages = [run.stage(folder) for run in runs]
+    for run, stage in zip(runs, run_stages(stages, f"remove their folders from {folder}"), strict=True):
+        assert isinstance(stage, InProcess)
+        write_json(results / f"{run.name}.json", result_of(run, stage, command_line(run, folder)))
+    write_text(
+        results / "README.md", readme(plan, str(options.plan), list(map(read_json, sorted(results.glob("*.json")))))
+    )
     print(f"written to {results}/")
 
 
-def read_plan(plan: Any, where: str) -> Iterator[Run]:
-    """The runs of a plan, seed by seed. Raises DocreError, beginning with `where`, if a part of the plan is missing."""
-    try:
-        for seed in plan["seeds"]:
-            for dataset, part in plan["datasets"].items():
-                for label, changes in part["losses"].items():
-                    overrides = (f"loss.name={label.split()[0]}", *plan["set"], *part["set"], *changes, f"seed={seed}")
-                    yield Run(dataset, label, seed, part["config"], overrides)
-    except (KeyError, TypeError, AttributeError) as error:
-        raise DocreError(f"{where}: expected seeds, set, and datasets with config, set, losses ({error!r})") from None
+def write_tables(plan: Any, path: Path, results: Path) -> None:
+    """Write the README of the results that are there."""
+    all_results = [read_json(result) for result in sorted(results.glob("*.json"))]
+    write_text(results / "README.md", readme(plan, str(path), all_results))
 
 
-def write_result(run: Run, folder: Path, result: Path) -> None:
-    """Write the result of a finished run, with the commit that it was finished at, unless that is done already."""
-    metrics = read_json(folder / "metrics.json")
-    if result.is_file() and read_json(result).items() >= metrics.items():
-        return
-    about: dict[str, Any] = {"name": run.name, "dataset": run.dataset, "loss": run.loss, "commit": commit()}
-    command = shlex.join(["python", *run.command(folder)])
-    about |= {"command": command, "config": read_config(folder / "config.yaml").model_dump()}
-    write_json(result, about | metrics)
+def is_measured(run: Run, runs: Path, results: Path) -> bool:
+    """Whether the result of the run is there, and was made by the same command."""
+    path = results / f"{run.name}.json"
+    return path.is_file() and read_json(path).get("command") == command_line(run, runs)
+
+
+def command_line(run: Run, runs: Path) -> str:
+    """The command that trains the run below the folder `runs`, as one types it."""
+    return shlex.join(["python", *run.command(runs)])
+
+
+def result_of(run: Run, stage: InProcess, command: str) -> dict[str, Any]:
+    """What is written of a finished run, with the commit that it was finished at."""
+    config = read_config(stage.trained / "config.yaml").model_dump()
+    about: dict[str, Any] = {"name": run.name, "dataset": run.dataset, "loss": run.label, "commit": commit()}
+    about |= {"command": command, "config": config}
+    return about | read_json(stage.trained / "metrics.json") | {"analysis": analysis_of(stage.trained)}
+
+
+def analysis_of(trained: Path) -> dict[str, Any] | None:
+    """What `docre analyze` finds on the test documents of a run; None if there are none."""
+    from docre.inference.checkpoint import load
+    from docre.inference.probe import margin_table
+
+    predictor = load(trained)
+    data = predictor.config.data
+    if data.test is None:
+        return None
+    found = analyze(margin_table(predictor, read(data.test, data.reader)))
+    return {
+        "std_ro": found.offsets.std,
+        "ovr": found.ordering.ovr,
+        "fp_na": found.errors.fp_na,
+        "fn_na": found.errors.fn_na,
+    }
 
 
 def commit() -> str:

@@ -1,6 +1,7 @@
 """Generates the README of a folder of results, with tables of the results of all runs."""
 
 from collections.abc import Callable, Mapping, Sequence
+from math import isnan
 from statistics import mean, stdev
 from typing import Any
 
@@ -15,7 +16,15 @@ COLUMNS: dict[str, Callable[[Result], float]] = {
     "best epoch": lambda result: result["best"]["epoch"],
     "minutes": lambda result: result["training_seconds"] / 60,
     "memory, GB": lambda result: result["peak_memory_mb"] / 1024,
+    "Std(RO)": lambda result: analyzed(result, "std_ro"),
+    "OVR": lambda result: 100 * analyzed(result, "ovr"),
 }
+
+
+def analyzed(result: Result, key: str) -> float:
+    """A number of the analysis on the test documents; NaN where there is none."""
+    value = (result.get("analysis") or {}).get(key)
+    return float("nan") if value is None else float(value)
 
 
 def readme(plan: Mapping[str, Any], path: str, results: Sequence[Result]) -> str:
@@ -36,8 +45,9 @@ def readme(plan: Mapping[str, Any], path: str, results: Sequence[Result]) -> str
         lines.append(f"- {key}: {', '.join(sorted({str(result[key]) for result in results}))}")
     lines += [
         "",
-        "F1, Ign-F1, P and R in percent; mean ± sample standard deviation where there are several seeds. The best "
-        "epoch is chosen by dev F1. Minutes are wall time, training and dev evaluations.",
+        "F1, Ign-F1, P, R and OVR in percent; mean ± sample standard deviation where there are several seeds. The best "
+        "epoch is chosen by dev F1. Minutes are wall time, training and dev evaluations. "
+        "Std(RO) and OVR are those of `docre analyze` on the test documents.",
     ]
     for dataset in dict.fromkeys(result["dataset"] for result in results):
         chosen = [result for result in results if result["dataset"] == dataset]
@@ -86,6 +96,8 @@ def by_loss(results: Sequence[Result]) -> dict[str, list[Result]]:
 
 def spread(values: Sequence[float]) -> str:
     """The mean, and the sample standard deviation if there are several values."""
+    if any(map(isnan, values)):
+        return "-"
     digits = 0 if all(isinstance(value, int) for value in values) else 2
     return f"{mean(values):.{digits}f}" + (f" ± {stdev(values):.2f}" if len(values) > 1 else "")
 

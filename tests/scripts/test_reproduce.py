@@ -2,17 +2,20 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 
 import pytest
 import yaml
 
+from docre.commands import analyze
 from docre.config.loading import load_config, read_yaml
 from docre.data.readers.docred import write_docred
 from docre.documents import LabelStatistics
 from docre.losses import LOSSES, loss_class
-from scripts.reproduce import __main__ as reproduce
+from docre.training.recipe import read_recipe
+from scripts.reproduce.runs import read_plan
 from scripts.reproduce.table import readme
 from tests.conftest import ROOT
 from tests.tiny import random_documents
@@ -24,11 +27,14 @@ PLANS = sorted((ROOT / "scripts" / "plans").glob("*.yaml"))
 @pytest.mark.parametrize("path", PLANS, ids=lambda path: path.stem)
 def test_every_run_of_a_plan_has_a_config(path, monkeypatch):
     monkeypatch.chdir(ROOT)
-    runs = list(reproduce.read_plan(read_yaml(path), str(path)))
+    runs = list(read_plan(read_yaml(path), str(path)))
     assert len({run.name for run in runs}) == len(runs) > 0
     for run in runs:
+        if run.is_recipe:
+            assert read_recipe(run.config, run.overrides).stages
+            continue
         config = load_config(run.config, run.overrides)
-        assert config.loss.name == run.loss.split()[0] and config.seed == run.seed
+        assert config.loss.name == run.label.split()[0] and config.seed == run.seed
         counted = loss_class(config.loss.name).from_training_data(LabelStatistics(pairs=20, positives=(1, 2, 3)))
         LOSSES.build(config.loss.name, counted | config.loss.parameters, 3)
 
@@ -48,8 +54,17 @@ def test_a_plan_is_run_once(tiny_encoder, tmp_path):
         "scale": "Small.",
         "seeds": [1],
         "set": ["training.epochs=1"],
-        "datasets": {"Made up": {"config": str(config), "set": [], "losses": {"atgl α 60": ["loss.alpha=60"]}}},
+        "datasets": {
+            "Made up": {
+                "config": str(config),
+                "set": [],
+                "losses": {"atgl α 60": ["loss.alpha=60"]},
+                "recipes": {"two stages": {"recipe": str(tmp_path / "r.yaml"), "set": ["training.epochs=1"]}},
+            }
+        },
     }
+    stages = [{"name": "first"}, {"name": "second", "set": {"training.initial_weights": "${first}"}}]
+    (tmp_path / "r.yaml").write_text(yaml.safe_dump({"output": "runs/r", "config": str(config), "stages": stages}))
     (tmp_path / "p.yaml").write_text(yaml.safe_dump(plan))
     command = [sys.executable, "-m", "scripts.reproduce", "p.yaml"]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
@@ -59,14 +74,25 @@ def test_a_plan_is_run_once(tiny_encoder, tmp_path):
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    assert "epoch 1/1" in run()
-    (path,) = (tmp_path / "results" / "p").glob("*.json")
-    assert path.stem == "made_up_atgl_alpha_60_1"
+    assert run().count("epoch 1/1") == 3
+    path, staged = sorted((tmp_path / "results" / "p").glob("*.json"))
+    assert [path.stem, staged.stem] == ["made_up_atgl_alpha_60_1", "made_up_two_stages_1"]
+    folder = tmp_path / "runs/reproduce/p"
+    last = json.loads((folder / "r" / "second" / "metrics.json").read_text())
+    assert json.loads(staged.read_text()).items() >= last.items()
     result = json.loads(path.read_text())
     metrics = json.loads((tmp_path / "runs" / "reproduce" / "p" / path.stem / "metrics.json").read_text())
     assert result["test"] == metrics["test"] and result["seed"] == 1 and result["config"]["loss"]["alpha"] == 60
     text = (path.parent / "README.md").read_text()
     assert f"{100 * metrics['test']['f1']:.2f}" in text and result["command"] in text
+    analyze.main(["--checkpoint", str(folder / path.stem), "--data", str(tmp_path / "test.json")])
+    analysis = json.loads((folder / path.stem / "analysis/test/analysis.json").read_text())
+    (found,) = analysis["models"].values()
+    assert (
+        result["analysis"]["ovr"] == found["ordering"]["ovr"]
+        and result["analysis"]["std_ro"] == found["offsets"]["std"]
+    )
+    shutil.rmtree(folder)  # results are enough
     before = path.stat().st_mtime_ns
     assert "epoch" not in run() and path.stat().st_mtime_ns == before
 
