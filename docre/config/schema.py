@@ -52,6 +52,9 @@ class Data(Section):
     rel2id.json or rel_info.json). By default the relations that occur in these files, in alphabetical order."""
     max_tokens: int = Field(1024, ge=8)
     """Maximum number of tokens of a document, special tokens included; the rest is cut off."""
+    markers: Literal["plain", "typed"] = "plain"
+    """Tokens around each mention: plain, a `*`; typed, one for each of DocRED's types, in BERT's vocabularies only
+    (DocuNet's published code)."""
     targets: str | None = None
     """Folder of what a teacher left for the training documents: the output of `docre targets`."""
     stream: bool = False

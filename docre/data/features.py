@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from docre.data.markers import MarkerKind, Markers
 from docre.data.schema import LabelSchema
 from docre.documents import Document, Mention
 from docre.errors import DocreError
@@ -70,15 +71,19 @@ class Features:
 class Featurizer:
     """Converts documents to Features. It caches the word pieces of the words that it has seen.
 
-    Every word is tokenized by itself, and each mention is enclosed in `*` markers, as by Zhou et al. (2021). A word is
+    Every word is tokenized by itself, and each mention is enclosed in markers, `*` as by Zhou et al. (2021). A word is
     always plain text: "[SEP]" becomes the pieces of its characters, or the unknown token, but never the special token.
 
     tokenizer:  a Hugging Face tokenizer. Raises DocreError if it has no [CLS] or no [SEP] token.
     schema:     the relations, in the order of the label columns.
     max_tokens: maximum number of tokens of a document, [CLS] and [SEP] included; the rest is cut off.
+    markers:    the kind of markers (see docre.data.markers). Of mentions that begin, or end, at the same word the last
+                has its marker there.
     """
 
-    def __init__(self, tokenizer: Any, schema: LabelSchema, max_tokens: int = 1024) -> None:
+    def __init__(
+        self, tokenizer: Any, schema: LabelSchema, max_tokens: int = 1024, markers: MarkerKind = "plain"
+    ) -> None:
         if tokenizer.cls_token_id is None or tokenizer.sep_token_id is None:
             raise DocreError("the encoder's tokenizer has no [CLS] or no [SEP] token, and docre needs both")
         self.tokenizer = tokenizer
@@ -86,7 +91,7 @@ class Featurizer:
         self.max_tokens = max_tokens
         self._pieces: Pieces = {}
         self._special = set(tokenizer.all_special_ids) - {tokenizer.unk_token_id}
-        self._marker = self._tokenize([MARKER])[MARKER][:1]
+        self._markers = Markers(markers, self._tokenize([MARKER])[MARKER][:1], tokenizer)
 
     def __call__(self, documents: Sequence[Document], max_tokens: int | None = None) -> list[Features]:
         """The features of each document, in order. Threads may call this concurrently. `max_tokens` overrides the
@@ -139,16 +144,17 @@ class Featurizer:
         mentions = [
             (first_word[m.sentence], m, e) for e, entity in enumerate(document.entities) for m in entity.mentions
         ]
-        starts = {offset + mention.start for offset, mention, _ in mentions}
-        ends = {offset + mention.end - 1 for offset, mention, _ in mentions}
+        around = [(offset, mention, *self._markers.around(mention.type)) for offset, mention, _ in mentions]
+        starts = {offset + mention.start: before for offset, mention, before, _ in around}
+        ends = {offset + mention.end - 1: after for offset, mention, _, after in around}
         ids, position = [self.tokenizer.cls_token_id], []
         for i, word in enumerate(words):
             position.append(len(ids))
             if i in starts:
-                ids.extend(self._marker)
+                ids.extend(starts[i])
             ids.extend(pieces[word])
             if i in ends:
-                ids.extend(self._marker)
+                ids.extend(ends[i])
         position.append(len(ids))
         return ids, position, first_word, mentions
 

@@ -55,7 +55,8 @@ class Predictor:
         self.model = build_model(config, backbone, self.loss.num_outputs, schema)
         self.platt: Platt | None = None
         self.weights_digest: str | None = None
-        self.featurize = Featurizer(tokenizer, schema, config.evaluation.max_tokens or config.data.max_tokens)
+        max_tokens = config.evaluation.max_tokens or config.data.max_tokens
+        self.featurize = Featurizer(tokenizer, schema, max_tokens, config.data.markers)
         encoder = self.model.encoder
         before, after = (tokenizer.cls_token_id,), (tokenizer.sep_token_id,) * encoder.window_end
         limits = config.evaluation

@@ -12,9 +12,11 @@ from docre.data.features import Featurizer
 from docre.data.readers import read
 from docre.data.schema import LabelSchema, count_labels, load_schema
 from docre.documents import Document, Entity, Mention, Triple
+from docre.errors import DocreError
 from docre.models import load_tokenizer
 from tests.data.reference import slow_features
 from tests.data.strategies import documents
+from tests.tiny import save_tiny_encoder
 
 
 @pytest.fixture(scope="module")
@@ -109,6 +111,30 @@ def test_nested_mentions_share_one_marker(tokenizer):
     text = tokenizer.convert_ids_to_tokens(features.input_ids.tolist())
     assert text == "[CLS] * new york * city * [SEP]".split()
     assert features.mentions.tolist() == [[1, 5], [1, 7]]
+
+
+def test_typed_markers(tmp_path):
+    """As published DocuNet does: [unusedK] and [unusedK+50] by the type, and of mentions that share a border the last
+    has its marker there."""
+    words = ["new", "york", "city", "ada", *(f"[unused{n}]" for n in (*range(1, 12, 2), *range(51, 62, 2)))]
+    tokenizer = load_tokenizer(str(save_tiny_encoder(tmp_path / "typed", words)))
+    mentions = [
+        Entity((Mention("New York", 0, 0, 2, "LOC"),)),
+        Entity((Mention("New York City", 0, 0, 3, "ORG"),)),
+        Entity((Mention("Ada", 0, 3, 4, "PER"),)),
+        Entity((Mention("new", 0, 4, 5, "ANIMAL"),)),
+    ]
+    document = Document("t", [["New", "York", "City", "Ada", "new"]], mentions)
+    (features,) = Featurizer(tokenizer, SCHEMA, markers="typed")([document])
+    text = tokenizer.convert_ids_to_tokens(features.input_ids.tolist())
+    expected = "[CLS] [unused1] new york [unused53] city [unused51] [unused7] ada [unused57] * new * [SEP]"
+    assert text == expected.split()
+    assert features.mentions.tolist() == [[1, 5], [1, 7], [7, 10], [10, 13]]
+
+
+def test_typed_markers_need_their_tokens(tiny_encoder):
+    with pytest.raises(DocreError, match=r"data.markers=typed: the encoder's vocabulary has no \[unused1\]"):
+        Featurizer(load_tokenizer(str(tiny_encoder)), SCHEMA, markers="typed")
 
 
 @pytest.mark.parametrize("max_tokens", [2, 5, 9, 17, 18, 100])
