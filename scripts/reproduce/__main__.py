@@ -20,7 +20,7 @@ from docre.analysis.summary import analyze
 from docre.config.loading import read_config, read_yaml
 from docre.core import cli
 from docre.core.files import read_json, write_json, write_text
-from docre.data.readers import read
+from docre.data.readers import count, read
 from docre.training.stages import run_stages
 from scripts.reproduce.runs import InProcess, Run, read_plan
 from scripts.reproduce.table import readme
@@ -70,10 +70,12 @@ def command_line(run: Run, runs: Path) -> str:
 
 def result_of(run: Run, stage: InProcess, command: str) -> dict[str, Any]:
     """What is written of a finished run, with the commit that it was finished at."""
-    config = read_config(stage.trained / "config.yaml").model_dump()
+    config, metrics = read_config(stage.trained / "config.yaml"), read_json(stage.trained / "metrics.json")
     about: dict[str, Any] = {"name": run.name, "dataset": run.dataset, "loss": run.label, "commit": commit()}
-    about |= {"command": command, "config": config}
-    return about | read_json(stage.trained / "metrics.json") | {"analysis": analysis_of(stage.trained)}
+    about |= {"command": command, "config": config.model_dump()}
+    read_documents = count(config.data.train, config.data.reader) * len(metrics["epochs"])
+    measured = {"seconds_per_document": metrics["training_seconds"] / read_documents}
+    return about | metrics | measured | {"analysis": analysis_of(stage.trained)}
 
 
 def analysis_of(trained: Path) -> dict[str, Any] | None:

@@ -15,6 +15,7 @@ COLUMNS: dict[str, Callable[[Result], float]] = {
     "R": lambda result: 100 * result["test"]["r"],
     "best epoch": lambda result: result["best"]["epoch"],
     "minutes": lambda result: result["training_seconds"] / 60,
+    "s a document": lambda result: result.get("seconds_per_document", float("nan")),
     "memory, GB": lambda result: result["peak_memory_mb"] / 1024,
     "Std(RO)": lambda result: analyzed(result, "std_ro"),
     "OVR": lambda result: 100 * analyzed(result, "ovr"),
@@ -46,7 +47,8 @@ def readme(plan: Mapping[str, Any], path: str, results: Sequence[Result]) -> str
     lines += [
         "",
         "F1, Ign-F1, P, R and OVR in percent; mean ± sample standard deviation where there are several seeds. The best "
-        "epoch is chosen by dev F1. Minutes are wall time, training and dev evaluations. "
+        "epoch is chosen by dev F1. Minutes are wall time, training and dev evaluations; "
+        "seconds a document are the same, for each time that a document was read. "
         "Std(RO) and OVR are those of `docre analyze` on the test documents.",
     ]
     for dataset in dict.fromkeys(result["dataset"] for result in results):
