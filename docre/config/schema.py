@@ -143,6 +143,8 @@ class Evaluation(Section):
     evidence_threshold: float | None = Field(None, ge=0, le=1)
     """Predict as evidence of a triple the sentences that have more than this share of its pair's attention (DREEAM:
     0.2); null: predict no evidence."""
+    best_by: Literal["f1", "ign_f1"] | None = None
+    """The score on dev that chooses the best checkpoint (DREEAM: ign_f1); by default the main score, F1."""
 
 
 class Logging(Section):

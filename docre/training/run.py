@@ -107,7 +107,8 @@ class TrainingRun:
         self.epochs.append(result)
         self.log.write("epoch", epoch_line(result, self.predictor.config.training.epochs), **result)
         sign = 1 if Evaluator.higher_is_better else -1
-        if scores is None or not self.best or sign * (result[Evaluator.metric] - self.best[Evaluator.metric]) > 0:
+        key = self.predictor.config.evaluation.best_by or Evaluator.metric
+        if scores is None or not self.best or sign * (result[key] - self.best[key]) > 0:
             self.best = result
             if self.accelerator.is_main_process:
                 checkpoint.save(self.predictor, self.output / "best")

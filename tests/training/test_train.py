@@ -2,6 +2,7 @@
 
 import json
 import zipfile
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from docre.commands import evaluate, predict, train
 from docre.config.loading import load_config
 from docre.data.readers.docred import write_docred
 from docre.errors import DocreError
+from docre.evaluation import Evaluator
 from docre.inference import checkpoint
 from docre.training import launch
 from tests.tiny import random_documents
@@ -210,6 +212,21 @@ def test_same_seed_same_run(run, corpus, tiny_encoder, tmp_path):
     train.main(["--config", str(config), "training.workers=2"])
     first, second = (json.loads((r / "metrics.json").read_text()) for r in (run, tmp_path / "run"))
     assert first["epochs"] == second["epochs"] and first["test"] == second["test"]
+
+
+def test_the_best_epoch_is_chosen_by_the_score_of_the_config(corpus, tiny_encoder, tmp_path, monkeypatch):
+    scripted = iter([(0.5, 0.2), (0.6, 0.1), (0.4, 0.3), (0.9, 0.9)] * 2)  # the last one is that of test
+    real = Evaluator.__call__
+
+    def score(self, predictions):
+        f1, ign_f1 = next(scripted)
+        return replace(real(self, predictions), f1=f1, ign_f1=ign_f1)
+
+    monkeypatch.setattr(Evaluator, "__call__", score)
+    for best_by, epoch in ((None, 2), ("ign_f1", 3)):
+        changes = {"evaluation": {"best_by": best_by}, "output": str(tmp_path / str(best_by))}
+        config = write_config(tmp_path / "c.yaml", corpus, tiny_encoder, **changes)
+        assert launch.train(load_config(config, ["training.epochs=3"]))["best"]["epoch"] == epoch
 
 
 def test_without_dev_and_with_unlabeled_test(corpus, tiny_encoder, tmp_path):
