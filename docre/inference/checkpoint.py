@@ -27,10 +27,11 @@ from docre.core.manifests import check_folder, write_folder
 from docre.data.schema import LabelSchema, load_schema
 from docre.errors import DocreError
 from docre.inference.location import WEIGHTS, find_checkpoint
-from docre.inference.predictor import Predictor, build_model, default_device
+from docre.inference.predictor import Predictor, build_model
 from docre.losses import LOSSES
 from docre.models import MODELS, load_tokenizer
 from docre.models.architecture import build_untrained, check_shapes, limit_modules, read_architecture
+from docre.models.precision import default_device
 
 FITTED = "inference.json"
 

@@ -28,6 +28,7 @@ from docre.inference.methods import INFERENCES, PairScores
 from docre.inference.methods.base import Handle
 from docre.losses import LOSSES
 from docre.models import MODELS, NOTHING, Encoder, Model, leading_parameters
+from docre.models.precision import autocast
 from docre.tensors import Batch, ModelOutput
 
 
@@ -146,6 +147,18 @@ class Predictor:
             self.inference.fitted = self.inference.fit(self, features, progress)
 
     @property
+    def training_limits(self) -> Limits:
+        """The limits on what is computed at once in training."""
+        training = self.config.training
+        return Limits(training.max_pairs_per_batch, training.max_tokens_per_batch, self.model.pairs_interact)
+
+    def counts(self, documents: Sequence[Features]) -> dict[str, int]:
+        """The numbers of "pairs" of documents that the loss is a mean over (`Model.loss_rows`), and of "labeled"
+        ones."""
+        pairs, entities = sum(len(d.pairs) for d in documents), sum(d.num_entities for d in documents)
+        return {"pairs": self.model.loss_rows(pairs, entities), "labeled": sum(d.num_labeled for d in documents)}
+
+    @property
     def predicts_evidence(self) -> bool:
         """Whether predictions have evidence sentences."""
         return self.config.evaluation.evidence_threshold is not None and "attention" in self.model.offers
@@ -231,9 +244,7 @@ class Predictor:
             return self.model.encoder.encode_windows(batch.to(self.device, non_blocking=True))
 
     def _autocast(self) -> torch.autocast:
-        device = self.device.type
-        precision = resolve_precision(self.config.training.precision, device)
-        return torch.autocast(device, AUTOCAST.get(precision), enabled=precision in AUTOCAST)
+        return autocast(self.config.training.precision, self.device)
 
     def decide(self, logits: Tensor) -> Tensor:
         """The predicted relations, [pairs, outputs] -> bool [pairs, R], at most `evaluation.top_k` per pair."""
@@ -276,24 +287,3 @@ def check_finite(logits: Tensor, batch: Batch) -> None:
         (pair,) = (~finite.all(1)).nonzero()[0].tolist()
         document = int(np.searchsorted(np.cumsum(batch.pair_counts), pair, side="right"))
         raise DocreError(f"{name_documents([batch.titles[document]])}: the model's logits are not finite")
-
-
-AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
-
-
-def resolve_precision(precision: str, device: torch.device | str) -> str:
-    """The precision to use on a device ("fp32", "bf16" or "fp16") for the setting `training.precision`.
-
-    "auto" is bf16 on CUDA, or fp16 if the GPU lacks it, and fp32 elsewhere. Without CUDA, fp16 becomes fp32.
-    """
-    on_cuda = torch.device(device).type == "cuda"
-    if not on_cuda:
-        return "bf16" if precision == "bf16" else "fp32"
-    if precision != "auto":
-        return precision
-    return "bf16" if torch.cuda.is_bf16_supported() else "fp16"
-
-
-def default_device() -> torch.device:
-    """The GPU if there is one, else the CPU."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")

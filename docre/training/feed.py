@@ -2,72 +2,77 @@
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from docre.config.schema import Config
+from docre.config.schema import Training
 from docre.data.features import Features
 from docre.data.limits import Limits
 from docre.data.sampling import StepSampler
 from docre.errors import DocreError
-from docre.inference.predictor import Predictor
 from docre.tensors import Batch
 from docre.training.interrupts import ignore_interrupts
 
+Counts = dict[str, int]
+
+
+class Learner(Protocol):
+    """What is trained, as far as its documents are concerned: a Predictor, say.
+
+    collate: makes a batch of features.
+    limits:  on what is computed at once in training.
+    """
+
+    config: Any
+    collate: Callable[[Sequence[Any]], Batch]
+
+    @property
+    def training_limits(self) -> Limits: ...
+
+    def counts(self, documents: Sequence[Any]) -> Counts:
+        """What the losses of these documents are means over, by name; the numbers of several documents add up."""
+
 
 class Loaded(NamedTuple):
-    """Some documents, ready for the model: batches within the limits, and the numbers of pairs, of entities and of
-    labeled pairs of all of them."""
+    """Some documents, ready for the model: batches within the limits, and what `Learner.counts` says of them."""
 
     batches: list[Batch]
-    pairs: int
-    entities: int
-    labeled: int
+    counts: Counts
 
 
 class Loader(Dataset[Loaded | DocreError]):
     """Maps the positions of the documents of a batch to what the model needs. It may run in a worker process, where an
     error that is raised becomes a traceback; a DocreError is therefore returned."""
 
-    def __init__(
-        self, features: Sequence[Features], limits: Limits, collate: Callable[[Sequence[Features]], Batch]
-    ) -> None:
+    def __init__(self, features: Sequence[Features], learner: Learner) -> None:
         self.features = features
-        self.limits = limits
-        self.collate = collate
+        self.limits = learner.training_limits
+        self.collate = learner.collate
+        self.counts = learner.counts
 
     def __getitem__(self, documents: Sequence[int]) -> Loaded | DocreError:
         try:
             features = [self.features[i] for i in documents]
         except DocreError as error:
             return error
-        return Loaded(
-            batches=[self.collate(part) for part in self.limits.split_batch(features)],
-            pairs=sum(len(d.pairs) for d in features),
-            entities=sum(d.num_entities for d in features),
-            labeled=sum(d.num_labeled for d in features),
-        )
+        return Loaded([self.collate(part) for part in self.limits.split_batch(features)], self.counts(features))
 
 
 class Feed:
     """Provides this process with its share of the training batches, as the config says.
 
-    predictor: its config applies, and it collates features into batches.
-    features:  the training documents.
-    process:   index of this process, of `processes` in all.
-    pin:       put the batches into page-locked memory, for a GPU.
+    learner:  its config applies, and it collates features into batches.
+    features: the training documents.
+    process:  index of this process, of `processes` in all.
+    pin:      put the batches into page-locked memory, for a GPU.
     """
 
-    def __init__(
-        self, predictor: Predictor, features: Sequence[Features], process: int, processes: int, pin: bool
-    ) -> None:
-        config: Config = predictor.config
-        training = config.training
-        limits = Limits(training.max_pairs_per_batch, training.max_tokens_per_batch, predictor.model.pairs_interact)
-        self.loader = Loader(features, limits, predictor.collate)
-        self.loss_rows = predictor.model.loss_rows
+    def __init__(self, learner: Learner, features: Sequence[Features], process: int, processes: int, pin: bool) -> None:
+        config = learner.config
+        training: Training = config.training
+        self.loader = Loader(features, learner)
         self.process = process
         self.workers = training.workers
         self.pin = pin
@@ -80,9 +85,9 @@ class Feed:
         """Number of optimizer steps in an epoch."""
         return self.sampler.steps_per_epoch
 
-    def steps(self, epoch: int, start: int = 0) -> Iterator[tuple[list[Batch], dict[str, int]]]:
+    def steps(self, epoch: int, start: int = 0) -> Iterator[tuple[list[Batch], Counts]]:
         """The steps of an epoch (from 0) after the first `start`: for each the batches that this process takes in it,
-        and the numbers of pairs of all of them, the "pairs" that the loss is a mean over and the "labeled" ones.
+        and what `Learner.counts` says of all of them together.
 
         Uses no random generator but its own. Raises DocreError for a document that can no longer be read.
         """
@@ -101,10 +106,7 @@ class Feed:
         try:
             for step in steps:
                 loaded = [checked(next(stream)) for _ in step.batches]
-                totals = {
-                    "pairs": self.loss_rows(sum(x.pairs for x in loaded), sum(x.entities for x in loaded)),
-                    "labeled": sum(x.labeled for x in loaded),
-                }
+                totals = {name: sum(x.counts[name] for x in loaded) for name in loaded[0].counts}
                 yield [batch for x in loaded for batch in x.batches], totals
         finally:
             del stream  # ends the workers now, even if a traceback keeps this frame

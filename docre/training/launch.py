@@ -19,8 +19,9 @@ from docre.core.manifests import locked
 from docre.core.memory import peak_memory, reset_peak_memory
 from docre.errors import DocreError
 from docre.evaluation import Evaluator
-from docre.inference.predictor import Predictor, default_device, resolve_precision
+from docre.inference.predictor import Predictor
 from docre.models import load_pretrained, load_tokenizer
+from docre.models.precision import default_device, resolve_precision
 from docre.training.corpus import (
     Corpus,
     data_warnings,

@@ -10,13 +10,11 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor
 
-from docre.config.schema import Config
 from docre.core.memory import keep_freed_memory
 from docre.core.progress import progress_bar
 from docre.data.features import Features
 from docre.data.memory import enough_memory_for, name_documents
 from docre.errors import DocreError
-from docre.inference.predictor import Predictor
 from docre.tensors import Batch
 from docre.training.feed import Feed
 from docre.training.interrupts import Interrupts
@@ -81,32 +79,55 @@ class Mean:
         return mean
 
 
-class Trainer:
-    """Trains a predictor's model on labeled documents.
+class Trained(Protocol):
+    """What is optimized, as a module: docre.training.objective.Objective, say.
 
-    predictor:   its model and loss are trained in place, as its config says.
-    features:    the training documents.
-    accelerator: handles device, precision and processes.
+    model:      the model, with its `rate_groups`.
+    epoch:      the current epoch, from 1; the trainer sets it.
+    part_names: the names of all parts that it may have.
     """
 
-    def __init__(self, predictor: Predictor, features: Sequence[Features], accelerator: Accelerator) -> None:
-        config: Config = predictor.config
+    model: Any
+    epoch: int
+    part_names: Sequence[str]
+
+    def parts(self) -> Sequence[str]:
+        """The names of what it consists of in the current epoch, if that is logged."""
+
+    def __call__(self, batch: Batch, totals: Mapping[str, int]) -> tuple[Tensor, Sequence[Tensor]]:
+        """The share of a batch in the objective of its step, a scalar, and that of each of its parts. `totals`: what
+        `Learner.counts` says of all documents of the step."""
+
+
+class Trainer:
+    """Trains a model on labeled documents.
+
+    learner:     its model is trained in place, as its config says.
+    features:    the training documents.
+    accelerator: handles device, precision and processes.
+    objective:   a module (see Trained); by default the Objective of a Predictor.
+    """
+
+    def __init__(
+        self, learner: Any, features: Sequence[Features], accelerator: Accelerator, objective: Any = None
+    ) -> None:
+        config: Any = learner.config
         self.accelerator = accelerator
         self.config = config.training
         self.log_every = config.logging.every
         self.on_gpu = accelerator.device.type != "cpu"
         if not self.on_gpu and config.encoder.implementation != "plain":
             keep_freed_memory()
-        self.feed = Feed(predictor, features, accelerator.process_index, accelerator.num_processes, pin=self.on_gpu)
-        objective = Objective(predictor.model, predictor.loss, config.terms).to(accelerator.device)
+        self.feed = Feed(learner, features, accelerator.process_index, accelerator.num_processes, pin=self.on_gpu)
+        objective = Objective(learner.model, learner.loss, config.terms) if objective is None else objective
+        objective = objective.to(accelerator.device)
         optimizer = build_optimizer(objective, self.config)
         steps = self.config.epochs * self.feed.steps_per_epoch
         self.schedule = build_schedule(optimizer, steps, self.config.warmup)
         self.objective, self.optimizer = accelerator.prepare(objective, optimizer)
         self.progress = Progress()
         self.epoch_loss, self.recent_loss = Mean(accelerator.device), Mean(accelerator.device)
-        parts = ["loss", *(term.name for term in config.terms)] if config.terms else []
-        self.recent_parts = {name: Mean(accelerator.device) for name in parts}
+        self.recent_parts = {name: Mean(accelerator.device) for name in objective.part_names}
         # number of the first step that was not finite, from 1; 0 for none
         self.failed_step = torch.zeros((), dtype=torch.long, device=accelerator.device)
 

@@ -34,6 +34,7 @@ class Objective(nn.Module):
         self.terms = nn.ModuleDict({term.name: TERMS.build(term.name, term.parameters) for term in terms})
         self.weighted = {term.name: term for term in terms}
         self.epoch = 1
+        self.part_names = ["loss", *self.terms] if self.terms else []
         for name in self.terms:
             own = cast(Term, self.terms[name])
             own.use_loss(loss.forward)

@@ -1,15 +1,16 @@
 """AdamW with a learning rate for each group of parameters, and a schedule of linear warmup and linear decay."""
 
+from typing import Any
+
 from torch.optim import AdamW
 from torch.optim.lr_scheduler import LambdaLR
 from transformers import get_linear_schedule_with_warmup
 
 from docre.config.schema import Training
 from docre.errors import DocreError
-from docre.training.objective import Objective
 
 
-def build_optimizer(objective: Objective, config: Training) -> AdamW:
+def build_optimizer(objective: Any, config: Training) -> AdamW:
     """AdamW with the encoder at `encoder_lr`, each of the model's rate groups at its rate in `group_lr`, and everything
     else at `head_lr`, in the order encoder, everything else, groups. Each parameter group has its name as `name`.
 

@@ -29,7 +29,7 @@ import torch
 from docre.core import cli
 from docre.core.files import write_json
 from docre.errors import DocreError
-from docre.inference.predictor import resolve_precision
+from docre.models.precision import resolve_precision
 from docre.training.environment import device_name, versions
 from scripts.benchmark.plot import plot
 from scripts.benchmark.process import Worker

@@ -19,9 +19,9 @@ from docre.data.features import Features, Featurizer
 from docre.data.readers.base import READERS
 from docre.data.schema import schema_of
 from docre.errors import DocreError
-from docre.inference.predictor import AUTOCAST
 from docre.losses import build
 from docre.models import MODELS, Encoder, load_pretrained, load_tokenizer
+from docre.models.precision import AUTOCAST
 from docre.tensors import ModelOutput
 from docre.training.objective import Objective
 from docre.training.optimizer import build_optimizer

@@ -16,9 +16,9 @@ from docre.core.memory import peak_memory
 from docre.data.sampling import StepSampler
 from docre.errors import DocreError
 from docre.inference import checkpoint
-from docre.inference.predictor import default_device
 from docre.models.generator import Generator
 from docre.models.generator.generator import Sizes
+from docre.models.precision import default_device
 from docre.training.environment import device_name, versions
 from docre.training.folder import remove_states
 from docre.training.generator.features import labeled_pairs
