@@ -20,8 +20,8 @@ def main(arguments: list[str]) -> None:
     add_checkpoint_options(parser)
     options = parser.parse_args(arguments)
 
+    from docre.core.location import find_checkpoint
     from docre.inference import checkpoint
-    from docre.inference.location import find_checkpoint
 
     folder = find_checkpoint(options.checkpoint)
     predictor = checkpoint.load(folder, changes=options.changes, plugins=options.plugins)

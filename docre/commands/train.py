@@ -1,8 +1,17 @@
 """docre train --config FILE [key=value ...]: train a model, keep the best checkpoint, and evaluate it."""
 
 import argparse
+from collections.abc import Sequence
 
-from docre.config.loading import describe_keys, load_config
+from docre.config.entities import EntityConfig
+from docre.config.loading import (
+    apply_overrides,
+    describe_keys,
+    import_plugins,
+    load_config,
+    read_yaml,
+    validate_as,
+)
 
 
 def main(arguments: list[str]) -> None:
@@ -11,7 +20,9 @@ def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(
         prog="docre train",
         description="Train a model as a YAML file says, keep the checkpoint with the best dev F1, evaluate it on the "
-        "test set. An interrupted run resumes from its last saved state when the command is given again.",
+        "test set. With `task: entities` the file describes a model that finds the entities of plain text (keys: "
+        "configs/entities_redocred_bert.yaml). An interrupted run resumes from its last saved state when the command "
+        "is given again.",
         epilog=f"keys of the config, each of which can be given as key=value:\n{keys}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -21,8 +32,21 @@ def main(arguments: list[str]) -> None:
     )
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="change a key, as in loss.alpha=6")
     options = parser.parse_args(arguments)
+    if "task" in apply_overrides(read_yaml(options.config), options.overrides):
+        train_entities(options.config, options.overrides, options.restart)
+        return
     config = load_config(options.config, options.overrides)
 
     from docre.training.launch import train
 
     train(config, options.restart)
+
+
+def train_entities(path: str, overrides: Sequence[str], restart: bool) -> None:
+    """Train an entity model, or resume a run that was interrupted."""
+    config = validate_as(EntityConfig, apply_overrides(read_yaml(path), overrides), path)
+    import_plugins(config.plugins, f"{path}: plugins")
+
+    from docre.training.entities.launch import train
+
+    train(config, restart)

@@ -6,14 +6,16 @@ import re
 import reprlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from docre.config.schema import Component, Config
+from docre.config.schema import Component, Config, Section
 from docre.core.files import read_text
 from docre.errors import DocreError
+
+C = TypeVar("C", bound=Section)
 
 SURROGATE = re.compile("[\\ud800-\\udfff]")
 COMPONENTS = ("model", "loss", "inference", "tagger")  # sections whose parameters are dropped when their name changes
@@ -112,10 +114,18 @@ def apply_overrides(
 
 def validate(values: dict[str, Any], where: str) -> Config:
     """The Config of plain values. Raises DocreError that begins with `where` for the first that is not valid."""
+    return validate_as(Config, values, where)
+
+
+def validate_as(kind: type[C], values: dict[str, Any], where: str) -> C:
+    """`validate` for any kind of config, of which one has a `task`."""
+    if ("task" in values) != ("task" in kind.model_fields):
+        other = "an entity model" if "task" in values else "a relation model"
+        raise DocreError(f"{where}: this is the config of {other}, which cannot be used here")
     try:
-        return Config.model_validate(values)
+        return kind.model_validate(values)
     except ValidationError as error:
-        raise DocreError(f"{where}: {first_problem(error)}") from None
+        raise DocreError(f"{where}: {first_problem(error, kind)}") from None
 
 
 def read_yaml(path: str | Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
@@ -188,13 +198,13 @@ def merge(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def first_problem(error: ValidationError) -> str:
+def first_problem(error: ValidationError, kind: type[BaseModel] = Config) -> str:
     """One line about the first of pydantic's errors; it names the key."""
     first = error.errors()[0]
     path = [str(part) for part in first["loc"]]
     key = ".".join(path)
     if first["type"] == "extra_forbidden":
-        section: Any = Config
+        section: Any = kind
         for part in path[:-1]:
             section = section.model_fields[part].annotation
         valid = list(section.model_fields)
@@ -221,6 +231,6 @@ def describe_keys(section: type[BaseModel] = Config, prefix: str = "") -> Iterat
         yield f"{prefix}{name}" + (".name" if kind is Component else ""), str(default), text
 
 
-def to_yaml(config: Config) -> str:
+def to_yaml(config: Section) -> str:
     """The config as YAML; `load_config` reads an equal config back."""
     return yaml.safe_dump(config.model_dump(), sort_keys=False, allow_unicode=True)

@@ -35,11 +35,13 @@ class WindowPlan:
     before: special tokens added before a window that does not begin the document ([CLS]).
     after:  special tokens added after a window that does not end the document ([SEP]; ATLOP's code adds two for
             RoBERTa).
+    overlap: number of tokens that neighboring windows of a document of more than two windows share at least.
     """
 
     limit: int
     before: tuple[int, ...]
     after: tuple[int, ...]
+    overlap: int = 0
 
     def windows(self, length: int) -> list[Window]:
         """The windows of a document of `length` tokens, [CLS] and [SEP] included.
@@ -47,14 +49,15 @@ class WindowPlan:
         length <= limit: one window.
         length <= 2 * limit: two windows, exactly as published (Zhou et al. 2021), which cover the first and the last
         `limit` tokens minus the added special tokens.
-        Longer documents: as few windows as cover all tokens, evenly spaced.
+        Longer documents (by the overlap less): as few windows as cover all tokens, evenly spaced.
         """
         if length <= self.limit:
             return [Window(0, length, 0)]
         skip = len(self.before)
         last = length - self.limit + skip
         inner = self.limit - skip - len(self.after)
-        steps = 1 if length <= 2 * self.limit else -(-last // inner)
+        stride = max(1, inner - self.overlap)
+        steps = 1 if length <= 2 * self.limit - self.overlap else -(-last // stride)
         starts = [step * last // steps for step in range(1, steps)]
         return [
             Window(0, self.limit - len(self.after), 0),

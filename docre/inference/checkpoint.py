@@ -16,22 +16,22 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from safetensors.torch import save_file
+from torch import nn
 
 from docre.config.loading import CHANGEABLE, apply_overrides, import_plugins, parse_mapping, to_yaml, validate
 from docre.config.schema import Config
 from docre.core.files import read_json, read_text, write_json, write_text
+from docre.core.location import WEIGHTS, find_checkpoint
 from docre.core.manifests import check_folder, write_folder
 from docre.data.schema import LabelSchema, load_schema
 from docre.errors import DocreError
-from docre.inference.location import WEIGHTS, find_checkpoint
 from docre.inference.predictor import Predictor, build_model
 from docre.losses import LOSSES
 from docre.models import MODELS, load_tokenizer
 from docre.models.architecture import build_untrained, check_shapes, limit_modules, read_architecture
 from docre.models.precision import default_device
+from docre.models.weights import read_weights, save_encoder, tensor_shapes
 
 FITTED = "inference.json"
 
@@ -44,11 +44,7 @@ def save(predictor: Predictor, folder: str | Path) -> None:
         predictor.schema.save(temporary / "relations.json")
         if predictor.inference.fitted:
             write_json(temporary / FITTED, {"name": predictor.config.inference.name, **predictor.inference.fitted})
-        predictor.model.encoder.backbone.config.save_pretrained(temporary / "encoder")
-        try:
-            predictor.tokenizer.save_pretrained(temporary / "encoder")
-        except Exception as error:  # tokenizers raises a plain Exception if the disk is full
-            raise OSError(str(error)) from None
+        save_encoder(predictor.model.encoder.backbone, predictor.tokenizer, temporary / "encoder")
         weights = modules_with_weights(predictor.model, predictor.loss).state_dict()
         save_file({name: value.detach().cpu().contiguous() for name, value in weights.items()}, temporary / WEIGHTS)
 
@@ -122,15 +118,6 @@ def check_fit(config: Config, schema: LabelSchema, build: Callable[[], Any], wei
     check_shapes(modules_with_weights(model, loss), saved, weights)
 
 
-def tensor_shapes(path: Path) -> dict[str, tuple[int, ...]]:
-    """The shape of each tensor in a safetensors file, from its header. Raises DocreError if it cannot be read."""
-    try:
-        with safe_open(path, "pt") as file:
-            return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError) as error:
-        raise DocreError(f"{path}: cannot be read: {error}") from None
-
-
 def load_weights(predictor: Predictor, path: str | Path) -> None:
     """Load a weights file into a predictor. Raises DocreError if it cannot be read, does not fit or is not finite."""
     try:
@@ -138,18 +125,6 @@ def load_weights(predictor: Predictor, path: str | Path) -> None:
     except RuntimeError as error:
         reason = str(error).splitlines()[1 if "\n" in str(error) else 0].strip()
         raise DocreError(f"{path}: the weights do not fit the model: {reason}") from None
-
-
-def read_weights(path: str | Path) -> dict[str, Tensor]:
-    """The tensors in a weights file. Raises DocreError if it cannot be read, or one of them is not finite."""
-    try:
-        weights: dict[str, Tensor] = load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise DocreError(f"{path}: cannot be read: {error}") from None
-    for name, tensor in weights.items():
-        if not tensor.isfinite().all():
-            raise DocreError(f"{path}: {name} has values that are not finite: such a model would predict nothing")
-    return weights
 
 
 def load_fitted(predictor: Predictor, path: Path) -> None:

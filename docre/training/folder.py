@@ -6,12 +6,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from docre.config.loading import parse_yaml, read_config, to_yaml
+from docre.config.loading import parse_yaml, read_yaml, to_yaml, validate_as
 from docre.config.schema import Config
 from docre.core.files import read_json, write_text
+from docre.core.location import recorded_digest
 from docre.core.manifests import MANIFEST, digest, remove, remove_leftovers
 from docre.errors import DocreError
-from docre.inference.location import recorded_digest
 from docre.training.saved import load_values, newest_state, saved_states
 
 # Keys that may differ between two starts of a run, since they do not affect its numbers ...
@@ -41,7 +41,7 @@ class ExistingRun:
 
 def find_existing_run(
     output: Path,
-    config: Config,
+    config: Any,
     setting: Mapping[str, Any],
     warn: Callable[[str], None] = lambda message: None,
     with_counted_parameters: bool = True,
@@ -80,14 +80,14 @@ def find_existing_run(
 def differences(
     path: Path,
     recorded: Mapping[str, Any],
-    config: Config,
+    config: Any,
     setting: Mapping[str, Any],
     warn: Callable[[str], None],
     with_counted_parameters: bool,
 ) -> Iterator[str]:
     """What makes a run with the config in the file `path` and the `recorded` setting another run than that of `config`
     and `setting`. Calls `warn` for a change that affects only rounding."""
-    before = flatten(read_config(path).model_dump())
+    before = flatten(validate_as(type(config), read_yaml(path), str(path)).model_dump())
     now = flatten(parse_yaml(to_yaml(config), str(path)))
     if not with_counted_parameters:
         known = recorded.get("counted_loss_parameters")  # None: an earlier version of docre did not record them
@@ -116,7 +116,7 @@ def flatten(values: Any, prefix: str = "") -> dict[str, Any]:
     return {key: value for name, inner in values.items() for key, value in flatten(inner, f"{start}{name}").items()}
 
 
-def prepare_folder(output: Path, config: Config, existing: ExistingRun) -> None:
+def prepare_folder(output: Path, config: Any, existing: ExistingRun) -> None:
     """Prepare the folder for training: remove what killed runs left and, unless the run is resumed from a saved state,
     all earlier results and states; then write config.yaml. Raises DocreError if the folder cannot be written."""
     try:
@@ -141,7 +141,7 @@ def remove_states(output: Path) -> None:
         remove(path)
 
 
-def digests(config: Config) -> dict[str, str]:
+def digests(config: Any) -> dict[str, str]:
     """The first 16 hexadecimal digits of the SHA-256 of each data file that the config names, by `data.<key> file`."""
     data = config.data
     paths = {"train": data.train, "dev": data.dev, "test": data.test, "relations": data.relations}

@@ -7,14 +7,15 @@ from typing import Any
 from torch import nn
 
 from docre.config.loading import read_config
+from docre.core.location import WEIGHTS, find_checkpoint
 from docre.core.manifests import check_folder
 from docre.data.schema import LabelSchema, load_schema
 from docre.errors import DocreError
-from docre.inference.checkpoint import modules_with_weights, read_weights
-from docre.inference.location import WEIGHTS, find_checkpoint
+from docre.inference.checkpoint import modules_with_weights
 from docre.inference.predictor import Predictor
 from docre.models import load_tokenizer
 from docre.models.architecture import check_shapes, read_architecture
+from docre.models.weights import read_weights
 
 
 def load_initial_weights(predictor: Predictor, path: str | Path) -> None:

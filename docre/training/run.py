@@ -1,14 +1,12 @@
-"""A training run: its trainer, folder and results so far. It evaluates, keeps the best checkpoint and saves states."""
+"""A run that trains a relation model: it evaluates, keeps the best checkpoint, and writes predictions."""
 
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from accelerate.utils import gather_object
 
-from docre.core.files import write_json
 from docre.core.manifests import check_folder
 from docre.data.features import Features
 from docre.documents import Prediction
@@ -16,26 +14,18 @@ from docre.evaluation import Evaluator, Scores, scores_table, write_submission
 from docre.inference import checkpoint
 from docre.inference.methods import INFERENCES
 from docre.inference.predictor import Predictor
-from docre.training.folder import remove_states, removed
-from docre.training.interrupts import Interrupted, Interrupts
-from docre.training.log import RunLog
+from docre.training.base_run import Run
+from docre.training.interrupts import Interrupts
 from docre.training.loop import Trainer
-from docre.training.snapshot import capture, restore
-from docre.training.state import State, load_state, save_state
-from docre.training.trackers import start_trackers
 
 
-class TrainingRun:
-    """One training run, new or resumed.
+class TrainingRun(Run):
+    """A run that trains a relation model.
 
-    output:     the folder of the run.
     predictor:  the predictor whose model `trainer` trains.
     splits:     features of the documents by split. Dev chooses the best checkpoint, which is run on test at the end;
                 either may be empty.
     evaluators: the evaluator of each of these splits that has labels.
-    setting:    what the run depends on besides its config; saved with the state.
-    interrupts: the signals received.
-    state:      the folder of the saved state to resume from, None for a new run.
     """
 
     def __init__(
@@ -49,53 +39,13 @@ class TrainingRun:
         interrupts: Interrupts,
         state: Path | None = None,
     ) -> None:
-        self.output = output
         self.predictor = predictor
-        self.trainer = trainer
-        self.accelerator = trainer.accelerator
         self.splits = splits
         self.evaluators = evaluators
-        self.setting = setting
-        self.interrupts = interrupts
-        self.epochs: list[dict[str, Any]] = []
-        self.best: dict[str, Any] = {}
-        self.saved_state = state
-        self.started = time.perf_counter()
         self.inference = predictor.inference
         if self.inference.needs_fit:  # on dev, with the best checkpoint; until then the decision is the loss's own
             predictor.inference = INFERENCES.build("plain", {})
-        log_size = 0
-        if state is not None:
-            log_size = self._resume(load_state(state))
-        config = predictor.config
-        path = output / "log.jsonl" if self.accelerator.is_main_process else None
-        start_trackers(self.accelerator, config)
-        self.log = RunLog(path, self.accelerator.log, keep=log_size)
-
-    def _resume(self, state: State) -> int:
-        """Restore a saved state; return the size in bytes that the log had when it was saved."""
-        restore(self.trainer, state)
-        self.epochs = state.values["epochs"]
-        self.best = state.values["best"]
-        self.started -= state.values["seconds"]
-        return int(state.values["log"])
-
-    def save(self) -> None:
-        """Save the training state. Every process has to call this; the main one writes."""
-        state = capture(self.trainer)
-        self.saved_state = self.output / f"state-{self.trainer.progress.step}"
-        if self.accelerator.is_main_process:
-            results = {"epochs": self.epochs, "best": self.best, "seconds": time.perf_counter() - self.started}
-            values = state.values | results | {"log": self.log.sync(), "setting": self.setting}
-            save_state(self.output, self.trainer.progress.step, State(state.tensors, values))
-
-    def stop(self, number: int) -> NoReturn:
-        """Save the state, unless that is done already, and raise Interrupted for the signal `number`."""
-        progress = self.trainer.progress
-        if self.saved_state != self.output / f"state-{progress.step}":
-            self.save()
-        self.accelerator.wait_for_everyone()  # once one process ends, a launcher ends all others
-        raise Interrupted(f"stopped at step {progress.step}. {self._how_to_continue()}", number)
+        super().__init__(output, predictor.config, trainer, setting, interrupts, state)
 
     def after_epoch(self, epoch: int, loss: float) -> None:
         """Evaluate on dev, log the scores, and keep the checkpoint if it is the best (without dev, always)."""
@@ -112,11 +62,6 @@ class TrainingRun:
             self.best = result
             if self.accelerator.is_main_process:
                 checkpoint.save(self.predictor, self.output / "best")
-
-    def describe_saved(self) -> str:
-        """Which state and checkpoint are saved so far, for an error message."""
-        saved = f"the last saved state is {self.saved_state}" if self.saved_state else "no state is saved yet"
-        return saved + (f", the best checkpoint {self.output / 'best'}" if self.best else "")
 
     def finish(self, **facts: Any) -> dict[str, Any]:
         """Run the best checkpoint on the test documents, then write metrics.json, with `facts` added, and return its
@@ -150,14 +95,7 @@ class TrainingRun:
                 table = f"test, epoch {self.best['epoch']}:\n{scores_table(scores)}"
                 self.log.write("test", f"\n{table}", **main_scores(scores), table=table)
         metrics |= {"training_seconds": seconds, **facts}
-        if main_process:
-            for name in names:
-                if not (self.output / name).exists():
-                    raise removed(self.output / name)
-            write_json(self.output / "metrics.json", metrics)
-            remove_states(self.output)
-            self.log.write("end", f"\nwritten to {self.output}/: metrics.json, {', '.join(names)}")
-        self.log.close()
+        self.write_metrics(metrics, names)
         return metrics
 
     def _fit_inference(self) -> None:
@@ -181,16 +119,6 @@ class TrainingRun:
         predicted = self.predictor.predict_features([features[i] for i in own], progress=accelerator.is_main_process)
         by_document = gather_object(list(zip(own, predicted, strict=True)))
         return [prediction for _, predictions in sorted(by_document, key=lambda x: x[0]) for prediction in predictions]
-
-    def _stop_on_signal(self) -> AbstractContextManager[None]:
-        """Context for an evaluation: a signal ends it at once, since the state has been saved before. With several
-        processes the signal waits for the next step instead, so that all stop together."""
-        if self.accelerator.num_processes > 1:
-            return nullcontext()
-        return self.interrupts.at_once(f"stopped while evaluating. {self._how_to_continue()}")
-
-    def _how_to_continue(self) -> str:
-        return f"The state is saved in {self.saved_state}: the same command resumes from there"
 
 
 def main_scores(scores: Scores) -> dict[str, Any]:

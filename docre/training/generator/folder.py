@@ -7,9 +7,9 @@ import yaml
 
 from docre.config.loading import parse_mapping
 from docre.core.files import read_json, read_text
+from docre.core.location import recorded_digest
 from docre.core.manifests import digest
 from docre.errors import DocreError
-from docre.inference.location import recorded_digest
 from docre.training.folder import ExistingRun
 from docre.training.generator.settings import GeneratorSettings
 from docre.training.saved import load_values, newest_state

@@ -9,9 +9,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from docre.config.loading import merge
+from docre.core.location import find_checkpoint
 from docre.data.readers import READERS
 from docre.errors import DocreError
-from docre.inference.location import find_checkpoint
 from docre.training.folder import ExistingRun
 from docre.training.generator.folder import find_existing
 from docre.training.generator.settings import GeneratorSettings

@@ -7,11 +7,11 @@ from typing import Any
 
 from docre.config.loading import import_plugins, merge
 from docre.core.files import read_json, write_json
+from docre.core.location import find_checkpoint, recorded_digest
 from docre.core.manifests import digest, locked, remove
 from docre.data.readers import READERS, read
 from docre.data.readers.docred import write_docred
 from docre.errors import DocreError
-from docre.inference.location import find_checkpoint, recorded_digest
 from docre.training.interrupts import Interrupts
 from docre.training.stages.base import STAGES, Place, Stage, Standing
 from docre.training.stages.costs import count_documents

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from docre.config.loading import import_plugins, merge, read_config
+from docre.core.location import find_checkpoint, recorded_digest
 from docre.core.manifests import MANIFEST, digest, locked, remove
 from docre.data.readers import READERS
 from docre.data.targets import first_difference, read_origin, shard_path, shard_titles
 from docre.errors import DocreError
-from docre.inference.location import find_checkpoint, recorded_digest
 from docre.training.interrupts import Interrupts
 from docre.training.stages.base import STAGES, Place, Stage, Standing
 from docre.training.stages.costs import count_documents, duration, size

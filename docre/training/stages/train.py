@@ -8,12 +8,12 @@ from typing import Any
 from docre.config.loading import import_plugins, merge, nest, validate
 from docre.config.schema import Config
 from docre.core.files import read_json
+from docre.core.location import find_checkpoint
 from docre.data.readers import READERS
 from docre.data.sampling import StepSampler
 from docre.data.schema import shipped_schemas
 from docre.documents import LabelStatistics
 from docre.errors import DocreError
-from docre.inference.location import find_checkpoint
 from docre.training.folder import ExistingRun, find_existing_run, flatten, input_digests
 from docre.training.saved import load_values
 from docre.training.stages.base import STAGES, Place, Stage, Standing

@@ -1,0 +1,114 @@
+"""What every training run has: a folder, a trainer, a log, results so far, and states from which it resumes."""
+
+import time
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any, NoReturn
+
+from docre.core.files import write_json
+from docre.training.folder import remove_states, removed
+from docre.training.interrupts import Interrupted, Interrupts
+from docre.training.log import RunLog
+from docre.training.loop import Trainer
+from docre.training.snapshot import capture, restore
+from docre.training.state import State, load_state, save_state
+from docre.training.trackers import start_trackers
+
+
+class Run:
+    """One training run, new or resumed.
+
+    output:     the folder of the run.
+    config:     its config.
+    trainer:    trains its model.
+    setting:    what the run depends on besides its config; saved with the state.
+    interrupts: the signals received.
+    state:      the folder of the saved state to resume from, None for a new run.
+    epochs:     the results of the epochs so far; best: that of the epoch whose checkpoint is kept.
+    """
+
+    def __init__(
+        self,
+        output: Path,
+        config: Any,
+        trainer: Trainer,
+        setting: dict[str, Any],
+        interrupts: Interrupts,
+        state: Path | None = None,
+    ) -> None:
+        self.output = output
+        self.trainer = trainer
+        self.accelerator = trainer.accelerator
+        self.setting = setting
+        self.interrupts = interrupts
+        self.epochs: list[dict[str, Any]] = []
+        self.best: dict[str, Any] = {}
+        self.saved_state = state
+        self.started = time.perf_counter()
+        log_size = 0
+        if state is not None:
+            log_size = self._resume(load_state(state))
+        path = output / "log.jsonl" if self.accelerator.is_main_process else None
+        start_trackers(self.accelerator, config)
+        self.log = RunLog(path, self.accelerator.log, keep=log_size)
+
+    def _resume(self, state: State) -> int:
+        """Restore a saved state; return the size in bytes that the log had when it was saved."""
+        restore(self.trainer, state)
+        self.epochs = state.values["epochs"]
+        self.best = state.values["best"]
+        self.started -= state.values["seconds"]
+        return int(state.values["log"])
+
+    def save(self) -> None:
+        """Save the training state. Every process has to call this; the main one writes."""
+        state = capture(self.trainer)
+        self.saved_state = self.output / f"state-{self.trainer.progress.step}"
+        if self.accelerator.is_main_process:
+            results = {"epochs": self.epochs, "best": self.best, "seconds": time.perf_counter() - self.started}
+            values = state.values | results | {"log": self.log.sync(), "setting": self.setting}
+            save_state(self.output, self.trainer.progress.step, State(state.tensors, values))
+
+    def stop(self, number: int) -> NoReturn:
+        """Save the state, unless that is done already, and raise Interrupted for the signal `number`."""
+        progress = self.trainer.progress
+        if self.saved_state != self.output / f"state-{progress.step}":
+            self.save()
+        self.accelerator.wait_for_everyone()  # once one process ends, a launcher ends all others
+        raise Interrupted(f"stopped at step {progress.step}. {self._how_to_continue()}", number)
+
+    def describe_saved(self) -> str:
+        """Which state and checkpoint are saved so far, for an error message."""
+        saved = f"the last saved state is {self.saved_state}" if self.saved_state else "no state is saved yet"
+        return saved + (f", the best checkpoint {self.output / 'best'}" if self.best else "")
+
+    def write_metrics(self, metrics: dict[str, Any], names: list[str]) -> None:
+        """Write metrics.json, which marks the run as finished, and remove its saved states. `names`: what else it has
+        written. Raises DocreError if any of that has disappeared."""
+        if self.accelerator.is_main_process:
+            for name in names:
+                if not (self.output / name).exists():
+                    raise removed(self.output / name)
+            write_json(self.output / "metrics.json", metrics)
+            remove_states(self.output)
+            self.log.write("end", f"\nwritten to {self.output}/: metrics.json, {', '.join(names)}")
+        self.log.close()
+
+    def after_epoch(self, epoch: int, loss: float) -> None:
+        """Called at the end of an epoch (from 1) with the mean loss of its steps, when the state has been saved."""
+        raise NotImplementedError
+
+    def finish(self, **facts: Any) -> dict[str, Any]:
+        """Evaluate the best checkpoint on the test documents, write metrics.json with `facts` added, and return its
+        content."""
+        raise NotImplementedError
+
+    def _stop_on_signal(self) -> AbstractContextManager[None]:
+        """Context for an evaluation: a signal ends it at once, since the state has been saved before. With several
+        processes the signal waits for the next step instead, so that all stop together."""
+        if self.accelerator.num_processes > 1:
+            return nullcontext()
+        return self.interrupts.at_once(f"stopped while evaluating. {self._how_to_continue()}")
+
+    def _how_to_continue(self) -> str:
+        return f"The state is saved in {self.saved_state}: the same command resumes from there"
