@@ -5,6 +5,7 @@ model.safetensors   the weights
 relations.json      the label schema
 inference.json      what the inference has fitted on dev, if anything
 encoder/            the encoder's configuration and the tokenizer
+tagger/             a copy of the tagger, if it is one that docre trains
 manifest.json       sizes and hashes of all of these
 """
 
@@ -32,8 +33,9 @@ from docre.models import MODELS, load_tokenizer
 from docre.models.architecture import build_untrained, check_shapes, limit_modules, read_architecture
 from docre.models.precision import default_device
 from docre.models.weights import read_weights, save_encoder, tensor_shapes
+from docre.text import TAGGERS
 
-FITTED = "inference.json"
+FITTED, TAGGER = "inference.json", "tagger"
 
 
 def save(predictor: Predictor, folder: str | Path) -> None:
@@ -45,6 +47,9 @@ def save(predictor: Predictor, folder: str | Path) -> None:
         if predictor.inference.fitted:
             write_json(temporary / FITTED, {"name": predictor.config.inference.name, **predictor.inference.fitted})
         save_encoder(predictor.model.encoder.backbone, predictor.tokenizer, temporary / "encoder")
+        if predictor.tagger is not None:
+            (temporary / TAGGER).mkdir()
+            predictor.tagger.fill(temporary / TAGGER)
         weights = modules_with_weights(predictor.model, predictor.loss).state_dict()
         save_file({name: value.detach().cpu().contiguous() for name, value in weights.items()}, temporary / WEIGHTS)
 
@@ -84,8 +89,18 @@ def load(
     load_weights(predictor, folder / WEIGHTS)
     if (folder / FITTED).is_file():
         load_fitted(predictor, folder / FITTED)
+    if (folder / TAGGER).is_dir() and not any(change.startswith("tagger.") for change in changes):
+        check_portable(config, folder / TAGGER)
+        predictor.tagger_folder = folder / TAGGER
     predictor.weights_digest = digests[WEIGHTS]
     return predictor.to(device or default_device())
+
+
+def check_portable(config: Config, folder: Path) -> None:
+    """Raises DocreError if a checkpoint has a tagger in `folder` that its config does not name, or none that could be
+    there."""
+    if config.tagger is None or not TAGGERS[config.tagger.name].portable:  # type: ignore[attr-defined]
+        raise DocreError(f"{folder}: the config names no tagger that a checkpoint can hold")
 
 
 @contextmanager

@@ -32,9 +32,12 @@ def extract(
 
 
 def choose_tagger(predictor: "Predictor", choice: TaggerChoice) -> Tagger | None:
-    """The tagger of this choice, or that of the config. Raises DocreError for an unknown name or parameter."""
+    """The tagger of this choice, or that of the checkpoint or else of its config. Raises DocreError for an unknown name
+    or parameter."""
     if isinstance(choice, Tagger):
         return choice
+    if choice is None and predictor.tagger is not None:
+        return predictor.tagger
     if choice is None:
         chosen = predictor.config.tagger
         return None if chosen is None else TAGGERS.build(chosen.name, chosen.parameters)

@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,10 +27,12 @@ from docre.extraction import Extraction
 from docre.inference.extract import TaggerChoice, Text, extract
 from docre.inference.methods import INFERENCES, PairScores
 from docre.inference.methods.base import Handle
+from docre.inference.naming import named
 from docre.losses import LOSSES
 from docre.models import MODELS, NOTHING, Encoder, Model, leading_parameters
 from docre.models.precision import autocast
 from docre.tensors import Batch, ModelOutput
+from docre.text import TAGGERS, Tagger
 
 
 class Predictor:
@@ -45,6 +48,7 @@ class Predictor:
 
     platt:          turns margins into probabilities, once a calibration is applied.
     weights_digest: the SHA-256 of the weights file; None if the weights were not loaded from one.
+    tagger_folder:  where the checkpoint has a copy of its tagger; None if it has none.
     """
 
     def __init__(self, config: Config, schema: LabelSchema, tokenizer: Any, backbone: Any) -> None:
@@ -56,6 +60,8 @@ class Predictor:
         self.model = build_model(config, backbone, self.loss.num_outputs, schema)
         self.platt: Platt | None = None
         self.weights_digest: str | None = None
+        self.tagger_folder: Path | None = None
+        self._tagger: Tagger | None = None
         max_tokens = config.evaluation.max_tokens or config.data.max_tokens
         self.featurize = Featurizer(tokenizer, schema, max_tokens, config.data.markers)
         encoder = self.model.encoder
@@ -70,6 +76,18 @@ class Predictor:
     def device(self) -> torch.device:
         """The device of the model."""
         return next(self.model.parameters()).device
+
+    @property
+    def tagger(self) -> Tagger | None:
+        """The tagger that the checkpoint has a copy of, read when it is asked for first; None if it has none."""
+        if self._tagger is None and self.tagger_folder is not None and self.config.tagger is not None:
+            entry: Any = TAGGERS[self.config.tagger.name]
+            self._tagger = entry.read(self.tagger_folder)
+        return self._tagger
+
+    @tagger.setter
+    def tagger(self, tagger: Tagger) -> None:
+        self._tagger = tagger
 
     def to(self, device: str | torch.device) -> "Predictor":
         """Move the model and the loss to a device, and return this predictor."""
@@ -254,21 +272,8 @@ class Predictor:
         self, predictions: Sequence[Sequence[Prediction]], documents: Sequence[Document]
     ) -> list[list[Prediction]]:
         """The predictions of each document with names, types and, with a calibration, probabilities."""
-        return [[self._with_names(p, doc) for p in found] for doc, found in zip(documents, predictions, strict=True)]
-
-    def _with_names(self, prediction: Prediction, document: Document) -> Prediction:
-        """A copy of the prediction with names, types and, with a calibration, its probability."""
-        head, tail = document.entities[prediction.head], document.entities[prediction.tail]
-        relation = self.schema.name(prediction.relation)
-        return replace(
-            prediction,
-            head_name=head.name,
-            head_type=head.type,
-            probability=None if self.platt is None else self.platt.probability(prediction.margin),
-            tail_name=tail.name,
-            tail_type=tail.type,
-            relation_name=relation,
-        )
+        both = zip(documents, predictions, strict=True)
+        return [[named(p, document, self.schema, self.platt) for p in found] for document, found in both]
 
 
 def build_model(config: Config, backbone: Any, num_outputs: int, schema: LabelSchema) -> Model:

@@ -1,6 +1,7 @@
 """The base class of taggers: they find the entities of a plain text."""
 
 from abc import ABC, abstractmethod
+from pathlib import Path
 from typing import ClassVar
 
 from docre.core.registry import Registry
@@ -14,13 +15,25 @@ class Tagger(ABC):
     knows them. Its parameters are the arguments of its constructor.
 
     reference: where it comes from.
+    portable:  whether checkpoints hold a copy of it, by `fill` and `read`.
     """
 
     reference: ClassVar[str] = ""
+    portable: ClassVar[bool] = False
 
     @abstractmethod
     def __call__(self, text: str, title: str) -> Document:
         """The document of a text, unlabeled. Threads may call this concurrently."""
+
+    def fill(self, folder: Path) -> None:
+        """Write everything that `read` needs into a folder that exists. Only where `portable`."""
+        raise NotImplementedError
+
+    @classmethod
+    def read(cls, folder: Path) -> "Tagger":
+        """The tagger in a folder that `fill` wrote, whose files have been compared with a manifest. They may be a
+        stranger's. Only where `portable`. Raises DocreError if they are malformed."""
+        raise NotImplementedError
 
 
 TAGGERS: Registry[Tagger] = Registry("tagger", "docre.text")

@@ -1,5 +1,6 @@
 """The tagger `joint`: an entity model of docre's own (docre.entities)."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from docre.documents import Document
@@ -20,6 +21,7 @@ class JointTagger(Tagger):
          checkpoint of relations that was trained with this tagger holds a copy, which is used instead.
     """
 
+    portable = True
     reference = "after JEREX (Eberts and Ulges 2021, EACL)"
 
     def __init__(self, run: str) -> None:
@@ -27,11 +29,17 @@ class JointTagger(Tagger):
 
         self.finder: EntityFinder = load(run)
 
+    def fill(self, folder: Path) -> None:
+        from docre.entities.checkpoint import fill
+
+        fill(self.finder, folder)
+
     @classmethod
-    def of(cls, finder: "EntityFinder") -> "JointTagger":
-        """The tagger of a finder that is loaded already."""
+    def read(cls, folder: Path) -> "JointTagger":
+        from docre.entities.checkpoint import read
+
         tagger = cls.__new__(cls)
-        tagger.finder = finder
+        tagger.finder = read(folder)
         return tagger
 
     def __call__(self, text: str, title: str) -> Document:

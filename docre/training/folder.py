@@ -168,6 +168,9 @@ def input_digests(config: Config) -> dict[str, str]:
         found["training.initial_weights"] = weights[:16]
     if config.data.targets and (manifest := Path(config.data.targets, MANIFEST)).is_file():
         found["data.targets"] = short_digest(manifest)
+    run = config.tagger.parameters.get("run") if config.tagger else None
+    if isinstance(run, str) and (weights := recorded_digest(run)):
+        found["tagger.run"] = weights[:16]
     generator = config.model.parameters.get("generator")
     if isinstance(generator, str) and (manifest := Path(generator, "generator", MANIFEST)).is_file():
         found["model.generator"] = short_digest(manifest)

@@ -10,6 +10,7 @@ from docre.errors import DocreError
 from docre.evaluation import Evaluator
 from docre.inference.predictor import Predictor
 from docre.models import load_pretrained, load_tokenizer
+from docre.text import TAGGERS
 from docre.training.corpus import (
     Corpus,
     data_warnings,
@@ -52,6 +53,8 @@ def train(config: Config, restart: bool = False) -> dict[str, Any]:
     if config.training.initial_weights:
         load_initial_weights(predictor, config.training.initial_weights)
     freeze(predictor.model, config.training.freeze)
+    if config.tagger and TAGGERS[config.tagger.name].portable:  # type: ignore[attr-defined]
+        predictor.tagger = TAGGERS.build(config.tagger.name, config.tagger.parameters)
     predictor.inference.check(predictor, fitted=False)
     if predictor.inference.needs_fit and "dev" not in evaluators:
         raise DocreError(f"inference {config.inference.name!r} is fitted on labeled documents: data.dev has none")
