@@ -1,14 +1,13 @@
 """How alike the names of mentions are, as numbers, for all pairs of many names at once."""
 
-from collections.abc import Sequence
-from functools import lru_cache
-from zlib import crc32
+from collections.abc import Collection, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
 
 Floats = NDArray[np.float32]
-HASHES = 1024  # words and trigrams are counted by a hash below this
 FEATURES = 6
 
 
@@ -21,12 +20,11 @@ class Names:
 
     def __init__(self, words: Sequence[Sequence[str]], positions: Sequence[int]) -> None:
         lowered = [tuple(word.casefold() for word in name) for name in words]
-        distinct = {name: i for i, name in enumerate(dict.fromkeys(lowered))}
-        self.form = np.array([distinct[name] for name in lowered], dtype=np.int64)
-        self.word_sets = indicator([[hashed(word) for word in name] for name in lowered])
-        self.trigrams = indicator([trigrams(" ".join(name)) for name in lowered])
-        self.initials = np.array([hashed(initials(name)) if len(name) > 1 else -1 for name in words], dtype=np.int64)
-        self.acronym = np.array([hashed(acronym(name)) if acronym(name) else -2 for name in words], dtype=np.int64)
+        self.form = numbered(lowered)
+        self.word_sets = membership([set(name) for name in lowered])
+        self.trigrams = membership([trigrams(" ".join(name)) for name in lowered])
+        both = numbered([*map(acronym, words), *map(initials, words)])
+        self.acronym, self.initials = both[: len(words)], both[len(words) :]
         self.positions = np.array(positions, dtype=np.float32)
 
     def __len__(self) -> int:
@@ -34,51 +32,53 @@ class Names:
 
     def compare(self, rows: slice) -> Floats:
         """The comparison of the mentions `rows` with all mentions, [rows, mentions, FEATURES], each from 0 to 1 and
-        symmetric: equal but for case, shared words by all words (Jaccard) and by the words of the shorter name, shared
-        trigrams of characters by all (Jaccard), one is the acronym of the other, and the distance in words, on a
-        logarithmic scale."""
+        symmetric: equal but for case; shared words by all words of both (Jaccard) and by the words of the shorter name;
+        shared trigrams of characters by all of both (Jaccard); one is the acronym of the other; and the distance in
+        words, ln(1 + d) / 10."""
         same = self.form[rows, None] == self.form
         shared, union, smaller = overlap(self.word_sets, rows)
         trigrams_shared, trigrams_union, _ = overlap(self.trigrams, rows)
-        short = self.acronym[rows, None] == self.initials
-        short |= self.initials[rows, None] == self.acronym
+        short = (self.acronym[rows, None] == self.initials) & (self.acronym[rows, None] >= 0)
+        short |= (self.initials[rows, None] == self.acronym) & (self.acronym >= 0)
         distance = np.log1p(np.abs(self.positions[rows, None] - self.positions)) / 10
         columns = (same, shared / union, shared / smaller, trigrams_shared / trigrams_union, short, distance)
         return np.stack([column.astype(np.float32) for column in columns], axis=-1)
 
 
-def overlap(sets: Floats, rows: slice) -> tuple[Floats, Floats, Floats]:
+def numbered(values: Sequence[Any]) -> NDArray[np.int64]:
+    """A number for each value, equal for equal ones; -1 for the empty text."""
+    numbers = {value: i for i, value in enumerate(dict.fromkeys(values))}
+    return np.array([-1 if value == "" else numbers[value] for value in values], dtype=np.int64)
+
+
+def membership(sets: Sequence[Collection[str]]) -> csr_matrix:
+    """Sets as rows of zeros and ones, [sets, different members]."""
+    column = {member: i for i, member in enumerate(dict.fromkeys(member for members in sets for member in members))}
+    columns = [column[member] for members in sets for member in members]
+    ends = np.cumsum([0, *map(len, sets)])
+    ones = np.ones(len(columns), dtype=np.float32)
+    return csr_matrix((ones, columns, ends), shape=(len(sets), max(1, len(column))))
+
+
+def overlap(sets: csr_matrix, rows: slice) -> tuple[Floats, Floats, Floats]:
     """The sizes of intersection, union and smaller set of the sets `rows` with all, [rows, sets] each, at least 1 for
-    the latter two. `sets`: [sets, HASHES], 1 for a member."""
-    shared = sets[rows] @ sets.T
-    sizes = sets.sum(axis=1)
+    the latter two."""
+    shared = (sets[rows] @ sets.T).toarray()
+    sizes = np.asarray(sets.sum(axis=1), dtype=np.float32).ravel()
     union = sizes[rows, None] + sizes - shared
     return shared, np.maximum(union, 1), np.maximum(np.minimum(sizes[rows, None], sizes), 1)
 
 
-def indicator(members: Sequence[Sequence[int]]) -> Floats:
-    """Sets of hashes as rows of zeros and ones, [sets, HASHES]."""
-    rows = np.zeros((len(members), HASHES), dtype=np.float32)
-    for row, hashes in zip(rows, members, strict=True):
-        row[list(hashes)] = 1
-    return rows
-
-
-@lru_cache(2**16)
-def hashed(text: str) -> int:
-    """A number below HASHES that is always the same for a text."""
-    return crc32(text.encode(errors="surrogatepass")) % HASHES
-
-
-def trigrams(name: str) -> list[int]:
-    """The hashes of the runs of three characters in a name, with a space before and after it."""
+def trigrams(name: str) -> set[str]:
+    """The runs of three characters in a name with a space before and after it."""
     padded = f" {name} "
-    return [hashed(padded[i : i + 3]) for i in range(len(padded) - 2)]
+    return {padded[i : i + 3] for i in range(len(padded) - 2)}
 
 
 def initials(name: Sequence[str]) -> str:
-    """The first letters of the words that begin with an uppercase letter: "UN" of "United Nations"."""
-    return "".join(word[0] for word in name if word[:1].isupper())
+    """The first letters of the words that begin with an uppercase letter, if there are several words: "UN" of "United
+    Nations"."""
+    return "".join(word[0] for word in name if word[:1].isupper()) if len(name) > 1 else ""
 
 
 def acronym(name: Sequence[str]) -> str:
