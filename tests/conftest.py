@@ -38,3 +38,24 @@ def pytest_configure(config: pytest.Config) -> None:
 def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a tiny BERT encoder with random weights."""
     return save_tiny_encoder(tmp_path_factory.mktemp("encoder") / "tiny")
+
+
+@pytest.fixture(scope="session")
+def entity_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a corpus whose entities can be told by their words."""
+    from tests.entities.corpus import write_corpus
+
+    folder = tmp_path_factory.mktemp("entity_corpus")
+    write_corpus(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def entity_run(entity_corpus: Path, tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a finished run of a tiny entity model on that corpus."""
+    from docre.commands import train
+    from tests.entities.corpus import write_config
+
+    folder = tmp_path_factory.mktemp("entity_run")
+    train.main(["--config", str(write_config(folder / "c.yaml", entity_corpus, tiny_encoder))])
+    return folder / "entities"

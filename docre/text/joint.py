@@ -17,7 +17,7 @@ class JointTagger(Tagger):
 
     A text is read to its end, in overlapping windows if it is long; entities are joined over the whole text.
 
-    run: the folder of the run or the checkpoint, as in `tagger: {name: joint, run: runs/quickstart_entities}`. A
+    run: the folder of the run or the checkpoint, as in `tagger: {name: joint, run: runs/entities_quickstart}`. A
          checkpoint of relations that was trained with this tagger holds a copy, which is used instead.
     """
 

@@ -4,7 +4,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from docre.config.loading import describe_keys, load_config, merge, parse_overrides, parse_yaml, to_yaml
+from docre.config.entities import EntityConfig
+from docre.config.loading import (
+    describe_keys,
+    load_config,
+    merge,
+    parse_overrides,
+    parse_yaml,
+    read_yaml,
+    to_yaml,
+    validate_as,
+)
 from docre.config.schema import Config
 from docre.data.readers import READERS
 from docre.documents import LabelStatistics
@@ -13,7 +23,14 @@ from docre.losses import LOSSES
 from docre.models import MODELS
 from tests.conftest import ROOT
 
-SHIPPED = sorted((ROOT / "configs").glob("*.yaml"))
+SHIPPED = sorted(p for p in (ROOT / "configs").glob("*.yaml") if not p.name.startswith("entities_"))
+OF_ENTITIES = sorted((ROOT / "configs").glob("entities_*.yaml"))
+
+
+@pytest.mark.parametrize("path", OF_ENTITIES, ids=lambda path: path.stem)
+def test_shipped_configs_of_entity_models(path):
+    config = validate_as(EntityConfig, read_yaml(path), str(path))
+    assert config.data.reader in READERS and config.output == f"runs/{path.stem}"
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
