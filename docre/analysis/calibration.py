@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from docre.analysis.confidence import EndToEnd
 from docre.analysis.curves import Cuts, cuts
 from docre.analysis.platt import Platt, fit_platt
 from docre.analysis.table import Bools, Floats, MarginTable, keep_best
@@ -26,6 +27,8 @@ class Calibration:
     weights:   the SHA-256 of the model weights that it was chosen for; None if unknown.
     platt:     slope and intercept that turn a shifted margin into a probability (see docre.analysis.platt); None in the
                files of docre 0.1.
+    end_to_end: the probabilities of triples of plain text (see docre.analysis.confidence); None if it was fitted on
+               documents with given entities only.
     """
 
     relations: tuple[str, ...]
@@ -33,6 +36,13 @@ class Calibration:
     purpose: str
     weights: str | None = None
     platt: Platt | None = None
+    end_to_end: EndToEnd | None = None
+
+    @classmethod
+    def without_shift(cls, table: MarginTable) -> "Calibration":
+        """Probabilities fitted on a table; the decisions stay as they are."""
+        shift = (0.0,) * len(table.relations)
+        return cls(table.relations, shift, "probabilities only", platt=fit_platt(table))
 
     def save(self, path: str | Path) -> None:
         """Write the calibration to a JSON file."""
@@ -55,7 +65,8 @@ def load_calibration(path: str | Path) -> Calibration:
     """Read a calibration that `save` wrote. Raises DocreError for any other content."""
     value: Any = read_json(path)
     expected = f"{path}: expected a calibration, as docre calibrate writes it"
-    if not isinstance(value, dict) or set(value) - {"weights", "platt"} != {"relations", "shift", "purpose"}:
+    optional = {"weights", "platt", "end_to_end"}
+    if not isinstance(value, dict) or set(value) - optional != {"relations", "shift", "purpose"}:
         raise DocreError(expected)
     relations, shift, weights = value["relations"], value["shift"], value.get("weights")
     fits = isinstance(relations, list) and isinstance(shift, list) and len(relations) == len(shift)
@@ -68,7 +79,15 @@ def load_calibration(path: str | Path) -> Calibration:
         if not isinstance(platt, list) or len(platt) != 2 or not all(map(is_finite, platt)):
             raise DocreError(f"{expected}: slope and intercept, two finite numbers, in 'platt'")
         platt = Platt(*map(float, platt))
-    return Calibration(tuple(relations), tuple(map(float, shift)), str(value["purpose"]), weights, platt)
+    end_to_end = value.get("end_to_end")
+    if end_to_end is not None:
+        numbers = end_to_end[:-1] if isinstance(end_to_end, list) else []
+        if len(numbers) != 4 or not all(map(is_finite, numbers)) or not isinstance(end_to_end[-1], str):
+            raise DocreError(f"{expected}: four finite numbers and a tagger's name in 'end_to_end'")
+        relation, mentions, entities, intercept = map(float, numbers)
+        end_to_end = EndToEnd(relation, mentions, entities, intercept, end_to_end[-1])
+    shifts = tuple(map(float, shift))
+    return Calibration(tuple(relations), shifts, str(value["purpose"]), weights, platt, end_to_end)
 
 
 def is_finite(value: Any) -> bool:

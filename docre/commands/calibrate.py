@@ -4,9 +4,10 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from docre.analysis import MarginTable, calibrate
+from docre.analysis import Calibration, MarginTable, calibrate
 from docre.analysis.calibration import SHRINKAGE
 from docre.config.options import add_checkpoint_options
+from docre.core.location import find_checkpoint
 from docre.data.readers import read
 from docre.errors import DocreError
 
@@ -15,17 +16,29 @@ def main(arguments: list[str]) -> None:
     """Choose a shift of a checkpoint's margins on dev documents and save it; print the scores before and after."""
     parser = argparse.ArgumentParser(
         prog="docre calibrate",
-        description="Choose on dev documents a shift that is added to the margins, for the best F1 or for a "
-        "given precision or recall. docre evaluate and docre predict take the file that it writes as --calibration.",
+        description="Choose on dev documents a shift that is added to the margins, for the best F1 or for a given "
+        "precision or recall, and fit how likely a triple with a given margin is right. Without --output the "
+        "checkpoint itself is changed, and with --end-to-end how likely triples of plain text are right is fitted too. "
+        "docre evaluate, predict and extract take a file that this writes as --calibration.",
     )
     parser.add_argument("--checkpoint", required=True, metavar="DIR", help="a checkpoint, or the folder of a run")
     parser.add_argument("--data", required=True, metavar="DEV", help="documents with labels, but not the test set")
-    parser.add_argument("--output", required=True, type=Path, metavar="FILE", help="the JSON file to write")
+    parser.add_argument(
+        "--output", type=Path, metavar="FILE", help="a JSON file to write, instead of changing the checkpoint"
+    )
     purpose = parser.add_mutually_exclusive_group()
     purpose.add_argument(
         "--precision", type=float, metavar="P", help="reach this precision (0 to 1) instead of the best F1"
     )
     purpose.add_argument("--recall", type=float, metavar="R", help="reach this recall (0 to 1) instead of the best F1")
+    parser.add_argument(
+        "--no-shift", action="store_true", help="fit only probabilities, and leave the predictions as they are"
+    )
+    parser.add_argument(
+        "--end-to-end",
+        action="store_true",
+        help="also fit the confidence of docre extract, on the documents as plain text, with the checkpoint's tagger",
+    )
     parser.add_argument("--per-relation", action="store_true", help="a shift for each relation instead of one for all")
     parser.add_argument(
         "--shrinkage",
@@ -44,15 +57,30 @@ def main(arguments: list[str]) -> None:
     if not 0 <= options.shrinkage < float("inf"):
         raise DocreError(f"--shrinkage: expected 0 or more, got {options.shrinkage:g}")
 
-    from docre.inference.checkpoint import load
+    from docre.inference import checkpoint
+    from docre.inference.calibration import with_end_to_end
     from docre.inference.probe import margin_table
 
-    predictor = load(options.checkpoint, changes=options.changes, plugins=options.plugins)
-    table = margin_table(predictor, read(options.data, options.reader or predictor.config.data.reader), progress=True)
+    predictor = checkpoint.load(options.checkpoint, changes=options.changes, plugins=options.plugins)
+    predictor.loss.margin_shift.zero_()  # an earlier calibration's
+    documents = read(options.data, options.reader or predictor.config.data.reader)
+    table = margin_table(predictor, documents, progress=True)
     top_k = predictor.config.evaluation.top_k
-    calibration = calibrate(table, options.precision, options.recall, options.per_relation, options.shrinkage, top_k)
-    replace(calibration, weights=predictor.weights_digest).save(options.output)
-    print(f"{options.output}: {calibration.purpose}; on {options.data}:")
+    if options.no_shift:
+        calibration = Calibration.without_shift(table)
+    else:
+        goal = options.precision, options.recall
+        calibration = calibrate(table, *goal, options.per_relation, options.shrinkage, top_k)
+    predictor.use(calibration)
+    if options.end_to_end:
+        calibration = with_end_to_end(predictor, calibration, documents, progress=True)
+    calibration = replace(calibration, weights=predictor.weights_digest)
+    if options.output:
+        calibration.save(options.output)
+    else:
+        predictor.use(calibration)
+        checkpoint.save(predictor, find_checkpoint(options.checkpoint))
+    print(f"{options.output or options.checkpoint}: {calibration.purpose}; on {options.data}:")
     print(f"{'':<12}{'P':>8}{'R':>8}{'F1':>8}")
     for name, decided in (("before", table), ("after", table.shifted(calibration.shift, top_k))):
         print(f"{name:<12}" + "".join(f"{100 * value:>8.2f}" for value in rates(decided)))

@@ -65,6 +65,9 @@ def score_end_to_end(options: argparse.Namespace) -> None:
     """Score predicted documents against gold documents of the same text; print tables, and write --json."""
     from docre.evaluation.end_to_end import end_to_end_table, evaluate_end_to_end  # imports networkx, which takes 0.3 s
 
+    if options.checkpoint:
+        extract_and_score(options)
+        return
     reader = options.reader or "docred"
     scores = evaluate_end_to_end(
         read(options.gold, reader),
@@ -77,6 +80,23 @@ def score_end_to_end(options: argparse.Namespace) -> None:
     if options.json is not None:
         write_json(options.json, scores.to_json())
     print("\n".join([end_to_end_table(scores), *(f"note: {note}" for note in scores.notes)]))
+
+
+def extract_and_score(options: argparse.Namespace) -> None:
+    """Let a checkpoint read documents as plain text, and score what it finds; print tables, and write --json."""
+    from docre.evaluation.end_to_end import end_to_end_table, evaluate_end_to_end
+    from docre.inference.end_to_end import read_as_text
+
+    predictor = load_model(options)
+    reader = options.reader or predictor.config.data.reader
+    gold = read(options.data, reader)
+    train = None if options.train is None else read_train_facts(options.train, reader)
+    found = read_as_text(predictor, gold)
+    with_gold = list(chain.from_iterable(predictor.predict(gold, progress=True)))
+    scores = evaluate_end_to_end(gold, found.documents, train, with_gold, str(options.data), "what was found")
+    if options.json is not None:
+        write_json(options.json, scores.to_json() | found.to_json())
+    print("\n".join([end_to_end_table(scores), *found.lines(), *(f"note: {note}" for note in scores.notes)]))
 
 
 def read_submission_for(path: Path, evaluator: Evaluator, gold_file: Path) -> list[Prediction]:
@@ -137,7 +157,8 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     whole.add_argument(
         "--end-to-end",
         action="store_true",
-        help="score mentions, entities, types and relations of documents predicted from the text of --gold",
+        help="score mentions, entities, types and relations that were predicted from plain text: with --predictions "
+        "those of a file of documents; with --checkpoint what it finds in the text of --data with its tagger",
     )
     whole.add_argument("--predictions-reader", metavar="NAME", help="format of --predictions (default: --reader)")
     whole.add_argument(
@@ -156,12 +177,11 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         parser.error("--calibration needs --checkpoint")
     if options.predictions and options.changes:
         parser.error("key=value needs --checkpoint")
-    if options.end_to_end and not options.predictions:
-        parser.error("--end-to-end needs --predictions, a file of predicted documents")
     if options.end_to_end and (options.against or options.bootstrap is not None or options.per_relation):
         parser.error("--against, --bootstrap and --per-relation do not go with --end-to-end")
-    if not options.end_to_end and (options.predictions_reader or options.with_gold_entities):
-        parser.error("--predictions-reader and --with-gold-entities need --end-to-end")
+    of_files = options.predictions_reader or options.with_gold_entities
+    if of_files and not (options.end_to_end and options.predictions):
+        parser.error("--predictions-reader and --with-gold-entities need --end-to-end and --predictions")
     return options
 
 

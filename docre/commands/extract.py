@@ -52,8 +52,6 @@ def main(arguments: list[str]) -> None:
         exporter_for(options.output)  # fails for an unknown suffix before anything is computed
     if options.min_confidence is not None and not 0 <= options.min_confidence <= 1:
         raise DocreError(f"--min-confidence: expected a number from 0 to 1, got {options.min_confidence}")
-    if options.min_confidence is not None and not options.calibration:
-        raise DocreError("--min-confidence needs --calibration FILE, the output of docre calibrate")
     texts = read_texts(options.text)
 
     from docre.inference.calibration import load_calibrated
@@ -61,6 +59,11 @@ def main(arguments: list[str]) -> None:
 
     changes = [f"tagger.name={json.dumps(options.tagger)}"] * bool(options.tagger) + options.changes
     predictor = load_calibrated(options.checkpoint, changes, options.plugins, options.calibration, options.force)
+    if options.min_confidence is not None and predictor.calibration is None:
+        raise DocreError(
+            "--min-confidence: the checkpoint has no probabilities; fit them on dev documents: docre calibrate "
+            f"--checkpoint {options.checkpoint} --data DEV --no-shift --end-to-end"
+        )
     found = extract(predictor, texts, progress=len(texts) > 1)
     if options.min_confidence is not None:
         found = [surer(extraction, options.min_confidence) for extraction in found]

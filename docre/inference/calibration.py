@@ -1,11 +1,16 @@
-"""Applies a saved calibration to a model."""
+"""Calibrations of a model: those that its checkpoint has, and others that are applied to it."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from docre.analysis import load_calibration
+from docre.analysis import Calibration, load_calibration
+from docre.documents import Document
+from docre.inference import confidence
 from docre.inference.checkpoint import load
+from docre.inference.confidence import plain_text
+from docre.inference.extract import extract, tagger_name
 from docre.inference.predictor import Predictor
+from docre.inference.probe import margin_table
 
 
 def apply_calibration(predictor: Predictor, path: str | Path, force: bool = False) -> None:
@@ -18,8 +23,25 @@ def apply_calibration(predictor: Predictor, path: str | Path, force: bool = Fals
     calibration.check_relations(predictor.schema.relations, str(path))
     if not force:
         calibration.check_weights(predictor.weights_digest, str(path))
-    predictor.loss.margin_shift = predictor.loss.margin_shift.new_tensor(calibration.shift)
-    predictor.platt = calibration.platt
+    predictor.use(calibration)
+
+
+def fitted_calibration(predictor: Predictor, documents: Sequence[Document]) -> Calibration:
+    """Probabilities fitted on labeled documents, which leave the predictions as they are. If the predictor has a tagger
+    of its own, those of triples of plain text are fitted too."""
+    calibration = Calibration.without_shift(margin_table(predictor, [d for d in documents if d.triples is not None]))
+    return with_end_to_end(predictor, calibration, documents) if predictor.tagger is not None else calibration
+
+
+def with_end_to_end(
+    predictor: Predictor, calibration: Calibration, documents: Sequence[Document], progress: bool = False
+) -> Calibration:
+    """The calibration with the probabilities of triples of plain text, fitted on what the predictor and its tagger find
+    in the texts of labeled documents. Raises DocreError if there is no tagger."""
+    labeled = [document for document in documents if document.triples is not None]
+    name = tagger_name(predictor)
+    found = extract(predictor, [(d.title, plain_text(d)) for d in labeled], progress=progress)
+    return confidence.fit(calibration, str(name), labeled, found)
 
 
 def load_calibrated(

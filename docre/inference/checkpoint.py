@@ -5,6 +5,7 @@ model.safetensors   the weights
 relations.json      the label schema
 inference.json      what the inference has fitted on dev, if anything
 encoder/            the encoder's configuration and the tokenizer
+calibration.json    the probabilities of its triples, if it was trained with labeled dev documents
 tagger/             a copy of the tagger, if it is one that docre trains
 manifest.json       sizes and hashes of all of these
 """
@@ -20,6 +21,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
+from docre.analysis.calibration import load_calibration
 from docre.config.loading import CHANGEABLE, apply_overrides, import_plugins, parse_mapping, to_yaml, validate
 from docre.config.schema import Config
 from docre.core.files import read_json, read_text, write_json, write_text
@@ -35,7 +37,7 @@ from docre.models.precision import default_device
 from docre.models.weights import read_weights, save_encoder, tensor_shapes
 from docre.text import TAGGERS
 
-FITTED, TAGGER = "inference.json", "tagger"
+FITTED, TAGGER, CALIBRATION = "inference.json", "tagger", "calibration.json"
 
 
 def save(predictor: Predictor, folder: str | Path) -> None:
@@ -47,6 +49,8 @@ def save(predictor: Predictor, folder: str | Path) -> None:
         if predictor.inference.fitted:
             write_json(temporary / FITTED, {"name": predictor.config.inference.name, **predictor.inference.fitted})
         save_encoder(predictor.model.encoder.backbone, predictor.tokenizer, temporary / "encoder")
+        if predictor.calibration is not None:
+            predictor.calibration.save(temporary / CALIBRATION)
         if predictor.tagger is not None:
             (temporary / TAGGER).mkdir()
             predictor.tagger.fill(temporary / TAGGER)
@@ -92,6 +96,10 @@ def load(
     if (folder / TAGGER).is_dir() and not any(change.startswith("tagger.") for change in changes):
         check_portable(config, folder / TAGGER)
         predictor.tagger_folder = folder / TAGGER
+    if (folder / CALIBRATION).is_file():
+        calibration = load_calibration(folder / CALIBRATION)
+        calibration.check_relations(schema.relations, str(folder / CALIBRATION))
+        predictor.use(calibration)
     predictor.weights_digest = digests[WEIGHTS]
     return predictor.to(device or default_device())
 

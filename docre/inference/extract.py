@@ -5,9 +5,11 @@ from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from docre.analysis.calibration import Calibration
 from docre.documents import Document, Prediction
 from docre.errors import DocreError
 from docre.extraction import ExtractedEntity, ExtractedTriple, Extraction, Span
+from docre.inference.confidence import confidence
 from docre.text import TAGGERS, Tagger
 
 if TYPE_CHECKING:
@@ -24,11 +26,28 @@ def extract(
     predictor: "Predictor", texts: Iterable[Text], choice: TaggerChoice = None, progress: bool = False
 ) -> list[Extraction]:
     """See `Predictor.extract`."""
+    documents, predictions = find(predictor, texts, choice, progress)
+    name = tagger_name(predictor, choice)
+    return [to_extraction(*both, predictor.calibration, name) for both in zip(documents, predictions, strict=True)]
+
+
+def find(
+    predictor: "Predictor", texts: Iterable[Text], choice: TaggerChoice = None, progress: bool = False
+) -> tuple[list[Document], list[list[Prediction]]]:
+    """The document of each text, with the entities that the tagger finds, and the predicted triples."""
     tagger = choose_tagger(predictor, choice)
     documents = [tagged(text, f"text {i}", tagger) for i, text in enumerate(texts, 1)]
     features = predictor.featurize(documents, UNLIMITED)
-    predictions = predictor.name(predictor.predict_features(features, progress), documents)
-    return [to_extraction(*both) for both in zip(documents, predictions, strict=True)]
+    return documents, predictor.name(predictor.predict_features(features, progress), documents)
+
+
+def tagger_name(predictor: "Predictor", choice: TaggerChoice = None) -> str | None:
+    """The name of the tagger that `choose_tagger` returns; None if there is none, or it is not registered."""
+    if isinstance(choice, Tagger):
+        return next((name for name in TAGGERS if TAGGERS[name] is type(choice)), None)
+    if choice is None:
+        return predictor.config.tagger.name if predictor.config.tagger else None
+    return choice if isinstance(choice, str) else choice.get("name")
 
 
 def choose_tagger(predictor: "Predictor", choice: TaggerChoice) -> Tagger | None:
@@ -71,8 +90,14 @@ def tagged(text: Text, title: str, tagger: Tagger | None) -> Document:
     return tagger(text, title)
 
 
-def to_extraction(document: Document, predictions: Sequence[Prediction]) -> Extraction:
-    """What was predicted of a document that has its source. Entities without mentions are left out."""
+def to_extraction(
+    document: Document,
+    predictions: Sequence[Prediction],
+    calibration: Calibration | None = None,
+    tagger: str | None = None,
+) -> Extraction:
+    """What was predicted of a document that has its source, with a confidence if there is a calibration. Entities
+    without mentions are left out. `tagger`: the name of what found the entities."""
     source = document.source
     assert source is not None
     entities: list[ExtractedEntity] = []
@@ -90,19 +115,11 @@ def to_extraction(document: Document, predictions: Sequence[Prediction]) -> Extr
         if found.head in position and found.tail in position:
             head, tail = position[found.head], position[found.tail]
             evidence = tuple(Span(*source.sentence(s)) for s in found.evidence)
-            sure = found.probability
-            if sure is not None:
-                sure *= certainty(entities[head]) * certainty(entities[tail])
+            sure = confidence(calibration, tagger, found.margin, entities[head], entities[tail])
             nearest = nearest_mentions(entities[head].mentions, entities[tail].mentions)
             relation = found.relation, found.relation_name
             triples.append(ExtractedTriple(head, tail, *relation, *nearest, evidence, found.margin, sure))
     return Extraction(document.title, source.text, tuple(entities), tuple(triples))
-
-
-def certainty(entity: ExtractedEntity) -> float:
-    """How sure an entity is: the score of its surest mention times its own. What is unknown counts as 1."""
-    scores = [mention.score for mention in entity.mentions if mention.score is not None]
-    return max(scores, default=1.0) * (1.0 if entity.score is None else entity.score)
 
 
 def nearest_mentions(heads: Sequence[Span], tails: Sequence[Span]) -> tuple[Span, Span]:

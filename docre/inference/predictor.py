@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from docre.analysis.platt import Platt
+from docre.analysis.calibration import Calibration
 from docre.config.schema import Config
 from docre.core.progress import progress_bar
 from docre.data import oddities
@@ -46,7 +46,7 @@ class Predictor:
     tokenizer: the encoder's tokenizer.
     backbone:  the Hugging Face encoder, with pretrained weights or with weights that are loaded later.
 
-    platt:          turns margins into probabilities, once a calibration is applied.
+    calibration:    turns margins into probabilities; None if the model was trained without labeled dev documents.
     weights_digest: the SHA-256 of the weights file; None if the weights were not loaded from one.
     tagger_folder:  where the checkpoint has a copy of its tagger; None if it has none.
     """
@@ -58,7 +58,7 @@ class Predictor:
         self.loss = LOSSES.build(config.loss.name, config.loss.parameters, len(schema.relations))
         self.inference = INFERENCES.build(config.inference.name, config.inference.parameters)
         self.model = build_model(config, backbone, self.loss.num_outputs, schema)
-        self.platt: Platt | None = None
+        self.calibration: Calibration | None = None
         self.weights_digest: str | None = None
         self.tagger_folder: Path | None = None
         self._tagger: Tagger | None = None
@@ -88,6 +88,11 @@ class Predictor:
     @tagger.setter
     def tagger(self, tagger: Tagger) -> None:
         self._tagger = tagger
+
+    def use(self, calibration: Calibration) -> None:
+        """Use a calibration for these relations: its shift of the margins, and its probabilities."""
+        self.loss.margin_shift = self.loss.margin_shift.new_tensor(calibration.shift)
+        self.calibration = calibration
 
     def to(self, device: str | torch.device) -> "Predictor":
         """Move the model and the loss to a device, and return this predictor."""
@@ -273,7 +278,8 @@ class Predictor:
     ) -> list[list[Prediction]]:
         """The predictions of each document with names, types and, with a calibration, probabilities."""
         both = zip(documents, predictions, strict=True)
-        return [[named(p, document, self.schema, self.platt) for p in found] for document, found in both]
+        platt = None if self.calibration is None else self.calibration.platt
+        return [[named(p, document, self.schema, platt) for p in found] for document, found in both]
 
 
 def build_model(config: Config, backbone: Any, num_outputs: int, schema: LabelSchema) -> Model:

@@ -67,7 +67,7 @@ def train(config: Config, restart: bool = False) -> dict[str, Any]:
 
     def make_run(setting: dict[str, Any], interrupts: Interrupts, state: Path | None) -> TrainingRun:
         output = Path(config.output)
-        return TrainingRun(output, predictor, trainer, splits, evaluators, setting, interrupts, state)
+        return TrainingRun(output, predictor, corpus.dev, trainer, splits, evaluators, setting, interrupts, state)
 
     facts = {"counted_loss_parameters": counted}
     warnings = data_warnings(corpus, splits, config)

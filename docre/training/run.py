@@ -9,9 +9,10 @@ from accelerate.utils import gather_object
 
 from docre.core.manifests import check_folder
 from docre.data.features import Features
-from docre.documents import Prediction
+from docre.documents import Document, Prediction
 from docre.evaluation import Evaluator, Scores, scores_table, write_submission
 from docre.inference import checkpoint
+from docre.inference.calibration import fitted_calibration
 from docre.inference.methods import INFERENCES
 from docre.inference.predictor import Predictor
 from docre.training.base_run import Run
@@ -23,6 +24,7 @@ class TrainingRun(Run):
     """A run that trains a relation model.
 
     predictor:  the predictor whose model `trainer` trains.
+    dev:        the dev documents, on which the best checkpoint's probabilities are fitted if they are labeled.
     splits:     features of the documents by split. Dev chooses the best checkpoint, which is run on test at the end;
                 either may be empty.
     evaluators: the evaluator of each of these splits that has labels.
@@ -32,6 +34,7 @@ class TrainingRun(Run):
         self,
         output: Path,
         predictor: Predictor,
+        dev: Sequence[Document],
         trainer: Trainer,
         splits: Mapping[str, Sequence[Features]],
         evaluators: dict[str, Evaluator],
@@ -40,6 +43,7 @@ class TrainingRun(Run):
         state: Path | None = None,
     ) -> None:
         self.predictor = predictor
+        self.dev = dev
         self.splits = splits
         self.evaluators = evaluators
         self.inference = predictor.inference
@@ -79,6 +83,8 @@ class TrainingRun(Run):
                     metrics["test_plain"] = main_scores(self.evaluators["test"](self._predict("test")))
             self._fit_inference()
             metrics["inference"] = {"name": self.predictor.config.inference.name, **self.inference.fitted}
+        if "dev" in self.evaluators:
+            self._calibrate()
         names = ["best/", "log.jsonl", "config.yaml"]
         main_process = self.accelerator.is_main_process
         if self.splits["test"]:
@@ -110,6 +116,15 @@ class TrainingRun(Run):
         found = ", ".join(f"{name} {value:.4g}" for name, value in predictor.inference.fitted.items())
         name = predictor.config.inference.name
         self.log.write("fit", f"{name} fitted on dev: {found}", inference=name, **predictor.inference.fitted)
+
+    def _calibrate(self) -> None:
+        """Fit the probabilities of triples on dev, with the best checkpoint, and save them there."""
+        if self.accelerator.is_main_process:
+            self.predictor.model.eval()
+            with self._stop_on_signal():
+                self.predictor.use(fitted_calibration(self.predictor, self.dev))
+            checkpoint.save(self.predictor, self.output / "best")
+        self.accelerator.wait_for_everyone()
 
     def _predict(self, split: str) -> list[Prediction]:
         """The predictions for all documents of a split. The processes share the work, and each gets all predictions."""

@@ -82,6 +82,8 @@ def test_predictions_have_it_with_a_calibration(runs, corpus, tmp_path):
     dev_file = corpus / "dev.json"
     documents = read(dev_file)
     model = docre.load(runs[0], "cpu")
+    assert all(0 < p.probability < 1 for doc in model.predict(documents) for p in doc)  # fitted at the end of the run
+    model.calibration = None
     assert {p.probability for doc in model.predict(documents) for p in doc} == {None}
     file = tmp_path / "c.json"
     command.main(["--checkpoint", str(runs[0]), "--data", str(dev_file), "--output", str(file)])

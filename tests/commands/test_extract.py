@@ -3,11 +3,15 @@
 import io
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import docre
+from docre.analysis import Calibration
+from docre.analysis.confidence import EndToEnd
+from docre.analysis.platt import Platt
 from docre.commands import extract
 from docre.documents import Document
 from docre.errors import DocreError
@@ -71,15 +75,18 @@ def test_forms_of_input(model):
 
 
 def test_confidence_has_the_scores_of_the_entities(model):
-    class Half:
-        def probability(self, margin: float) -> float:
-            return 0.5
-
-    model.platt = Half()
+    relations = model.schema.relations
+    half = Calibration(relations, (0.0,) * len(relations), "half", platt=Platt(0.0, 0.0))
+    model.use(half)
     try:
         assert {t.confidence for t in model.extract(TEXT, "words").triples} == {0.125}
+        model.use(replace(half, end_to_end=EndToEnd(0.0, 0.0, 0.0, 1.0, "words")))
+        (sure,) = {t.confidence for t in model.extract(TEXT, "words").triples}
+        assert sure == pytest.approx(0.7310586)  # 1 / (1 + 1 / e)
+        model.use(replace(half, end_to_end=EndToEnd(0.0, 0.0, 0.0, 1.0, "spacy")))
+        assert {t.confidence for t in model.extract(TEXT, "words").triples} == {0.125}  # fitted for another tagger
     finally:
-        model.platt = None
+        model.calibration = None
 
 
 @pytest.mark.filterwarnings("error")
@@ -143,7 +150,7 @@ def test_bad_texts(name, saved, tmp_path):
         (["missing.txt"], "missing.txt: No such file"),
         ([TEXT], "--tagger"),
         ([TEXT, "--tagger", "no"], "unknown tagger 'no'"),
-        ([TEXT, "--min-confidence", "0.5"], "--calibration"),
+        ([TEXT, "--tagger", "words", "--min-confidence", "0.5"], "no probabilities; fit them on dev documents"),
         ([TEXT, "--output", "a.xyz"], "no format has this suffix"),
         ([""], "empty text"),
         (["a" * 600_000], "600,000 characters"),

@@ -72,7 +72,7 @@ def whole(corpus, tiny_encoder, tmp_path_factory) -> dict[bool, dict]:
 def slow_writing() -> None:
     """Slow down writing in the child process, so that a signal can be sent while it writes."""
     real = folders.sync
-    folders.sync = lambda path: (time.sleep(0.002), real(path))  # type: ignore[func-returns-value]
+    folders.sync = lambda path: (time.sleep(0.01), real(path))  # type: ignore[func-returns-value]
 
 
 @forks

@@ -1,0 +1,89 @@
+"""How sure a triple of a plain text is, where the entities were found too."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+
+Doubles = NDArray[np.float64]
+RIDGE = 1e-4  # of the squared weights, beside the mean cross-entropy
+CLIP = 1e-3  # scores are taken to be between this and 1 - this
+
+
+class EndToEnd(NamedTuple):
+    """p = sigmoid(relation * z + mentions * m + entities * e + intercept): the probability that a triple is right, its
+    relation and both its entities with exactly their mentions.
+
+    z is the log odds of the relation where the entities are given (Platt); m the sum over head and tail of the log odds
+    of the surest mention, and e of the entity. What is unknown counts as 0. The weights are not negative.
+
+    tagger: the name of the tagger for which this was fitted.
+    """
+
+    relation: float
+    mentions: float
+    entities: float
+    intercept: float
+    tagger: str
+
+    def probability(self, z: float, m: float, e: float) -> float:
+        """The probability that a triple is right."""
+        log_odds = self.relation * z + self.mentions * m + self.entities * e + self.intercept
+        return float(0.5 * (1 + np.tanh(0.5 * log_odds)))
+
+
+def log_odds(score: float | None) -> float:
+    """ln(p / (1 - p)) of a score from 0 to 1; 0 if it is unknown."""
+    if score is None:
+        return 0.0
+    clipped = min(max(score, CLIP), 1 - CLIP)
+    return float(np.log(clipped / (1 - clipped)))
+
+
+def fit_end_to_end(features: Doubles, right: NDArray[np.bool_], tagger: str) -> EndToEnd:
+    """The weights of the highest likelihood, by L-BFGS-B. `features`: z, m and e of triples [triples, 3]; `right`:
+    which of them are right. With few triples they are near 0, and the intercept is that of the share that is right.
+
+    As in Platt scaling the targets are (n_1 + 1) / (n_1 + 2) and 1 / (n_0 + 2).
+    """
+    count, positive = len(right), int(right.sum())
+    target = np.where(right, (positive + 1) / (positive + 2), 1 / (count - positive + 2))
+    scale = np.maximum(features.std(axis=0), 1e-6) if count else np.ones(3)
+    scaled = np.concatenate([features / scale, np.ones((count, 1))], axis=1)
+
+    def cost(weights: Doubles) -> tuple[float, Doubles]:
+        logits = scaled @ weights
+        p = 0.5 * (1 + np.tanh(0.5 * logits))
+        ridge = RIDGE * np.concatenate([weights[:3], [0.0]])
+        value = (np.logaddexp(0, logits) - target * logits).sum() / max(1, count) + 0.5 * (ridge @ weights)
+        return float(value), scaled.T @ (p - target) / max(1, count) + ridge
+
+    bounds = [(0.0, None)] * 3 + [(None, None)]
+    found = minimize(cost, np.array([0.5, 0.1, 0.1, 0.0]), jac=True, method="L-BFGS-B", bounds=bounds).x
+    relation, mentions, entities = (found[:3] / scale).tolist()
+    return EndToEnd(relation, mentions, entities, float(found[3]), tagger)
+
+
+class Bin(NamedTuple):
+    """Triples whose confidence is in [low, high): their number, mean confidence, and the share that is right."""
+
+    low: float
+    high: float
+    triples: int
+    confidence: float
+    right: float
+
+
+def reliability_bins(confidence: Doubles, right: NDArray[np.bool_], bins: int = 10) -> tuple[list[Bin], float]:
+    """The bins that are not empty, and the expected calibration error: the mean over triples of the distance between
+    the confidence and the share of its bin."""
+    number = np.minimum((confidence * bins).astype(int), bins - 1)
+    found, error = [], 0.0
+    for b in range(bins):
+        here = number == b
+        if here.any():
+            sure, share = float(confidence[here].mean()), float(right[here].mean())
+            found.append(Bin(b / bins, (b + 1) / bins, int(here.sum()), sure, share))
+            error += abs(sure - share) * int(here.sum())
+    return found, error / max(1, len(confidence))

@@ -1,0 +1,75 @@
+"""A model as it reads plain text: what it finds in the texts of documents, how fast, and how reliable that is."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from docre.analysis.confidence import Bin, reliability_bins
+from docre.documents import Document, Triple
+from docre.inference.confidence import plain_text, reliable
+from docre.inference.extract import find, tagger_name, to_extraction
+from docre.inference.predictor import Predictor
+
+SURE = 0.8
+
+
+@dataclass(frozen=True)
+class FoundInText:
+    """What was found in the texts of labeled documents.
+
+    documents: with the entities and triples that were found.
+    seconds:   that it took.
+    bins, error: how reliable the confidence is (see docre.analysis.confidence.reliability_bins); no bins if there is no
+               confidence.
+    sure:      the number of triples with a confidence of at least SURE, and the share of them that is right.
+    """
+
+    documents: Sequence[Document]
+    seconds: float
+    bins: Sequence[Bin]
+    error: float
+    sure: tuple[int, float | None]
+
+    def to_json(self) -> dict[str, Any]:
+        """For JSON files."""
+        return {
+            "documents_per_second": len(self.documents) / self.seconds,
+            "confidence": {
+                "bins": [bin_._asdict() for bin_ in self.bins],
+                "expected_calibration_error": self.error,
+                f"at_least_{SURE}": {"triples": self.sure[0], "right": self.sure[1]},
+            },
+        }
+
+    def lines(self) -> list[str]:
+        """As text, with the number of documents a second."""
+        speed = f"{len(self.documents) / self.seconds:.1f} documents a second"
+        if not self.bins:
+            return ["", speed]
+        found = ["", f"{'confidence':<14}{'triples':>9}{'mean':>9}{'right':>9}"]
+        for low, high, triples, confidence, right in self.bins:
+            found.append(f"{low:.1f} to {high:.1f}{triples:>13}{100 * confidence:>9.2f}{100 * right:>9.2f}")
+        number, share = self.sure
+        right_share = "-" if share is None else f"{100 * share:.2f}%"
+        found.append(f"expected calibration error {self.error:.4f}; of {number} triples with a confidence of {SURE} or")
+        return [*found, f"more, {right_share} are right", "", speed]
+
+
+def read_as_text(predictor: Predictor, gold: Sequence[Document]) -> FoundInText:
+    """What a model finds in the texts of documents, with its tagger. Raises DocreError if it has none."""
+    start = time.perf_counter()
+    documents, predictions = find(predictor, [(d.title, plain_text(d)) for d in gold], progress=True)
+    seconds = time.perf_counter() - start
+    name = tagger_name(predictor)
+    both = list(zip(documents, predictions, strict=True))
+    labeled = [i for i, document in enumerate(gold) if document.triples is not None]
+    extractions = [to_extraction(*both[i], predictor.calibration, name) for i in labeled]
+    confidence, right = reliable([gold[i] for i in labeled], extractions)
+    bins, error = reliability_bins(confidence, right)
+    sure = right[confidence >= SURE]
+    with_triples = [
+        replace(document, triples=tuple(Triple(p.head, p.tail, p.relation, p.evidence) for p in found))
+        for document, found in both
+    ]
+    return FoundInText(with_triples, seconds, bins, error, (len(sure), float(sure.mean()) if len(sure) else None))

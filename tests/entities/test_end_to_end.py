@@ -1,0 +1,104 @@
+"""A relation model with a tagger of its own, from plain text to scores and confidence."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+import docre
+from docre.analysis.calibration import load_calibration
+from docre.commands import calibrate, evaluate, extract, train
+from docre.data.readers import read
+from docre.data.readers.docred import write_docred
+from docre.documents import Triple
+from docre.errors import DocreError
+from docre.inference.confidence import plain_text
+from tests.entities.corpus import document
+from tests.training.test_train import write_config
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """Documents in which a name of type A is P1 of every name of type B."""
+    from dataclasses import replace
+
+    folder = tmp_path_factory.mktemp("relations")
+    for split, seeds in {"train": range(100, 130), "dev": range(200, 212), "test": range(300, 312)}.items():
+        documents = []
+        for made in map(document, seeds):
+            numbered = list(enumerate(made.entities))
+            facts = [Triple(h, t, "P1") for h, a in numbered for t, b in numbered if a.type == "A" and b.type == "B"]
+            documents.append(replace(made, triples=tuple(facts)))
+        write_docred(folder / f"{split}.json", documents)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(folder, entity_run, tiny_encoder) -> Path:
+    tagger = {"name": "joint", "run": str(entity_run)}
+    training = {"epochs": 4, "encoder_lr": 2e-3, "head_lr": 2e-2}
+    config = write_config(folder / "c.yaml", folder, tiny_encoder, tagger=tagger, training=training)
+    train.main(["--config", str(config)])
+    return folder / "run"
+
+
+def test_training_fits_the_confidence(run):
+    calibration = load_calibration(run / "best" / "calibration.json")
+    assert calibration.platt is not None and calibration.shift == (0.0,) * len(calibration.relations)
+    assert calibration.end_to_end is not None and calibration.end_to_end.tagger == "joint"
+    assert min(calibration.end_to_end[:3]) >= 0
+
+
+def test_evaluation_in_one_command(run, folder, tmp_path, capsys):
+    """Its scores are those of the two commands that it stands for."""
+    test = folder / "test.json"
+    out = tmp_path / "scores.json"
+    evaluate.main(["--end-to-end", "--checkpoint", str(run), "--data", str(test), "--json", str(out)])
+    printed = capsys.readouterr().out
+    scores = json.loads(out.read_text())
+    assert scores["entities"]["f1"] > 0.8 and scores["relaxed"]["f1"] > 0.2
+    for text in ("relaxed", "gold entities", "documents a second", "expected calibration error", "surface forms"):
+        assert text in printed
+    model = docre.load(run, "cpu")
+    gold = read(test, "docred")
+    found = model.extract([(d.title, plain_text(d)) for d in gold])
+    assert sum(len(e.triples) for e in found) == scores["relaxed"]["predicted"]
+    bins = scores["confidence"]["bins"]
+    assert sum(b["triples"] for b in bins) == scores["relaxed"]["predicted"]
+    right = sum(round(b["triples"] * b["right"]) for b in bins)
+    assert right == scores["relaxed"]["correct"]
+
+
+def test_calibrate_changes_the_checkpoint_or_writes_a_file(run, folder, tmp_path, capsys):
+    before = (run / "best" / "calibration.json").read_text()
+    options = ["--checkpoint", str(run), "--data", str(folder / "dev.json")]
+    calibrate.main([*options, "--no-shift", "--end-to-end", "--output", str(tmp_path / "c.json")])
+    written = load_calibration(tmp_path / "c.json")
+    assert written.end_to_end is not None and (run / "best" / "calibration.json").read_text() == before
+    calibrate.main(options)
+    changed = docre.load(run, "cpu")
+    assert changed.calibration is not None and any(changed.calibration.shift) and changed.tagger is not None
+    calibrate.main([*options, "--no-shift", "--end-to-end"])
+    again = docre.load(run, "cpu").calibration
+    assert again.end_to_end == written.end_to_end and again.platt == written.platt
+    text = plain_text(read(folder / "test.json", "docred")[0])
+    capsys.readouterr()
+    extract.main(["--checkpoint", str(run), "--min-confidence", "1", text])
+    assert "0 triples" in capsys.readouterr().out
+
+
+def test_a_calibration_of_other_relations(run):
+    from docre.core.manifests import write_manifest
+
+    file = run / "best" / "calibration.json"
+    values = json.loads(file.read_text())
+    try:
+        file.write_text(json.dumps(values | {"relations": ["x"], "shift": [0.0]}))
+        (run / "best" / "manifest.json").unlink()
+        write_manifest(run / "best")
+        with pytest.raises(DocreError, match=r"calibration\.json: made for a model with other relations"):
+            docre.load(run)
+    finally:
+        file.write_text(json.dumps(values))
+        (run / "best" / "manifest.json").unlink()
+        write_manifest(run / "best")
