@@ -7,4 +7,4 @@ cd "$(dirname "$0")/.."
 python=${PYTHON:-.venv/bin/python}
 [ -n "${PYTHON:-}" ] || bash scripts/setup.sh dev
 NO_MKDOCS_2_WARNING=1 "$python" -m mkdocs build --strict --quiet --site-dir "$(realpath -m "${1:-site}")"
-echo "${1:-site}/index.html"
+echo "${1:-site}/index.html (for its search: python3 -m http.server --directory ${1:-site})"

@@ -19,7 +19,8 @@ from docre.tensors import Batch, ModelOutput
 class ATLOP(Model):
     """Localized context pooling and a grouped bilinear classifier:
 
-        z_h = tanh(W_h [e_h; c] + b_h), z_t = tanh(W_t [e_t; c] + b_t), logits = grouped bilinear (z_h, z_t)
+        z_h = tanh(W_h [e_h; c] + b_h), z_t = tanh(W_t [e_t; c] + b_t)
+        logits = grouped bilinear (z_h, z_t)
 
     Parameters: head_size, the size of z (published: 768); block_size, numbers in a group (published: 64).
     Reference: Zhou et al. 2021, "Document-Level Relation Extraction with Adaptive Thresholding and Localized Context

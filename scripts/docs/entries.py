@@ -65,14 +65,14 @@ def pages() -> Iterator[tuple[str, str]]:
 
 def overview(kind: str) -> str:
     """A table of all losses or models: name and summary."""
-    rows = [[f"[`{name}`]({kind}/{name}.md)", summary(REGISTRIES[kind][name])] for name in REGISTRIES[kind]]
+    rows = [[f"[`{name}`]({name}.md)", summary(REGISTRIES[kind][name])] for name in REGISTRIES[kind]]
     return table(["name", "what it is"], rows)
 
 
 def summary(entry: Any) -> str:
     """The first sentence of an entry's docstring, on one line."""
     first = inspect.getdoc(entry) or ""
-    return " ".join(first.split("\n\n")[0].split()).rstrip(":.")
+    return " ".join(first.split("\n\n")[0].split()).split(". ")[0].rstrip(":.")
 
 
 def page(kind: str, noun: str, name: str) -> str:
@@ -120,16 +120,19 @@ def parameters(kind: str, name: str) -> str:
 
 def type_of(annotation: Any) -> str:
     """A type in words, with the range of its values."""
-    if get_origin(annotation) is not Annotated:
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is list:
+        return f"list of {type_of(arguments[0])}"
+    if origin is not Annotated:
         return f"`{inspect.formatannotation(annotation)}`".replace("|", r"\|")
-    base, *fields = get_args(annotation)
+    base, *fields = arguments
     signs = {"Gt": (">", "gt"), "Ge": ("≥", "ge"), "Lt": ("<", "lt"), "Le": ("≤", "le")}
     limits = []
     for limit in (limit for field in fields for limit in field.metadata):
         if type(limit).__name__ in signs:
             sign, attribute = signs[type(limit).__name__]
             limits.append(f"{sign} {getattr(limit, attribute)}")
-    return ", ".join([f"`{inspect.formatannotation(base)}`", *limits])
+    return ", ".join([type_of(base), *limits])
 
 
 def settings(noun: str, name: str) -> Iterator[str]:

@@ -53,7 +53,7 @@ def to_latex(formula: str) -> str:
     if len(lines) == 1:
         return lines[0]
     rows = r" \\ ".join(f"& {line}" for line in lines)
-    return rf"\begin{{align}} {rows} \end{{align}}"
+    return rf"\begin{{align*}} {rows} \end{{align*}}"
 
 
 def to_mathml(latex: str, block: bool = False) -> str:

@@ -25,7 +25,7 @@ def on_config(config: Any) -> Any:
                 if isinstance(value, list):
                     filled.append({key: fill(value)})
                 elif isinstance(value, str) and value.endswith("/"):
-                    filled += [{Path(path).stem: path} for path in made if path.startswith(value)]
+                    filled += [path for path in made if path.startswith(value)]
                 else:
                     filled.append(item)
         return filled

@@ -22,12 +22,13 @@ def literature() -> Any:
 
 def published() -> str:
     """A table of published numbers, with their source, and ours beside them."""
-    header = ["model", "data", "encoder", "setting", "published", "source", "docre, test F1"]
+    header = ["model", "data", "encoder, setting", "published", "source", "docre, test F1"]
     rows = []
     for row in literature()["published"]:
         link = f"[`{row['model']}`](models/{row['model']}.md)"
         measured = ours(row["model"], row["data"], row["encoder"]) if row.get("compare", True) else "-"
-        rows.append([link, row["data"], row["encoder"], row["setting"], row["scores"], row["source"], measured])
+        setting, scores = f"{row['encoder']}, {row['setting']}", row["scores"].replace("; ", "<br>")
+        rows.append([link, row["data"], setting, scores, row["source"], measured])
     return table(header, rows)
 
 

@@ -30,7 +30,7 @@ PAGES = {
 def pages() -> Iterator[tuple[str, str]]:
     """The path and the Markdown of every page."""
     for title, names in PAGES.items():
-        parts = [f"# {title}" if title == "docre" else f"# docre: {title}"]
+        parts = [f"# {title}"]
         for name in modules(names):
             parts.append(f"::: {name}" + members(name))
         yield f"reference/{title}.md", "\n\n".join(parts) + "\n"
