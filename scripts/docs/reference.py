@@ -5,9 +5,11 @@ import json
 import pkgutil
 from collections.abc import Iterator
 
+import docre
 from scripts.docs.entries import REGISTRIES
 
-# The title of each page, and the modules or packages on it. Of a package all its modules are listed.
+# The title of each page, and the modules or packages on it. Of a package all its modules are listed. Packages that are
+# not named here have a page each.
 PAGES = {
     "docre": ["docre"],
     "losses": ["docre.losses"],
@@ -16,14 +18,14 @@ PAGES = {
     "readers": ["docre.data.readers"],
     "text": ["docre.text"],
     "graph": ["docre.extraction", "docre.graph"],
-    "inference": ["docre.inference"],
-    "evaluation": ["docre.evaluation"],
-    "analysis": ["docre.analysis"],
-    "training": ["docre.training"],
-    "data": ["docre.data"],
-    "config": ["docre.config"],
     "documents": ["docre.documents", "docre.tensors", "docre.segmentation", "docre.errors"],
-    "core": ["docre.core"],
+}
+PAGES |= {
+    found.name: [f"docre.{found.name}"]
+    for found in pkgutil.iter_modules(docre.__path__)
+    if found.ispkg
+    and found.name != "commands"
+    and f"docre.{found.name}" not in {name for names in PAGES.values() for name in names}
 }
 
 
@@ -62,7 +64,6 @@ def members(name: str) -> str:
 
 def public_names() -> set[str]:
     """What has to be documented: all that `docre` exports, and every entry of every registry."""
-    docre = importlib.import_module("docre")
     names = {f"docre.{name}" for name in docre.__all__}
     for registry in REGISTRIES.values():
         for entry in (registry[name] for name in registry):
