@@ -5,6 +5,7 @@ import inspect
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -161,10 +162,18 @@ def test_what_a_repair_costs(monkeypatch):
 
 @pytest.mark.parametrize("path", sorted((ROOT / "docs/notebooks").glob("*.ipynb")), ids=lambda path: path.stem)
 def test_notebooks(path, tmp_path, tiny_encoder, monkeypatch, capsys):
-    """Every cell runs, with a tiny encoder and one epoch; plots are drawn without a screen."""
+    """Every cell runs, with a tiny model, few documents and one epoch; plots are drawn without a screen."""
     monkeypatch.chdir(tmp_path)
-    for name in ("configs", "data"):
-        (tmp_path / name).symlink_to(ROOT / name)
+    for name in ("configs", "data/synthetic"):
+        (tmp_path / name).mkdir(parents=True)
+    config = (ROOT / "configs/quickstart.yaml").read_text()
+    (tmp_path / "configs/quickstart.yaml").write_text(
+        f"{config}\nmodel: {{name: atlop, head_size: 32, block_size: 8}}\n"
+    )
+    shutil.copy(ROOT / "data/synthetic/rel_info.json", tmp_path / "data/synthetic")
+    for split, count in (("train", 40), ("dev", 5), ("test", 10)):
+        documents = json.loads((ROOT / f"data/synthetic/{split}.json").read_text())[:count]
+        (tmp_path / f"data/synthetic/{split}.json").write_text(json.dumps(documents))
     matplotlib.use("Agg")
     cells = [cell for cell in json.loads(path.read_text(encoding="utf-8"))["cells"] if cell["cell_type"] == "code"]
     code = "\n".join("".join(cell["source"]) for cell in cells)

@@ -5,7 +5,7 @@ python -m scripts.docs.notebooks docs/notebooks/*.ipynb    # runs them, and save
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -51,8 +51,21 @@ def execute(path: Path) -> None:
     for cell in notebook.cells:
         cell.metadata.clear()  # when it was run
         if cell.cell_type == "code":
-            cell.outputs = [o for o in cell.outputs if o.get("name") != "stderr"]  # progress bars
+            cell.outputs = tidy(cell.outputs)
     nbformat.write(notebook, path)
+
+
+def tidy(outputs: Sequence[Any]) -> list[Any]:
+    """Outputs without progress bars, and with one output for lines that were printed one after another."""
+    kept: list[Any] = []
+    for output in outputs:
+        if output.get("name") == "stderr":
+            continue
+        if kept and output["output_type"] == "stream" == kept[-1]["output_type"]:
+            kept[-1]["text"] = "".join([*kept[-1]["text"], *output["text"]])
+        else:
+            kept.append(output)
+    return kept
 
 
 if __name__ == "__main__":
