@@ -8,7 +8,7 @@ from typing import Annotated, Any, cast, get_args, get_origin
 
 import yaml
 
-from docre.config.loading import load_config
+from docre.config.loading import load_config, read_yaml
 from docre.core.registry import Registry, parameters_of
 from docre.data.readers import READERS
 from docre.documents import LabelStatistics
@@ -150,6 +150,8 @@ def shipped() -> dict[str, dict[str, str]]:
     """The model and the loss of every config and recipe in configs/, by path."""
     found = {}
     for path in sorted((ROOT / "configs").glob("*.yaml")):
+        if "task" in read_yaml(path):
+            continue  # the config of something else than a relation model
         config = load_config(path)
         loss = config.loss.name if config.model.name == "atlop" else ""
         found[path.relative_to(ROOT).as_posix()] = {"model": config.model.name, "loss": loss}
