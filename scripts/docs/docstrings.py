@@ -14,21 +14,24 @@ LABEL = re.compile(
 
 def to_markdown(docstring: str, draw: bool = True) -> str:
     """The Markdown of a docstring. draw: whether formulas are drawn; otherwise they stay in plain characters."""
-    return "\n\n".join(block for paragraph in paragraphs(docstring) for block in blocks(paragraph, draw)) + "\n"
+    summary, *rest = paragraphs(docstring) or [[]]
+    return "\n\n".join([escaped(summary), *(block for lines in rest for block in blocks(lines, draw))]) + "\n"
 
 
-def paragraphs(docstring: str) -> Iterator[list[str]]:
+def paragraphs(docstring: str) -> list[list[str]]:
     """The lines of each paragraph; a line such as `Reference: ...` begins one, and a sentence that introduces indented
     lines ends before them."""
+    found: list[list[str]] = []
     current: list[str] = []
     for line in [*inspect.cleandoc(docstring).splitlines(), ""]:
         indented = line.startswith("    ")
         starts = LABEL.match(line) or (current and indented and not current[-1].startswith("    ") and is_formula(line))
         if current and (not line.strip() or starts):
-            yield current
+            found.append(current)
             current = []
         if line.strip():
             current.append(line)
+    return found
 
 
 def blocks(lines: list[str], draw: bool) -> Iterator[str]:
@@ -40,9 +43,14 @@ def blocks(lines: list[str], draw: bool) -> Iterator[str]:
     elif is_list(lines):
         yield "\n".join(items(lines))
     else:
-        text = "\n".join(lines).replace("] [", "] &#91;")  # which Markdown takes for a link
+        text = escaped(lines)
         label = re.match(r"(Parameters|Reference|Siblings|Repairs|Wanted|Raises|Published\b[\w ]*):", text)
         yield f"**{label[1]}:**{text[label.end() :]}" if label else text
+
+
+def escaped(lines: list[str]) -> str:
+    """The lines as text, without what Markdown takes for a link: [pairs] [outputs]."""
+    return "\n".join(lines).replace("] [", "] &#91;")
 
 
 def is_list(lines: list[str]) -> bool:
