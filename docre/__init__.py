@@ -1,7 +1,6 @@
 """docre: document-level relation extraction.
 
 import docre
-
 model = docre.load("runs/redocred_bert_atgl")
 for triples in model.predict("documents.json"):
     for triple in triples:

@@ -1,7 +1,7 @@
-"""The README is true: every command in it is run, and its examples in Python, JSON and YAML are used."""
+"""README and docs are true: every command in them is run, and their examples in Python, JSON and YAML are used."""
 
 import argparse
-import importlib
+import importlib.util
 import json
 import os
 import re
@@ -11,9 +11,10 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 import yaml
@@ -24,18 +25,42 @@ from docre.commands import train
 from docre.config.loading import load_config
 from docre.data.readers.docred import write_docred
 from docre.data.schema import load_schema
+from scripts.docs.entries import REGISTRIES
 from tests.conftest import ROOT
 from tests.test_extraction import GOOD
 from tests.tiny import RELATIONS, random_documents, save_tiny_encoder
 
+
+class Block(NamedTuple):
+    """A code block of a page; its title is the name of the file that it is."""
+
+    language: str
+    title: str
+    text: str
+
+
+def blocks_of(page: str) -> list[Block]:
+    """The code blocks of a page."""
+    return [Block(*found) for found in re.findall(r'^```(\w*)(?: title="(.*?)")?\n(.*?)^```$', page, re.M | re.S)]
+
+
+def inline(page: str) -> list[str]:
+    """The commands in the sentences of a page."""
+    return re.findall(r"`((?:python|bash|docre) [^`]+)`", re.sub(r"^```.*?^```$", "", page, flags=re.M | re.S))
+
+
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.M | re.S)
-INLINE = re.findall(r"`((?:python|bash|docre) [^`]+)`", re.sub(r"^```.*?^```$", "", README, flags=re.M | re.S))
+BLOCKS = blocks_of(README)
+PAGES = {
+    path.relative_to(ROOT).as_posix(): blocks_of(path.read_text(encoding="utf-8"))
+    for path in sorted((ROOT / "docs").rglob("*.md"))
+}
+INLINE = inline(README)
 
 
 def block(language: str, having: str = "") -> str:
-    """The code block in this language that contains `having`."""
-    (found,) = [text for name, text in BLOCKS if name == language and having in text]
+    """The code block of the README in this language that contains `having`."""
+    (found,) = [block.text for block in BLOCKS if block.language == language and having in block.text]
     return found
 
 
@@ -48,11 +73,14 @@ def lines(text: str) -> list[str]:
 # Commands that are not run, and why. Their arguments are parsed, or their syntax is checked, and their files exist.
 NOT_RUN = {
     "bash scripts/quickstart.sh": "installs; the training that it starts is run below, with other settings",
+    "bash scripts/docs.sh": "tests/test_docs.py builds the documentation",
     "bash scripts/test.sh": "installs, and is what runs this",
     "bash scripts/test.sh tests/losses": "the same",
     "bash scripts/test.sh tests/models": "the same",
     "bash scripts/test.sh tests/terms": "the same",
     "bash scripts/test.sh tests/data": "the same",
+    "bash scripts/test.sh tests/graph": "the same",
+    "bash scripts/test.sh tests/text": "the same",
     "bash scripts/compare_losses.sh": "takes an hour; tests/training/test_losses_train.py trains every loss",
     "accelerate launch --num_processes 4 -m docre.train --config configs/redocred_bert_atgl.yaml": "four processes; "
     "tests/training/test_processes.py starts some",
@@ -73,7 +101,9 @@ EXTRA_ARGUMENTS = {
     "docre recipe": SMALL,
     "docre synthetic": ["--train", "3", "--dev", "2", "--test", "2", "--output", "made"],
 }
-SCRIPTS = [lines(text) for name, text in BLOCKS if name == "bash"] + [lines(text) for text in INLINE]
+SCRIPTS = [lines(block.text) for block in BLOCKS if block.language == "bash"] + [lines(text) for text in INLINE]
+SCRIPTS_OF_PAGES = [lines(b.text) for blocks in PAGES.values() for b in blocks if b.language == "bash"]
+SCRIPTS_OF_PAGES += [lines(text) for path in PAGES for text in inline((ROOT / path).read_text(encoding="utf-8"))]
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +148,6 @@ def place(tmp_path_factory) -> Path:
     shutil.copy(folder / "runs/mine/result.json", folder)
     shutil.copy(folder / "test.json", folder / "extracted.json")
     assert len(json.loads((folder / "result.json").read_text())) > 3
-    (folder / "my_losses.py").write_text(block("python", "LOSSES.register"))
     (folder / "extracted.jsonl").write_text(json.dumps(GOOD.to_json()) + "\n")
     return folder
 
@@ -140,17 +169,14 @@ def command_of(words: list[str]) -> tuple[str, Callable[[list[str]], None], list
 
 @pytest.mark.parametrize("script", [s for s in SCRIPTS if set(s) - set(NOT_RUN)], ids=lambda script: script[0])
 def test_commands(script, place, monkeypatch, capsys):
-    """Run the lines of a block one after another."""
     monkeypatch.chdir(place)
+    run_commands(script, capsys)
+
+
+def run_commands(script: list[str], capsys) -> None:
+    """Run the lines of a block one after another."""
     for command in script:
         if command in NOT_RUN or ("docre report" in command and not available()):
-            continue
-        if "my_losses" in command:  # in a process of its own, as the loss would stay registered in this one
-            python = [sys.executable, "-m", *shlex.split(command), *EXTRA_ARGUMENTS["docre train"]]
-            environment = os.environ | {"PYTHONPATH": str(ROOT)}
-            result = subprocess.run(python, env=environment, capture_output=True, text=True, timeout=300)
-            assert result.returncode == 0, result.stderr
-            assert "name: mine\n  weight: 2" in Path("runs/mine_2/config.yaml").read_text()
             continue
         name, main, arguments = command_of(shlex.split(command))
         if arguments == ["--help"]:
@@ -170,7 +196,7 @@ class Parsed(Exception):
 
 @pytest.mark.parametrize("command", NOT_RUN)
 def test_commands_that_are_not_run(command, monkeypatch):
-    assert command in {line for script in SCRIPTS for line in script}, "no longer in the README"
+    assert command in {line for script in SCRIPTS + SCRIPTS_OF_PAGES for line in script}, "nowhere any more"
     words = shlex.split(command)
     for word in words:
         assert not re.match(r"(configs|scripts|tests)/", word) or (ROOT / word).exists()
@@ -191,52 +217,94 @@ def test_commands_that_are_not_run(command, monkeypatch):
 
 
 def test_examples_in_python(place, monkeypatch, capsys):
-    """All examples except those of extensions, which the next test covers."""
     monkeypatch.chdir(place)
-    for language, text in BLOCKS:
-        if language == "python" and not re.search(r"^(@(\w+\.register|pair_loss|term)\(|SAMPLES)", text, re.M):
-            exec(compile(text, "README.md", "exec"), {})
+    for block in BLOCKS:
+        if block.language == "python":
+            exec(compile(block.text, "README.md", "exec"), {})
             assert capsys.readouterr().out.count("\n") > 3
 
 
-# For each example of an extension: where the README puts it, the slow version and its file, the tests, and how many.
+@pytest.mark.parametrize("page", PAGES)
+def test_pages(page, place, monkeypatch, capsys):
+    """The blocks of a page in their order: one with a title is that file; commands and examples in Python are run."""
+    monkeypatch.chdir(place)
+    monkeypatch.syspath_prepend(place)
+    with unregistered_afterwards():
+        for language, title, text in PAGES[page]:
+            if title:
+                if not title.startswith("tests/"):
+                    write_block(place / title, text)
+            elif language == "bash":
+                run_commands(lines(text), capsys)
+            elif language == "python":
+                exec(compile(text, page, "exec"), {})
+                assert capsys.readouterr().out
+            else:
+                {"json": json.loads, "yaml": yaml.safe_load, "text": str}[language](text)
+    if page.endswith("loss.md"):
+        assert "name: mine\n  weight: 2" in (place / "runs/mine_2/config.yaml").read_text()
+
+
+def write_block(path: Path, text: str) -> None:
+    """Make a file of a block. A module of docre is imported, as it would be from its package."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    if path.relative_to(Path.cwd()).parts[0] == "docre":
+        name = ".".join(path.relative_to(Path.cwd()).with_suffix("").parts)
+        spec = importlib.util.spec_from_file_location(name, path)
+        module = sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+
+
+@contextmanager
+def unregistered_afterwards():
+    """Removes what was registered and imported in this block."""
+    names, modules = {kind: set(registry) for kind, registry in REGISTRIES.items()}, set(sys.modules)
+    try:
+        yield
+    finally:
+        for kind, registry in REGISTRIES.items():
+            for name in set(registry) - names[kind]:
+                registry.unregister(name)
+        for module in set(sys.modules) - modules:
+            if module.startswith("my_") or module in ("docre.graph.yaml", "docre.training.stages.sample"):
+                del sys.modules[module]
+
+
+# For each example of an extension: the file that it becomes in docre, its name, its tests, and how many there are.
 EXTENSIONS = {
-    "LOSSES": ("docre/losses/mine.py", "@pair_loss(", "tests/losses/slow.py", ["tests/losses", "-k", "mine"], 30),
-    "MODELS": ("docre/models/my_models.py", "", "", ["tests/models/test_contract.py", "-k", "no_context"], 12),
-    "TERMS": ("docre/terms/focus.py", "@term(", "tests/terms/slow.py", ["tests/terms", "-k", "focus"], 5),
-    "READERS": (
-        "docre/data/readers/mine.py",
-        "SAMPLES[",
-        "tests/data/samples.py",
-        ["tests/data/test_reader_contract.py", "-k", "sentences"],
-        12,
-    ),
+    "loss": ("docre/losses/mine.py", "mine", "tests/losses", 30),
+    "model": ("docre/models/my_models.py", "no_context", "tests/models/test_contract.py", 12),
+    "term": ("docre/terms/focus.py", "focus", "tests/terms", 5),
+    "reader": ("docre/data/readers/mine.py", "sentences", "tests/data/test_reader_contract.py", 12),
+    "exporter": ("docre/graph/yaml.py", "yaml", "tests/graph/test_contract.py", 3),
+    "stage": ("docre/training/stages/sample.py", "sample", "tests/test_imports.py", 1),
 }
+if (ROOT / "tests/text/test_contract.py").exists():
+    EXTENSIONS["tagger"] = ("docre/text/mine.py", "names", "tests/text/test_contract.py", 3)
 
 
-@pytest.mark.parametrize("registry", EXTENSIONS)
-def test_extensions_fulfil_the_contract_where_the_readme_puts_them(registry, tmp_path):
-    file, slow, slow_file, tests, number = EXTENSIONS[registry]
-    example = block("python", f"{registry}.register")
-    assert example.count("\n") < 40
+def test_extensions_fulfil_the_contract_where_their_pages_put_them(tmp_path):
     for name in ("docre", "tests", "scripts"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
-    (tmp_path / file).write_text(example)
-    if slow:
-        with (tmp_path / slow_file).open("a") as written:
-            written.write("\n\n" + block("python", slow))
+    for kind, (file, *_) in EXTENSIONS.items():
+        for language, title, text in PAGES[f"docs/extend/{kind}.md"]:
+            if language == "python" and title:
+                assert text.count("\n") < 60
+                with (tmp_path / (title if title.startswith("tests/") else file)).open("a") as written:
+                    written.write("\n\n" * title.startswith("tests/") + text)
     environment = os.environ | {"PYTHONPATH": str(tmp_path)}
-    for words in (
-        ["ruff", "check", "."],
-        ["ruff", "format", "--check", "."],
-        ["pytest", "-q", *tests],
-    ):
+    tests = [tests for _, _, tests, _ in EXTENSIONS.values()]
+    names = " or ".join(name for _, name, _, _ in EXTENSIONS.values())
+    for words in (["ruff", "check", "."], ["ruff", "format", "--check", "."], ["pytest", "-v", *tests, "-k", names]):
         result = subprocess.run(
             [sys.executable, "-m", *words], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300
         )
         assert result.returncode == 0, result.stdout
-    assert int(re.search(r"(\d+) passed", result.stdout)[1]) >= number
+    passed = [line for line in result.stdout.splitlines() if " PASSED" in line]
+    for _, name, tests, number in EXTENSIONS.values():
+        assert len([line for line in passed if line.startswith(tests) and name in line]) >= number, name
 
 
 def test_examples_of_data_and_config(tmp_path):

@@ -10,7 +10,7 @@ from docre.losses.base import LOSSES, Positive, ThresholdClassLoss
 class ATGL(ThresholdClassLoss):
     """One weighted softmax cross-entropy over the relations and TH.
 
-    L = - sum_{r in P + {TH}} w_r log softmax(t, s_1 .. s_R)_r,  w_p = alpha, w_TH = 1 (and w_n = 0)
+    L = - sum_{r in P + {TH}} w_r log softmax(t, s_1 .. s_R)_r,  w_p = alpha, w_TH = 1, w_n = 0
 
     Its gradient is W p - w, with p the softmax and W the sum of the weights: it sums to zero over the classes, never
     raises the score of a negative relation, and vanishes at s_p - t = log(alpha), so alpha determines how far above TH

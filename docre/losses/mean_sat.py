@@ -11,7 +11,9 @@ from docre.losses.sat import logistic
 class MeanSAT(ThresholdClassLoss):
     """Mean separate adaptive thresholding: the positives of a pair together count as much as its negatives.
 
-    L = mean_{p in P} -log sigma(d_p) + mean_{n in N} -log sigma(-d_n), a mean over nothing being 0
+    L = mean_{p in P} -log sigma(d_p) + mean_{n in N} -log sigma(-d_n)
+
+    A mean over nothing is 0.
 
     Parameters: none.
     Use it where the many negatives outweigh the few positives: it predicts more relations than `sat`.

@@ -12,10 +12,10 @@ from docre.tensors import ModelOutput
 class PMTEM(ThresholdClassDecision):
     """Pairwise moving-threshold loss with entropy minimization, as the code of VaeDiff-DocRE computes it.
 
-    With k+ = max(|P|, 1), k- = max(|N|, 1), H the binary entropy, and all means over the pairs of the batch:
+    With k_P = max(|P|, 1), k_N = max(|N|, 1), H the binary entropy, and all means over the pairs of the batch:
 
     L = mean( sum_{p in P} -log sigma(d_p) + sum_{n in N} -log sigma(-d_n) )
-        + l1 mean( sum_{p in P} H(sigma(d_p)) ) mean(1 / k+) + l2 mean( sum_{n in N} H(sigma(d_n)) ) mean(1 / k-)
+        + l1 mean( sum_{p in P} H(sigma(d_p)) ) mean(1 / k_P) + l2 mean( sum_{n in N} H(sigma(d_n)) ) mean(1 / k_N)
 
     What is meant divides each pair's own sum by its own k: that is `pemscl` with contrastive: 0. The slip mixes the
     pairs, so the loss is a function of the whole batch, not a mean over pairs. (Published logarithms end at 69, without

@@ -17,7 +17,10 @@ from docre.tensors import Batch, ModelOutput
 
 @MODELS.register("atlop")
 class ATLOP(Model):
-    """z_h = tanh(W_h [e_h; c]), z_t = tanh(W_t [e_t; c]), logits = grouped bilinear (z_h, z_t).
+    """Localized context pooling and a grouped bilinear classifier:
+
+        z_h = tanh(W_h [e_h; c] + b_h), z_t = tanh(W_t [e_t; c] + b_t)
+        logits = grouped bilinear (z_h, z_t)
 
     Parameters: head_size, the size of z (published: 768); block_size, numbers in a group (published: 64).
     Reference: Zhou et al. 2021, "Document-Level Relation Extraction with Adaptive Thresholding and Localized Context

@@ -25,7 +25,8 @@ class DocuNet(Model):
     """A U-Net over the map of contexts, seen as an image, and a grouped bilinear classifier:
 
         X = W c + b for each cell, Y = U-Net(X), q = Y at the pair's cell
-        z_h = tanh(W_h [e_h; q] + b_h), z_t = tanh(W_t [e_t; q] + b_t), logits = grouped bilinear (z_h, z_t)
+        z_h = tanh(W_h [e_h; q] + b_h), z_t = tanh(W_t [e_t; q] + b_t)
+        logits = grouped bilinear (z_h, z_t)
 
     Published, and the default: the map has 42 rows and columns (as many as the entities, if they are more); those
     beyond the entities repeat the last entity; the batch norms take their statistics of all cells of a batch's

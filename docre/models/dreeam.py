@@ -8,6 +8,8 @@ from docre.models.base import MODELS
 class DREEAM(ATLOP):
     """ATLOP, with the context weights divided by their sum + 1e-30 instead of 1e-5: no new parameters.
 
+        c = (sum_l a_l H_l) / (sum_l a_l + 1e-30)
+
     What is new is in training: the term `evidence` draws the context attention to the gold evidence sentences, the term
     `attention` to that of a teacher. The published results average the last three layers (`encoder.averaged_layers: 3`)
     and predict as evidence the sentences with more than 0.2 of the attention (`evaluation.evidence_threshold: 0.2`).

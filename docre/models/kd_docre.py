@@ -24,7 +24,8 @@ from docre.tensors import Batch, ModelOutput
 class KDDocRE(Model):
     """A feature F of each cell of the entity map, the diagonal included, 6 layers of axial attention, and a classifier:
 
-        z_h = tanh(W_h [e_h; c] + b_h), z_t = tanh(W_t [e_t; c] + b_t), F = P (grouped outer product of z_h and z_t)
+        z_h = tanh(W_h [e_h; c] + b_h), z_t = tanh(W_t [e_t; c] + b_t)
+        F = P (grouped outer product of z_h and z_t)
         X = F; six times X <- LN(W (X + Col(X) + Row(X)) + b); logits = W_c (X + F) + b_c
 
     Published, and the default: the map has 42 rows and columns (as many as the entities, if they are more), and those

@@ -18,7 +18,10 @@ UNIT = r"mu_encoder\.token_turing_machine_unit"  # in the names of published wei
 
 @MODELS.register("ttm_re")
 class TTMRE(ATLOP):
-    """z_h = tanh(W_h [e_h; c]), z_t = tanh(W_h [e_t; c]), y_h, y_t = memory(z_h, z_t), logits = grouped bilinear of y.
+    """ATLOP whose pairs read a learned memory and pass a small transformer:
+
+        z_h = tanh(W_h [e_h; c] + b_h), z_t = tanh(W_h [e_t; c] + b_h)
+        y_h, y_t = memory(z_h, z_t), logits = grouped bilinear (y_h, y_t)
 
     e and c are ATLOP's. As in the published code, and as published weights need it, both entities go through W_h, and
     the memory's transformer attends across pairs (`MemoryModule`): logits depend on which pairs are in the batch and,

@@ -24,7 +24,9 @@ AUGMENTED = frozenset({"augmented_representation", "augmented_logits", "augmente
 @MODELS.register("vaediff")
 class VaeDiff(KDDocRE):
     """KD-DocRE's model without a teacher. In training it can generate two further pairs for each pair with a relation:
-    a representation f' that a generator makes for the same relations, and its logits W_c f' + b_c.
+    a representation f' that a generator makes for the same relations, and its logits:
+
+        f = X + F, logits = W_c f + b_c, logits' = W_c f' + b_c
 
     Published in three stages: this model without a generator, with the loss `pmt_em` and the term `contrastive`; a
     generator of its representations (a stage of the kind `generator` in a recipe); and this model with the generator,

@@ -8,7 +8,9 @@ from docre.terms.base import TERMS, LossFunction, Term
 
 @TERMS.register("augmented")
 class AugmentedTerm(Term):
-    """The run's own loss of the pairs that the model generates, a mean over these.
+    """The run's own loss of the pairs that the model generates, a mean over these:
+
+        L = (1 / m) sum_i loss(W_c f'_i + b_c, y_i)
 
     The model `vaediff` generates two for each pair with a relation, with the same relations.
 

@@ -11,9 +11,10 @@ from docre.terms.base import TERMS, TINY, Term, divergence
 class EvidenceTerm(Term):
     """KL divergence of the attention by sentence from the gold evidence, a mean over the pairs with a relation.
 
-        L = (1 / M) sum_pairs sum_s v_s (ln v_s - ln p_s),    p_s = sum of the context attention over sentence s
+        L = (1 / M) sum_pairs sum_s v_s (ln v_s - ln p_s),    p_s = sum_{l in s} q_l
 
-    v_s is the share of sentence s in the evidence of the pair's triples: a sentence that two triples list counts twice.
+    q_l is the context attention of the pair to token l, p_s its sum over the tokens of sentence s, and v_s the share of
+    sentence s in the evidence of the pair's triples: a sentence that two triples list counts twice.
 
     Published weight: 0.1 with BERT-base, 0.05 with RoBERTa-large.
     Reference: Ma et al. 2023 (EACL), DREEAM, eq. 7 to 9.
