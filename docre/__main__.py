@@ -6,9 +6,9 @@ import importlib
 import sys
 from collections.abc import Sequence
 from functools import partial
-from importlib.metadata import version
 
 from docre.core import cli
+from docre.version import VERSION
 
 # The help line of each module in docre/commands, by group. A module is imported only when its command is run.
 GROUPS = {
@@ -62,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         epilog=overview(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action="version", version=f"docre {version('docre')}")
+    parser.add_argument("--version", action="version", version=f"docre {VERSION}")
     parser.add_argument("command", metavar="COMMAND", help="one of the commands below")
     options, _ = parser.parse_known_args(arguments)
     close = difflib.get_close_matches(options.command, COMMANDS, 1)

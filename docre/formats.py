@@ -1,8 +1,10 @@
-"""Guesses the format of a file that could not be read, for a hint in the error message.
+"""Hints for the error about a file that could not be read: where a missing file may come from, or which format the file
+seems to have.
 
 A reader is never chosen by such a guess.
 """
 
+import difflib
 import re
 from pathlib import Path
 
@@ -12,11 +14,13 @@ LIST, LINES, MULTILINE = "one JSON list", "one document per line", "a document o
 # the layout that each reader expects
 LAYOUTS = dict.fromkeys(("docred", "label_studio"), LIST) | dict.fromkeys(("jsonl", "doccano", "cdr", "gda"), LINES)
 PAIR = re.compile(r"[^\t\n]+\t[^\t\n]*\t(?:1:\w+:2|not_include)\t")  # the first columns of CDR and GDA
+BENCHMARKS = ("cdr", "docgnre", "docred", "dwie", "gda", "redocred")  # what `docre download` knows
 FACT = re.compile(r'\[\s*\[\s*"')
 
 
 def hint(path: str | Path, expected: str) -> str:
-    """A hint to append to a read error: which format the file seems to have, from its first SAMPLE_SIZE bytes.
+    """A hint to append to a read error: where the file may come from if it is missing, or else which format it seems to
+    have, from its first SAMPLE_SIZE bytes.
 
     It begins with a space. It is "" if the file seems to have the expected format or one that docre does not know.
     expected: PREDICTIONS, FACTS, or the name of the reader that failed.
@@ -24,6 +28,8 @@ def hint(path: str | Path, expected: str) -> str:
     try:
         with Path(path).open("rb") as file:
             sample = file.read(SAMPLE_SIZE) if file.seekable() else b""
+    except FileNotFoundError:
+        return missing_hint(Path(path))
     except OSError:
         return ""
     content, layout = recognize(sample.decode("utf-8-sig", "replace").lstrip())
@@ -35,6 +41,17 @@ def hint(path: str | Path, expected: str) -> str:
     if layout != LAYOUTS[content]:
         return f" (it looks like {content} documents, but {layout}; the reader {content} expects {LAYOUTS[content]})"
     return f" (it looks like {content} documents: use --reader {content}, or data.reader={content} in a config)"
+
+
+def missing_hint(path: Path) -> str:
+    """Which command makes a file that does not exist, or which file of its folder has a similar name."""
+    if path.parent.parts[-2:] == ("data", "synthetic"):
+        return " (docre synthetic makes it)"
+    if path.parent.parts[-2:-1] == ("data",) and path.parent.name in BENCHMARKS:
+        return f" (docre download {path.parent.name} gets it)"
+    others = [other.name for other in path.parent.iterdir()] if path.parent.is_dir() else []
+    close = difflib.get_close_matches(path.name, others, 1)
+    return f" (did you mean {path.parent / close[0]}?)" if close else ""
 
 
 def recognize(start: str) -> tuple[str | None, str]:

@@ -19,7 +19,7 @@ FLOORS = [
     {"data", "models", "losses", "terms", "text", "graph", "evaluation", "analysis", "synthetic", "download"},
     {"config", "tensors", "formats"},
     {"core", "documents", "extraction"},
-    {"errors", "segmentation"},
+    {"errors", "segmentation", "version"},
 ]
 MODULES = sorted((ROOT / "docre").rglob("*.py"))
 
