@@ -12,6 +12,11 @@ from docre.version import VERSION
 
 # The help line of each module in docre/commands, by group. A module is imported only when its command is run.
 GROUPS = {
+    "start": {
+        "quickstart": "make a synthetic corpus and train a small model on it",
+        "doctor": "print versions, device, precision and memory, and test that training works here",
+        "new": "make a folder with a config and ten labelled documents to replace with your own",
+    },
     "train": {
         "train": "train the model that a YAML config describes, or resume an interrupted run",
         "sweep": "train one model for every combination of the given config values",
@@ -37,6 +42,7 @@ GROUPS = {
     "data": {
         "stats": "count documents, entities, pairs and labels in a file, and list irregularities",
         "convert": "convert documents of any format to DocRED JSON",
+        "push": "upload a checkpoint to the Hugging Face hub, with a model card",
         "import-checkpoint": "make a checkpoint of the weights that published code saved",
         "download": "download a benchmark, or explain how to obtain it",
         "synthetic": "generate a synthetic corpus",

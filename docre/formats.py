@@ -49,9 +49,9 @@ def missing_hint(path: Path) -> str:
         return " (docre synthetic makes it)"
     if path.parent.parts[-2:-1] == ("data",) and path.parent.name in BENCHMARKS:
         return f" (docre download {path.parent.name} gets it)"
-    others = [other.name for other in path.parent.iterdir()] if path.parent.is_dir() else []
-    close = difflib.get_close_matches(path.name, others, 1)
-    return f" (did you mean {path.parent / close[0]}?)" if close else ""
+    others = {other.stem: other for other in path.parent.iterdir()} if path.parent.is_dir() else {}
+    close = difflib.get_close_matches(path.stem, others, 1, 0.7)
+    return f" (did you mean {others[close[0]]}?)" if close else ""
 
 
 def recognize(start: str) -> tuple[str | None, str]:
