@@ -13,8 +13,10 @@ SAMPLE_SIZE = 2**16  # bytes that are looked at, from the start of the file
 LIST, LINES, MULTILINE = "one JSON list", "one document per line", "a document on several lines"
 # the layout that each reader expects
 LAYOUTS = dict.fromkeys(("docred", "label_studio"), LIST) | dict.fromkeys(("jsonl", "doccano", "cdr", "gda"), LINES)
+LAYOUTS |= dict.fromkeys(("pubtator", "bioc_xml", "bioc_json"), "")  # their own
+PUBTATOR = re.compile(r"[^|\t\n]+\|t\|")  # the first line
 PAIR = re.compile(r"[^\t\n]+\t[^\t\n]*\t(?:1:\w+:2|not_include)\t")  # the first columns of CDR and GDA
-BENCHMARKS = ("cdr", "docgnre", "docred", "dwie", "gda", "redocred")  # what `docre download` knows
+BENCHMARKS = ("biored", "cdr", "docgnre", "docred", "dwie", "gda", "redocred")  # what `docre download` knows
 FACT = re.compile(r'\[\s*\[\s*"')
 
 
@@ -58,10 +60,14 @@ def recognize(start: str) -> tuple[str | None, str]:
     """The content and the layout of a file that begins with `start`.
 
     content: the name of the reader for its documents, PREDICTIONS, FACTS or "a zip archive"; None if unknown.
-    layout:  LIST, LINES or MULTILINE; "" for a zip archive.
+    layout:  LIST, LINES or MULTILINE; "" for a zip archive and formats with a layout of their own.
     """
     if PAIR.match(start):
         return "gda" if "\tGene\t" in start else "cdr", LINES
+    if PUBTATOR.match(start):
+        return "pubtator", ""
+    if start.startswith("<") and "<collection" in start:
+        return "bioc_xml", ""
     if start.startswith("PK\x03\x04"):
         return "a zip archive", ""
     first_line, *rest = start.split("\n", 1)
@@ -69,6 +75,8 @@ def recognize(start: str) -> tuple[str | None, str]:
     keys = set(re.findall(r'"(\w+)"\s*:', start)) if start.startswith(("[", "{")) else set()
     if {"h_idx", "t_idx"} <= keys:
         return PREDICTIONS, layout
+    if start.startswith("{") and {"documents", "passages"} <= keys:
+        return "bioc_json", ""
     if {"vertexSet", "sents"} & keys:
         return "docred", layout
     if "data" in keys and {"annotations", "predictions"} & keys:
