@@ -6,12 +6,17 @@ import importlib
 import sys
 from collections.abc import Sequence
 from functools import partial
-from importlib.metadata import version
 
 from docre.core import cli
+from docre.version import VERSION
 
 # The help line of each module in docre/commands, by group. A module is imported only when its command is run.
 GROUPS = {
+    "start": {
+        "quickstart": "make a synthetic corpus and train a small model on it",
+        "doctor": "print versions, device, precision and memory, and test that training works here",
+        "new": "make a folder with a config and ten labelled documents to replace with your own",
+    },
     "train": {
         "train": "train the model that a YAML config describes, or resume an interrupted run",
         "sweep": "train one model for every combination of the given config values",
@@ -38,6 +43,7 @@ GROUPS = {
     "data": {
         "stats": "count documents, entities, pairs and labels in a file, and list irregularities",
         "convert": "convert documents of any format to DocRED JSON",
+        "push": "upload a checkpoint to the Hugging Face hub, with a model card",
         "import-checkpoint": "make a checkpoint of the weights that published code saved",
         "download": "download a benchmark, or explain how to obtain it",
         "synthetic": "generate a synthetic corpus",
@@ -63,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         epilog=overview(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action="version", version=f"docre {version('docre')}")
+    parser.add_argument("--version", action="version", version=f"docre {VERSION}")
     parser.add_argument("command", metavar="COMMAND", help="one of the commands below")
     options, _ = parser.parse_known_args(arguments)
     close = difflib.get_close_matches(options.command, COMMANDS, 1)

@@ -8,9 +8,10 @@ from docre.commands import evaluate
 from docre.data.readers import READERS, read
 from docre.data.readers.docred import to_json, write_docred
 from docre.documents import Prediction
+from docre.download.sources import SOURCES
 from docre.errors import DocreError
 from docre.evaluation import read_fact_file, read_submission, write_submission
-from docre.formats import FACTS, PREDICTIONS, SAMPLE_SIZE, hint
+from docre.formats import BENCHMARKS, FACTS, PREDICTIONS, SAMPLE_SIZE, hint
 from tests.tiny import random_documents
 
 OWN = {"title": "t", "text": "Ada in London", "entities": [{"mentions": [[0, 3]]}, {"mentions": [[7, 13]]}]}
@@ -118,3 +119,23 @@ def test_gold_in_another_format(files):
     """The same hint from the command line."""
     with pytest.raises(DocreError, match="--reader jsonl"):
         evaluate.main(["--predictions", str(files / "predictions"), "--gold", str(files / "jsonl")])
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("data/synthetic/train.json", " (docre synthetic makes it)"),
+        ("data/redocred/train_revised.json", " (docre download redocred gets it)"),
+        ("data/mine/train.json", ""),
+        ("tran.json", " (did you mean train.json?)"),
+        ("nowhere/train.json", ""),
+    ],
+)
+def test_a_missing_file_gets_a_hint(path, expected, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "train.json").touch()
+    assert hint(path, "docred") == expected
+
+
+def test_the_benchmarks_are_those_that_can_be_downloaded():
+    assert set(BENCHMARKS) == set(SOURCES)

@@ -21,7 +21,7 @@ FLOORS = [
     {"data", "models", "losses", "terms", "graph", "evaluation", "analysis", "synthetic", "download"},
     {"config", "tensors", "formats"},
     {"core", "documents", "extraction"},
-    {"errors", "segmentation"},
+    {"errors", "segmentation", "version"},
 ]
 MODULES = sorted((ROOT / "docre").rglob("*.py"))
 

@@ -21,6 +21,7 @@ def test_the_metadata_name_it(tmp_path):
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, tmp_path)
     (tmp_path / "docre").mkdir()
+    shutil.copy(ROOT / "docre/version.py", tmp_path / "docre")
     code = "from setuptools import build_meta; print(build_meta.prepare_metadata_for_build_wheel('.'))"
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, capture_output=True)
     (metadata,) = tmp_path.glob("*.dist-info/METADATA")

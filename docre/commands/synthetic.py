@@ -4,11 +4,8 @@ import argparse
 from dataclasses import asdict
 from pathlib import Path
 
-from docre.core.files import write_json, write_text
 from docre.errors import DocreError
-from docre.synthetic.generate import Counts, corpus, to_json
-from docre.synthetic.knobs import Knobs
-from docre.synthetic.rules import RELATIONS
+from docre.synthetic.generate import Counts, write_corpus
 
 
 def main(arguments: list[str]) -> None:
@@ -17,10 +14,7 @@ def main(arguments: list[str]) -> None:
     for split in ("train", "dev", "test"):
         if getattr(options, split) < 1:
             raise DocreError(f"--{split}: expected at least 1 document, got {getattr(options, split)}")
-    documents = corpus(options.seed, Counts(options.train, options.dev, options.test), Knobs())
-    for split, content in documents.items():
-        write_text(options.output / f"{split}.json", to_json(content))
-    write_json(options.output / "rel_info.json", RELATIONS)
+    write_corpus(options.output, options.seed, Counts(options.train, options.dev, options.test))
 
 
 def parser() -> argparse.ArgumentParser:

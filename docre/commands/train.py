@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Sequence
+from pathlib import Path
 
 from docre.config.entities import EntityConfig
 from docre.config.loading import (
@@ -12,6 +13,7 @@ from docre.config.loading import (
     read_yaml,
     validate_as,
 )
+from docre.config.shipped import find_config
 
 
 def main(arguments: list[str]) -> None:
@@ -32,19 +34,20 @@ def main(arguments: list[str]) -> None:
     )
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="change a key, as in loss.alpha=6")
     options = parser.parse_args(arguments)
-    if "task" in apply_overrides(read_yaml(options.config), options.overrides):
-        train_entities(options.config, options.overrides, options.restart)
+    path = find_config(options.config)
+    if "task" in apply_overrides(read_yaml(path), options.overrides):
+        train_entities(path, options.overrides, options.restart)
         return
-    config = load_config(options.config, options.overrides)
+    config = load_config(path, options.overrides)
 
     from docre.training.launch import train
 
     train(config, options.restart)
 
 
-def train_entities(path: str, overrides: Sequence[str], restart: bool) -> None:
+def train_entities(path: Path, overrides: Sequence[str], restart: bool) -> None:
     """Train an entity model, or resume a run that was interrupted."""
-    config = validate_as(EntityConfig, apply_overrides(read_yaml(path), overrides), path)
+    config = validate_as(EntityConfig, apply_overrides(read_yaml(path), overrides), str(path))
     import_plugins(config.plugins, f"{path}: plugins")
 
     from docre.training.entities.launch import train

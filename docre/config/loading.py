@@ -12,6 +12,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from docre.config.schema import Component, Config, Section
+from docre.config.shipped import find_config
 from docre.core.files import read_text
 from docre.errors import DocreError
 
@@ -71,7 +72,8 @@ def expanded_size(node: yaml.Node) -> float:
 
 
 def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
-    """The config in a YAML file, with `key=value` overrides applied ("loss.alpha=6").
+    """The config in a YAML file, with `key=value` overrides applied ("loss.alpha=6"). `path` may also be the name of a
+    config that comes with docre ("quickstart").
 
     `extends: FILE` in it (relative to the file's folder) names a config whose values it inherits. Its plugins are
     imported, since the user chose this config; for one that came with a checkpoint, use `read_config`. Raises
@@ -84,7 +86,7 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
 
 def read_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
     """`load_config` without importing the plugins: for configs of runs and checkpoints, which may be a stranger's."""
-    return validate(apply_overrides(read_yaml(path), overrides), str(path))
+    return validate(apply_overrides(read_yaml(find_config(path)), overrides), str(path))
 
 
 def import_plugins(names: Sequence[str], where: str) -> None:

@@ -46,7 +46,8 @@ class Data(Section):
     test: str | None = None
     """File of the documents that the best checkpoint predicts after training; they may be unlabeled."""
     reader: str = "docred"
-    """Format of these files: docred (also Re-DocRED, and DWIE in DocRED's format), docgnre, cdr, gda, jsonl."""
+    """Format of these files: docred (also Re-DocRED), dwie, docgnre, cdr, gda, pubtator, bioc_json, bioc_xml, jsonl,
+    label_studio, doccano."""
     relations: str | None = None
     """Label schema: the name of a built-in one (docred, dwie, cdr, gda) or a JSON file (a list of {id, name},
     rel2id.json or rel_info.json). By default the relations that occur in these files, in alphabetical order."""

@@ -1,8 +1,9 @@
-"""Where a checkpoint is, and which weights it has, without reading them."""
+"""Where a checkpoint is, on disk or on the hub, and which weights it has, without reading them."""
 
 import os
 from pathlib import Path
 
+from docre.core import hub
 from docre.core.files import read_json
 from docre.core.manifests import MANIFEST, check_inside
 from docre.errors import DocreError
@@ -11,9 +12,10 @@ WEIGHTS = "model.safetensors"
 
 
 def find_checkpoint(folder: str | Path) -> Path:
-    """The folder itself if it is a checkpoint, or the best checkpoint in it if it is that of a run. Raises DocreError
-    if it is neither."""
-    folder = Path(folder)
+    """The folder itself if it is a checkpoint, or the best checkpoint in it if it is that of a run; for
+    "hub:owner/name" or "hub:owner/name@revision" the folder of the checkpoint that is downloaded or in the cache.
+    Raises DocreError if there is none."""
+    folder = hub.snapshot(str(folder)) if str(folder).startswith(hub.PREFIX) else Path(folder)
     # os.path.isfile, unlike Path.is_file, accepts names that are too long for a file
     if os.path.isfile(folder / "config.yaml") and os.path.isfile(folder / WEIGHTS):
         return folder

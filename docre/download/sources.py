@@ -147,6 +147,8 @@ SOURCES = {
         "   splitter and tagger, and process_cdr.sh.\n"
         "2. Put train_filter.data, dev_filter.data and test_filter.data from data/CDR/processed into {folder}/.",
         reader="cdr",
+        note="CDR_Data.zip has the abstracts in PubTator format too, which docre reads as they are: "
+        "data.reader=pubtator. Tokens, sentences and candidate pairs then are not those of published numbers.",
     ),
     "gda": Source(
         title="GDA: gene-disease associations in PubMed abstracts, prepared as for EoG and ATLOP",
@@ -160,5 +162,22 @@ SOURCES = {
         "   splitter and tagger, and process_gda.sh.\n"
         "2. Put train.data, dev.data and test.data from data/GDA/processed into {folder}/.",
         reader="gda",
+    ),
+    "biored": Source(
+        title="BioRED: 600 PubMed abstracts, 8 relations between genes, diseases, chemicals and variants",
+        license="public domain (NCBI)",
+        citation="Luo, Lai, Wei, Arighi, Lu: BioRED: a rich biomedical relation extraction dataset. Briefings in "
+        "Bioinformatics 23(5), 2022.",
+        downloads=(
+            Download(
+                "https://ftp.ncbi.nlm.nih.gov/pub/lu/BioRED/BIORED.zip",
+                members=("Train.BioC.JSON", "Dev.BioC.JSON", "Test.BioC.JSON"),
+            ),
+        ),
+        documents={"Train.BioC.JSON": 400, "Dev.BioC.JSON": 100, "Test.BioC.JSON": 100},
+        manual="Get BIORED.zip from https://ftp.ncbi.nlm.nih.gov/pub/lu/BioRED/, and put Train.BioC.JSON,\n"
+        "Dev.BioC.JSON and Test.BioC.JSON from it into {folder}/.",
+        reader="bioc_json",
+        note="Its relations have no direction; the reader takes the first entity as the head.",
     ),
 }

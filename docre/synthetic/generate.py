@@ -3,12 +3,15 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from docre.core.files import write_json, write_text
 from docre.documents import Document
 from docre.synthetic.clauses import ClauseGenerator
 from docre.synthetic.dice import Dice
 from docre.synthetic.knobs import Knobs
+from docre.synthetic.rules import RELATIONS
 from docre.synthetic.world import StoryGenerator, draw_countries
 from docre.synthetic.writer import DocumentWriter
 
@@ -45,6 +48,13 @@ def corpus(seed: int, counts: Counts, knobs: Knobs) -> dict[str, list[Document]]
             if split == "train":
                 train.append(writer)
     return documents
+
+
+def write_corpus(folder: Path, seed: int = 66, counts: Counts = Counts()) -> None:
+    """Write train.json, dev.json, test.json and rel_info.json, the names of the relations, into a folder."""
+    for split, documents in corpus(seed, counts, Knobs()).items():
+        write_text(folder / f"{split}.json", to_json(documents))
+    write_json(folder / "rel_info.json", RELATIONS)
 
 
 def to_json(documents: Sequence[Document]) -> str:

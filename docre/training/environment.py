@@ -7,10 +7,12 @@ from pathlib import Path
 
 import torch
 
+from docre.version import VERSION
+
 
 def versions() -> dict[str, str]:
     """The versions of the packages that results depend on, by name."""
-    return {name: version(name) for name in ("docre", "torch", "transformers", "accelerate")}
+    return {"docre": VERSION} | {name: version(name) for name in ("torch", "transformers", "accelerate")}
 
 
 def device_name(device: torch.device) -> str:

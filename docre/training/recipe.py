@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from docre.config.loading import merge, parse_mapping, parse_overrides, read_yaml
+from docre.config.shipped import find_config
 from docre.core.files import read_text
 from docre.errors import DocreError
 from docre.training.stages import STAGES, Place, Stage
@@ -50,11 +51,12 @@ class Recipe:
 
 
 def read_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
-    """The recipe in a YAML file. Nothing is run or written.
+    """The recipe in a YAML file, or the one that comes with docre under this name. Nothing is run or written.
 
     overrides: "key=value" changes: of `output`, the folder of the stages' folders, and of the config of every stage.
     Raises DocreError that names the file, the stage and the key for any mistake.
     """
+    path = find_config(path)
     values = parse_mapping(read_text(path), str(path))
     for key in values:
         if key not in KEYS:
@@ -66,7 +68,7 @@ def read_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     entries = values.get("stages")
     if not isinstance(entries, list) or not entries:
         raise DocreError(f"{path}: stages: expected a list of stages, got {entries!r}")
-    config = read_common(values.get("config"), Path(path))
+    config = read_common(values.get("config"), path)
     names = [stage_name(entry, f"{path}: stage {i}") for i, entry in enumerate(entries, start=1)]
     stages: dict[str, Stage] = {}
     for name, entry in zip(names, entries, strict=True):

@@ -1,6 +1,8 @@
 """A small file of every format, for the contract tests of readers. A new reader needs one here."""
 
 import json
+from typing import Any
+from xml.sax.saxutils import escape, quoteattr
 
 from tests.data.test_cdr import line
 
@@ -53,6 +55,87 @@ DOCCANO = {
         {"id": 3, "from_id": 7, "to_id": 9, "type": "P20"},
     ],
 }
+PUBTATOR = """\
+1|t|Ada Lovelace was born in London.
+1|a|She died there.
+1\t0\t12\tAda Lovelace\tPerson\tD1
+1\t25\t31\tLondon\tPlace\tD2
+1\t33\t36\tShe\tPerson\tD1
+1\tP19\tD1\tD2
+1\tP20\tD1\tD2\tNovel
+
+2|t|Nothing
+2|a|holds here.
+"""
+BIOC = {
+    "id": "1",
+    "infons": {},
+    "passages": [
+        {
+            "infons": {"type": "title"},
+            "offset": 0,
+            "text": "Ada Lovelace was born in London.",
+            "annotations": [
+                {
+                    "id": "a",
+                    "infons": {"type": "Person", "identifier": "D1"},
+                    "text": "Ada Lovelace",
+                    "locations": [{"offset": 0, "length": 12}],
+                },
+                {
+                    "id": "b",
+                    "infons": {"type": "Place", "identifier": "D2"},
+                    "text": "London",
+                    "locations": [{"offset": 25, "length": 6}],
+                },
+            ],
+        },
+        {
+            "infons": {"type": "abstract"},
+            "offset": 33,
+            "text": "She died there.",
+            "annotations": [
+                {
+                    "id": "c",
+                    "infons": {"type": "Person", "identifier": "D1"},
+                    "text": "She",
+                    "locations": [{"offset": 33, "length": 3}],
+                },
+            ],
+        },
+    ],
+    "relations": [
+        {"id": "R1", "infons": {"type": "P19", "entity1": "D1", "entity2": "D2", "novel": "No"}},
+        {"id": "R2", "infons": {"type": "P20"}, "nodes": [{"refid": "c", "role": ""}, {"refid": "b", "role": ""}]},
+    ],
+}
+OTHER = {"id": "2", "passages": [{"offset": 0, "text": "Nothing"}, {"offset": 8, "text": "holds here."}]}
+
+
+ATTRIBUTES = {"annotation": ["id"], "relation": ["id"], "node": ["refid", "role"], "location": ["offset", "length"]}
+
+
+def bioc_xml(documents: list[dict]) -> str:
+    """BioC JSON documents as XML."""
+
+    def element(name: str, value: Any) -> str:
+        if not isinstance(value, dict):
+            return f"<{name}>{escape(str(value))}</{name}>"
+        attributes = "".join(f" {key}={quoteattr(str(value[key]))}" for key in ATTRIBUTES.get(name, []))
+        infons = value.get("infons", {}).items()
+        inside = [f"<infon key={quoteattr(key)}>{escape(text)}</infon>" for key, text in infons]
+        for key, inner in value.items():
+            if isinstance(inner, list):
+                inside += [element(key[:-1], child) for child in inner]
+            elif key != "infons" and key not in ATTRIBUTES.get(name, []):
+                inside.append(element(key, inner))
+        return f"<{name}{attributes}>{''.join(inside)}</{name}>"
+
+    inside = "\n".join(element("document", document) for document in documents)
+    head = '<?xml version="1.0" encoding="UTF-8"?>\n<!DOCTYPE collection SYSTEM "BioC.dtd">\n'
+    return f"{head}<collection><source>by hand</source><date/><key/>{inside}</collection>\n"
+
+
 TEXT = [["Aspirin", "causes", "headache", "."], ["It", "does", "."]]
 
 
@@ -71,4 +154,8 @@ SAMPLES = {
     "doccano": json.dumps(DOCCANO) + "\n" + json.dumps(DOCCANO | {"title": "no relation", "relations": []}) + "\n",
     "cdr": columns("Chemical", "CID"),
     "gda": columns("Gene", "GDA"),
+    "dwie": json.dumps([DOCRED, DOCRED | {"title": "no relation", "labels": []}]),
+    "pubtator": PUBTATOR,
+    "bioc_json": json.dumps({"documents": [BIOC, OTHER]}),
+    "bioc_xml": bioc_xml([BIOC, OTHER]),
 }

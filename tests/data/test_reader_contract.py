@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -99,9 +100,23 @@ def error_of(path: Path, name: str) -> str | None:
 def damages(text: str) -> Iterator[tuple[str, list[str]]]:
     """The text with one field of the first document damaged, and words of which a message has to have one: a key above
     the field, the line, or the title."""
+    if text.startswith("<"):
+        yield from xml_damages(text)
+        return
+    if "|t|" in text:
+        for number, line in enumerate(text.split("\n\n")[0].splitlines()):
+            rest = text.splitlines()
+            for content, _ in column_damages([line]):
+                yield "\n".join([*rest[:number], content, *rest[number + 1 :]]), ["line ", "document '1'"]
+        return
     try:
         whole = json.loads(text)
         lines = None
+        if isinstance(whole, dict):
+            (key, whole), *_ = whole.items()
+            for content, named in damages(json.dumps(whole)):
+                yield json.dumps({key: json.loads(content)}), [*named, "documents[0]", "document '"]
+            return
     except json.JSONDecodeError:
         lines = text.splitlines()
         try:
@@ -124,6 +139,17 @@ def damages(text: str) -> Iterator[tuple[str, list[str]]]:
                 yield json.dumps([first, *whole[1:]]), [*keys, "Ada Lovelace"]
             else:
                 yield "\n".join([json.dumps(first), *lines[1:]]), [*keys, "line 1"]
+
+
+def xml_damages(text: str) -> Iterator[tuple[str, list[str]]]:
+    """The XML with an attribute or a text changed, or an element left out."""
+    for pattern in ('"[^"]*"', "(?<=>)[^<>]+(?=<)", "<(infon|location|offset|text|annotation|id).*?(/>|</\\1>)"):
+        for match in re.finditer(pattern, text):
+            if text.startswith(("<?", "<!"), text.rindex("<", 0, match.start() + 1)):
+                continue
+            quote = '"' * pattern.startswith('"')
+            for value in ("", "x", "-1", "999", "1:2"):
+                yield text[: match.start()] + quote + value + quote + text[match.end() :], ["document ", "line "]
 
 
 def column_damages(lines: list[str]) -> Iterator[tuple[str, list[str]]]:

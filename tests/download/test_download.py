@@ -302,7 +302,7 @@ def test_what_docre_cannot_fetch(tmp_path, name, capsys):
 
 
 def test_the_table_of_sources():
-    assert set(SOURCES) == {"redocred", "docred", "docgnre", "dwie", "cdr", "gda"}
+    assert set(SOURCES) == {"redocred", "docred", "docgnre", "dwie", "cdr", "gda", "biored"}
     for source in SOURCES.values():
         assert source.title and source.license and source.citation and source.reader in READERS
         assert "{folder}" in source.manual and source.manual.format(folder="f")

@@ -1,4 +1,4 @@
-"""Reader of the jsonl format: JSON lines of plain text with character offsets, for the user's own data."""
+"""The jsonl format: JSON lines of plain text with character offsets, for the user's own data."""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable
@@ -15,6 +15,7 @@ from docre.errors import DocreError
 DOCUMENT_KEYS = ("title", "text", "entities", "relations")
 ENTITY_KEYS = ("type", "mentions")
 RELATION_KEYS = ("head", "relation", "tail", "evidence")
+CLOSING = frozenset([*".,;:!?)", "'s"])  # tokens without a space before them
 
 
 @READERS.register("jsonl")
@@ -101,3 +102,29 @@ def parse_relation(relation: Any, text: str, sentences_of: Callable[[int, int], 
             )
         evidence.update(sentences_of(*parse_span(span, text, f"{where}.evidence[{i}]")))
     return Triple(head, tail, name, tuple(sorted(evidence)))
+
+
+def to_json(document: Document) -> dict[str, Any]:
+    """A document as an object of this format. Its text is the tokens, with spaces between them but before punctuation;
+    read back, it has the same mentions and triples, but its tokens and sentences are divided by docre.segmentation."""
+    text = ""
+    spans: list[list[tuple[int, int]]] = []  # of each token of each sentence
+    for sentence in document.sentences:
+        spans.append([])
+        for token in sentence:
+            text += " " * (bool(text) and token not in CLOSING and not text.endswith("("))
+            spans[-1].append((len(text), len(text) + len(token)))
+            text += token
+    entities = [
+        {
+            "type": e.type,
+            "mentions": [[spans[m.sentence][m.start][0], spans[m.sentence][m.end - 1][1]] for m in e.mentions],
+        }
+        for e in document.entities
+    ]
+    item = {"title": document.title, "text": text, "entities": entities}
+    if document.triples is None:
+        return item
+    evidence = [[[spans[s][0][0], spans[s][-1][1]] for s in triple.evidence] for triple in document.triples]
+    relations = [[t.head, t.relation, t.tail, spans] for t, spans in zip(document.triples, evidence, strict=True)]
+    return item | {"relations": relations}

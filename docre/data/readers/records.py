@@ -4,6 +4,7 @@ import codecs
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -54,6 +55,23 @@ def lines(path: Path) -> Iterator[Record]:
             offset += len(line)
             if record.text.strip():
                 yield record
+
+
+def blocks(path: Path) -> Iterator[Record]:
+    """Each run of lines that are not blank; its number is that of its first line. Raises DocreError as `lines` does."""
+    offset = start = number = 0
+    parts: list[bytes] = []
+    with opened(path) as file:
+        for line_number, line in enumerate(chain(file, [b""]), 1):
+            content = line.removeprefix(codecs.BOM_UTF8) if offset == 0 else line
+            if content.strip():
+                if not parts:
+                    start, number = offset + len(line) - len(content), line_number
+                parts.append(content)
+            elif parts:
+                yield decoded(path, number, start, b"".join(parts))
+                parts = []
+            offset += len(line)
 
 
 def elements(path: Path) -> Iterator[Record]:

@@ -1,0 +1,56 @@
+"""docre push --checkpoint DIR owner/name: upload a checkpoint to the Hugging Face hub, with a model card."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from docre.core import hub
+from docre.core.files import read_json, write_text
+from docre.errors import DocreError
+
+
+def main(arguments: list[str]) -> None:
+    """Upload the files of a checkpoint and its model card in one commit, or write the card only."""
+    parser = argparse.ArgumentParser(
+        prog="docre push",
+        description="Upload a checkpoint to the Hugging Face hub, with a model card made from the metrics of its run: "
+        "scores, data, relations, config, versions, use and limits. Log in before (hf auth login). "
+        'docre.load("hub:owner/name") loads it again.',
+    )
+    parser.add_argument("repository", metavar="OWNER/NAME", help="the repository, which is created if it is missing")
+    parser.add_argument("--checkpoint", required=True, metavar="DIR", help="a checkpoint, or the folder of a run")
+    parser.add_argument(
+        "--scores", metavar="FILE", help="test scores for the card, from docre evaluate --bootstrap 1000 --json FILE"
+    )
+    parser.add_argument("--calibration", metavar="FILE", help="also tell this calibration (from docre calibrate)")
+    parser.add_argument("--private", action="store_true", help="create a private repository")
+    parser.add_argument("--revision", metavar="BRANCH", help="a branch that exists (default: main)")
+    parser.add_argument("--card", type=Path, metavar="FILE", help="write the model card to this file, upload nothing")
+    options = parser.parse_args(arguments)
+    hub.check_repository(options.repository, "docre push")
+
+    from docre.core.location import find_checkpoint
+    from docre.core.manifests import check_folder
+    from docre.inference.card import model_card
+
+    folder = find_checkpoint(options.checkpoint)
+    files = [*check_folder(folder), "manifest.json"]
+    scores, calibration = (read_object(path) for path in (options.scores, options.calibration))
+    card = model_card(options.checkpoint, options.repository, scores, calibration)
+    if options.card:
+        write_text(options.card, card)
+        print(f"{options.card}: the model card; nothing uploaded")
+        return
+    commit = hub.upload(
+        options.repository, {name: folder / name for name in files}, card, options.revision, options.private
+    )
+    print(f"uploaded {len(files)} files and the model card: {commit.url}")
+    print(f'docre.load("hub:{options.repository}@{commit.id}") loads exactly this checkpoint')
+
+
+def read_object(path: str | None) -> dict[str, Any] | None:
+    """The object in a JSON file that docre wrote; None without a file."""
+    value = read_json(path) if path is not None else None
+    if value is not None and not isinstance(value, dict):
+        raise DocreError(f"{path}: expected an object, as docre evaluate and docre calibrate write it")
+    return value

@@ -1,0 +1,162 @@
+"""The Hugging Face hub: repositories by name, a cache that also serves without network, and errors after one try."""
+
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from fnmatch import fnmatch
+from functools import cache, partial
+from pathlib import Path
+from typing import NamedTuple
+
+from docre.core.files import write_atomically
+from docre.errors import DocreError
+
+PREFIX = "hub:"
+FILES = ("*.json", "*.yaml", "*.safetensors", "*.txt", "*.model")  # what is downloaded; no pickle, and no code
+TIMEOUT = 10.0  # seconds that the hub has for its first answer
+KNOWN_PROBLEMS = {
+    "RepositoryNotFoundError": "the hub has no such repository, or it is private: log in (hf auth login)",
+    "RevisionNotFoundError": "the repository has no such revision",
+    "GatedRepoError": "the repository is gated: ask for access on its page, and log in (hf auth login)",
+}
+
+
+class Location(NamedTuple):
+    """A repository on the hub, and a branch, tag or commit in it (None: the main branch)."""
+
+    repository: str
+    revision: str | None
+
+
+def parse(name: str) -> Location:
+    """The repository that "hub:owner/name" or "hub:owner/name@revision" names. Raises DocreError for anything else."""
+    repository, _, revision = name.removeprefix(PREFIX).partition("@")
+    check_repository(repository, name)
+    if "@" in name and not revision:
+        raise DocreError(f"{name}: expected a branch, tag or commit after @")
+    return Location(repository, revision or None)
+
+
+def check_repository(repository: str, where: str) -> None:
+    """Raises DocreError, beginning with `where`, unless `repository` is a name as in owner/name."""
+    from huggingface_hub.utils import HFValidationError, validate_repo_id
+
+    try:
+        if repository.count("/") != 1:
+            raise HFValidationError
+        validate_repo_id(repository)
+    except HFValidationError:
+        raise DocreError(f"{where}: expected a repository on the hub, as in owner/name, got {repository!r}") from None
+
+
+@cache
+def problem() -> str | None:
+    """Why the hub cannot be used: it was switched off (HF_HUB_OFFLINE), or does not answer. None if it can.
+
+    It is asked once in the life of the process, with one request, since its client tries five times for each file.
+    """
+    from huggingface_hub import constants
+    from huggingface_hub.utils import get_session
+
+    if constants.HF_HUB_OFFLINE:
+        return "the hub is switched off by HF_HUB_OFFLINE"
+    try:
+        get_session().head(constants.ENDPOINT, timeout=TIMEOUT)
+    except Exception as error:  # of one of several HTTP libraries, depending on the version of huggingface_hub
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        return f"the hub ({constants.ENDPOINT}) cannot be reached: {reason}"
+    return None
+
+
+def snapshot(name: str) -> Path:
+    """The folder of a repository ("hub:owner/name" or "hub:owner/name@revision"), downloaded unless the cache has it.
+
+    Only FILES are downloaded. The folder holds files, not links into the cache as huggingface_hub makes them. Raises
+    DocreError if there is no such repository, or it is not in the cache and the hub cannot be reached.
+    """
+    from huggingface_hub import constants, snapshot_download
+
+    repository, revision = parse(name)
+    offline = problem()
+    with explained(name, offline):
+        linked = Path(
+            snapshot_download(
+                repository, revision=revision, allow_patterns=list(FILES), local_files_only=offline is not None
+            )
+        )
+    folder = Path(constants.HF_HOME, "docre", repository.replace("/", "--"), linked.name)
+    materialize(linked, folder)
+    return folder
+
+
+@contextmanager
+def explained(name: str, offline: str | None) -> Iterator[None]:
+    """Turns an error of huggingface_hub in the block into a DocreError that begins with `name`.
+
+    offline: why the hub is not asked; the block then found nothing in the cache.
+    """
+    try:
+        yield
+    except DocreError:
+        raise
+    except Exception as error:  # of the HTTP library as well
+        if offline is not None:
+            raise DocreError(
+                f"{name}: {offline}, and it is not in the cache: give the path of a folder that holds a copy instead"
+            ) from None
+        kind = next((text for known, text in KNOWN_PROBLEMS.items() if known in mro(error)), None)
+        reason = kind or (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise DocreError(f"{name}: {reason}") from None
+
+
+def mro(error: Exception) -> set[str]:
+    """The names of the classes of an exception."""
+    return {cls.__name__ for cls in type(error).__mro__}
+
+
+def materialize(linked: Path, folder: Path) -> None:
+    """Add to `folder` the files that the links in `linked` lead to, unless it has them: as hard links, or as copies
+    where these cannot be."""
+    for path in (path for path in linked.rglob("*") if path.is_file()):
+        target = folder / path.relative_to(linked)
+        if target.exists():
+            continue
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            os.link(path.resolve(), target)
+        except FileExistsError:  # another process was faster
+            continue
+        except OSError:
+            write_atomically(target, partial(shutil.copyfile, path))
+
+
+class Commit(NamedTuple):
+    """A commit on the hub."""
+
+    id: str
+    url: str
+
+
+def upload(repository: str, files: Mapping[str, Path], readme: str, revision: str | None, private: bool) -> Commit:
+    """Make the repository hold these files and this README.md, in one commit; create it if it is missing.
+
+    Files of an earlier checkpoint are removed, but what this function would not upload (.gitattributes, images) stays.
+    Raises DocreError if the hub cannot be reached, or refuses.
+    """
+    from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
+
+    offline = problem()
+    if offline:
+        raise DocreError(f"{repository}: {offline}: nothing uploaded")
+    api = HfApi()
+    with explained(f"{PREFIX}{repository}", None):
+        api.create_repo(repository, private=private, exist_ok=True)
+        old = [name for name in api.list_repo_files(repository, revision=revision) if name not in files]
+        operations: list[CommitOperationAdd | CommitOperationDelete] = [
+            CommitOperationAdd("README.md", readme.encode("utf-8")),
+            *(CommitOperationAdd(name, path) for name, path in files.items()),
+            *(CommitOperationDelete(name) for name in old if any(fnmatch(name, pattern) for pattern in FILES)),
+        ]
+        made = api.create_commit(repository, list(operations), commit_message="Checkpoint of docre", revision=revision)
+    return Commit(str(made.oid), str(made.commit_url))
