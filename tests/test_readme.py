@@ -107,7 +107,7 @@ SCRIPTS_OF_PAGES += [lines(text) for path in PAGES for text in inline((ROOT / pa
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory) -> Path:
+def place(tmp_path_factory, entity_run) -> Path:
     """A folder as after the quickstart, with tiny versions of all the files that the README's commands name."""
     folder = tmp_path_factory.mktemp("readme")
     for name in ("configs", "scripts"):
@@ -142,6 +142,7 @@ def place(tmp_path_factory) -> Path:
         "loss.alpha=60",
     ]
     overrides += ["data.relations=docred", f"output={folder}/runs/quickstart"]
+    overrides += ["tagger.name=joint", f"tagger.run={entity_run}"]
     train.main(["--config", str(ROOT / "configs/quickstart.yaml"), *overrides])
     for name in ("mine", "a", "b"):
         shutil.copytree(folder / "runs/quickstart", folder / "runs" / name)
