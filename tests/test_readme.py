@@ -87,6 +87,7 @@ NOT_RUN = {
     "torchrun --nproc_per_node 2 -m docre.train --config configs/redocred_bert_atgl.yaml": "the same",
     "docre import-checkpoint --weights best.ckpt --config configs/redocred_bert_atl.yaml --output runs/published "
     "data.relations=rel2id.json": "needs published weights; tests/inference/test_published.py imports some",
+    "docre push --checkpoint runs/mine owner/name": "uploads; tests/inference/test_hub.py serves itself",
     "docre download redocred": "downloads; tests/download/test_download.py serves itself",
     "python -m scripts.reproduce scripts/plans/cpu.yaml": "takes hours; tests/scripts runs a small plan",
     "python -m scripts.reproduce scripts/plans/gpu.yaml": "takes a GPU for days",
@@ -186,7 +187,7 @@ def run_commands(script: list[str], capsys) -> None:
             continue
         main([*arguments, *EXTRA_ARGUMENTS.get(name, [])])
         assert capsys.readouterr().out or name == "docre synthetic"
-        for option in ("--output", "--json"):
+        for option in ("--output", "--json", "--card"):
             if option in arguments:
                 assert Path(arguments[arguments.index(option) + 1]).exists()
 

@@ -70,6 +70,8 @@ SOURCES = {
         manual="Get train_revised.json, dev_revised.json and test_revised.json from the folder data of\n"
         "    https://github.com/tonytan48/Re-DocRED\n"
         "and put them into {folder}/.",
+        note="A later revision, Re2-DocRED (Heng, Tong, Wong, EACL 2026; CC BY-SA 4.0), is in the folder dataset of "
+        "https://github.com/klassessg/re2-docred.",
     ),
     "docred": Source(
         title="DocRED: Wikipedia, 96 relations; its test set has no labels",

