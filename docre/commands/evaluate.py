@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from docre.config.loading import import_plugins
-from docre.config.options import add_calibration, add_checkpoint_options
+from docre.config.options import add_calibration, add_checkpoint_options, add_tagger, tagger_changes
 from docre.core.files import write_json
 from docre.data import oddities
 from docre.data.readers import READERS, iterate, read
@@ -114,7 +114,9 @@ def load_model(options: argparse.Namespace) -> "Predictor":
     """The model of --checkpoint, with --calibration applied if it is given."""
     from docre.inference.calibration import load_calibrated
 
-    return load_calibrated(options.checkpoint, options.changes, options.plugins, options.calibration, options.force)
+    return load_calibrated(
+        options.checkpoint, tagger_changes(options), options.plugins, options.calibration, options.force
+    )
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
@@ -160,6 +162,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         help="score mentions, entities, types and relations that were predicted from plain text: with --predictions "
         "those of a file of documents; with --checkpoint what it finds in the text of --data with its tagger",
     )
+    add_tagger(whole)
     whole.add_argument("--predictions-reader", metavar="NAME", help="format of --predictions (default: --reader)")
     whole.add_argument(
         "--with-gold-entities",
@@ -179,6 +182,8 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         parser.error("key=value needs --checkpoint")
     if options.end_to_end and (options.against or options.bootstrap is not None or options.per_relation):
         parser.error("--against, --bootstrap and --per-relation do not go with --end-to-end")
+    if options.tagger and not (options.end_to_end and options.checkpoint):
+        parser.error("--tagger needs --end-to-end and --checkpoint")
     of_files = options.predictions_reader or options.with_gold_entities
     if of_files and not (options.end_to_end and options.predictions):
         parser.error("--predictions-reader and --with-gold-entities need --end-to-end and --predictions")

@@ -1,14 +1,13 @@
 """docre extract --checkpoint DIR TEXT: find entities and triples in plain text."""
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from docre.config.options import add_calibration, add_checkpoint_options
+from docre.config.options import add_calibration, add_checkpoint_options, add_tagger, tagger_changes
 from docre.core.files import decode, parse_json, read_text
 from docre.data.readers.jsonl import parse_document
 from docre.errors import DocreError
@@ -26,11 +25,7 @@ def main(arguments: list[str]) -> None:
         prog="docre extract", description="Find entities, and the relations between them, in plain text."
     )
     parser.add_argument("--checkpoint", required=True, metavar="DIR", help="a checkpoint, or the folder of a run")
-    parser.add_argument(
-        "--tagger",
-        metavar="NAME",
-        help="what finds the entities, with parameters as tagger.pipeline=NAME (default: that of the checkpoint)",
-    )
+    add_tagger(parser)
     parser.add_argument(
         "--output",
         metavar="FILE",
@@ -57,7 +52,7 @@ def main(arguments: list[str]) -> None:
     from docre.inference.calibration import load_calibrated
     from docre.inference.extract import extract
 
-    changes = [f"tagger.name={json.dumps(options.tagger)}"] * bool(options.tagger) + options.changes
+    changes = tagger_changes(options)
     predictor = load_calibrated(options.checkpoint, changes, options.plugins, options.calibration, options.force)
     if options.min_confidence is not None and predictor.calibration is None:
         raise DocreError(

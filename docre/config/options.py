@@ -1,6 +1,7 @@
 """Command-line options that several commands share."""
 
 import argparse
+import json
 
 from docre.config.loading import CHANGEABLE
 
@@ -20,6 +21,20 @@ def add_calibration(parser: argparse.ArgumentParser) -> None:
     """Add `--calibration` and `--force`, for commands that predict (see docre.inference.calibration)."""
     parser.add_argument("--calibration", metavar="FILE", help="with --checkpoint: apply this output of docre calibrate")
     parser.add_argument("--force", action="store_true", help="accept a calibration that was made for other weights")
+
+
+def add_tagger(parser: argparse._ActionsContainer) -> None:
+    """Add `--tagger`, for commands that find entities in plain text (see `tagger_changes`)."""
+    parser.add_argument(
+        "--tagger",
+        metavar="NAME",
+        help="what finds the entities, with parameters as tagger.pipeline=NAME (default: that of the checkpoint)",
+    )
+
+
+def tagger_changes(options: argparse.Namespace) -> list[str]:
+    """The arguments `changes`, with the choice of `--tagger` among them."""
+    return [f"tagger.name={json.dumps(options.tagger)}"] * bool(options.tagger) + list(options.changes)
 
 
 def add_checkpoint_options(parser: argparse.ArgumentParser) -> None:

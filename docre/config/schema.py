@@ -58,6 +58,11 @@ class Data(Section):
     (DocuNet's published code)."""
     targets: str | None = None
     """Folder of what a teacher left for the training documents: the output of `docre targets`."""
+    tagged: str | None = None
+    """The training documents with the entities that a tagger found in their text: the output of `docre tag`. Each epoch
+    takes some documents in this version, so that the model learns what it will meet in plain text."""
+    tagged_share: float = Field(0.5, ge=0, le=1)
+    """The share of documents that are taken in this version."""
     stream: bool = False
     """Read training documents from their file whenever they are needed, instead of keeping all in memory: for corpora
     larger than that. The result does not depend on it. Dev and test documents stay in memory."""

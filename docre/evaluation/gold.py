@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from docre.core.words import counted
 from docre.documents import Document, check_titles
 from docre.errors import DocreError
 from docre.evaluation.facts import TrainFacts
@@ -85,8 +86,3 @@ class GoldIndex:
     def share_sentence(self, row: int, head: int, tail: int) -> bool:
         """Whether some sentence of the document mentions both entities."""
         return not self.sentences[row][head].isdisjoint(self.sentences[row][tail])
-
-
-def counted(number: int, noun: str) -> str:
-    """The number with its noun: "1 label", "2 labels"."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from docre.core.words import counted
 from docre.documents import Prediction
-from docre.evaluation.gold import INTER, INTRA, UNLABELED, GoldIndex, counted
+from docre.evaluation.gold import INTER, INTRA, UNLABELED, GoldIndex
 
 NO_SCOPE = 2  # the scope of a prediction whose document or entities do not exist
 NO_MATCH = -1  # the gold triple of a prediction that matches none

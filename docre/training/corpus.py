@@ -10,6 +10,7 @@ from docre.config.schema import Component, Config
 from docre.core.manifests import digest
 from docre.data import oddities
 from docre.data.features import Features, Featurizer
+from docre.data.mixed import MixedFeatures, check_same_documents
 from docre.data.readers import read
 from docre.data.schema import LabelCounter, LabelSchema, alphabetical_schema, load_schema, relations_of
 from docre.data.stored import LazyFeatures, StoredDocuments
@@ -99,10 +100,26 @@ def read_corpus(config: Config) -> Corpus:
 
 
 def featurize_train(corpus: Corpus, featurize: Featurizer, config: Config) -> Sequence[Features]:
-    """The features of the training documents; with `data.stream` each is computed whenever it is needed."""
-    if config.data.stream:
-        return LazyFeatures(corpus.train, featurize, config.data.max_tokens)
-    return featurize(corpus.train, config.data.max_tokens)
+    """The features of the training documents; with `data.stream` each is computed whenever it is needed.
+
+    With `data.tagged` they are MixedFeatures. Raises DocreError if these are not the same documents."""
+    data = config.data
+
+    def features_of(documents: Sequence[Document]) -> Sequence[Features]:
+        if data.stream:
+            return LazyFeatures(documents, featurize, data.max_tokens)
+        return featurize(documents, data.max_tokens)
+
+    gold = features_of(corpus.train)
+    if data.tagged is None:
+        return gold
+    if data.targets is not None:
+        raise DocreError("data.tagged: a teacher's targets (data.targets) are for gold entities only")
+    tagged: Sequence[Document]
+    tagged = StoredDocuments(data.tagged) if data.stream else read(data.tagged, "docred")
+    check_same_documents(corpus.train, tagged, data.tagged)
+    corpus.schema.check(tagged, data.tagged)
+    return MixedFeatures(gold, features_of(tagged), data.tagged_share, config.seed)
 
 
 def with_targets(features: Sequence[Features], config: Config) -> Sequence[Features]:

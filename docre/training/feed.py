@@ -4,12 +4,14 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
+import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
 from docre.config.schema import Training
 from docre.data.features import Features
 from docre.data.limits import Limits
+from docre.data.mixed import MixedFeatures
 from docre.data.sampling import StepSampler
 from docre.errors import DocreError
 from docre.tensors import Batch
@@ -76,9 +78,9 @@ class Feed:
         self.process = process
         self.workers = training.workers
         self.pin = pin
-        self.sampler = StepSampler(
-            len(features), training.batch_size, training.accumulation_steps, processes, config.seed
-        )
+        self.mixed = features if isinstance(features, MixedFeatures) else None
+        documents = len(features) if self.mixed is None else len(self.mixed.gold)
+        self.sampler = StepSampler(documents, training.batch_size, training.accumulation_steps, processes, config.seed)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -96,7 +98,7 @@ class Feed:
             DataLoader(
                 self.loader,
                 batch_size=None,
-                sampler=[batch for step in steps for batch in step.batches],
+                sampler=self._positions(epoch, [batch for step in steps for batch in step.batches]),
                 num_workers=self.workers,
                 worker_init_fn=start_worker,
                 pin_memory=self.pin,
@@ -110,6 +112,13 @@ class Feed:
                 yield [batch for x in loaded for batch in x.batches], totals
         finally:
             del stream  # ends the workers now, even if a traceback keeps this frame
+
+    def _positions(self, epoch: int, batches: list[Sequence[int]]) -> list[Sequence[int]]:
+        """The positions in the features of the documents in these batches of an epoch."""
+        if self.mixed is None:
+            return batches
+        versions = self.mixed.versions(epoch)
+        return [versions[np.array(batch)].tolist() for batch in batches]
 
     def titles(self, epoch: int, index: int) -> list[str]:
         """The titles of the documents of one step of an epoch (both from 0), over all processes."""

@@ -144,7 +144,13 @@ def remove_states(output: Path) -> None:
 def digests(config: Any) -> dict[str, str]:
     """The first 16 hexadecimal digits of the SHA-256 of each data file that the config names, by `data.<key> file`."""
     data = config.data
-    paths = {"train": data.train, "dev": data.dev, "test": data.test, "relations": data.relations}
+    paths = {
+        "train": data.train,
+        "dev": data.dev,
+        "test": data.test,
+        "relations": data.relations,
+        "tagged": data.tagged,
+    }
     return {f"data.{name} file": short_digest(path) for name, path in paths.items() if path and Path(path).is_file()}
 
 

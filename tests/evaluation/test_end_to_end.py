@@ -310,7 +310,8 @@ def test_other_documents_are_refused(files, capsys, guess, message):
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["--end-to-end", "--checkpoint", "runs/a", "--data", "gold.json"],
+        ["--end-to-end", "--checkpoint", "runs/a", "--data", "gold.json", "--with-gold-entities", "c"],
+        ["--checkpoint", "runs/a", "--data", "gold.json", "--tagger", "spacy"],
         ["--end-to-end", "--predictions", "a", "--gold", "b", "--bootstrap", "10"],
         ["--predictions", "a", "--gold", "b", "--with-gold-entities", "c"],
     ],

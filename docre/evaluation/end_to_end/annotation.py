@@ -50,17 +50,27 @@ class Annotation:
         return [part for part in parts if part]
 
 
-def annotation(document: Document) -> Annotation:
-    """The annotation of a document."""
-    tokens = [["".join(token.split()) for token in sentence] for sentence in document.sentences]
+def tokens_of(document: Document) -> list[list[str]]:
+    """The tokens of each sentence without white space."""
+    return [["".join(token.split()) for token in sentence] for sentence in document.sentences]
+
+
+def clusters_of(document: Document) -> list[Cluster]:
+    """The mentions of each entity of a document, in its order."""
+    tokens = tokens_of(document)
     ends = list(
         accumulate(map(len, chain.from_iterable(tokens)), initial=0)
     )  # where each token begins, and the last ends
     first = list(accumulate(map(len, tokens), initial=0))  # the first token of each sentence
-    clusters = [
+    return [
         frozenset((ends[first[m.sentence] + m.start], ends[first[m.sentence] + m.end]) for m in entity.mentions)
         for entity in document.entities
     ]
+
+
+def annotation(document: Document) -> Annotation:
+    """The annotation of a document."""
+    clusters = clusters_of(document)
     types: dict[Cluster, str] = {}
     names: dict[Cluster, list[str]] = {}
     for cluster, entity in zip(clusters, document.entities, strict=True):
@@ -71,7 +81,7 @@ def annotation(document: Document) -> Annotation:
     if document.triples is not None:
         stated = ((clusters[t.head], t.relation, clusters[t.tail]) for t in document.triples)
         facts = frozenset((head, relation, tail) for head, relation, tail in stated if head and tail)
-    return Annotation("".join(chain.from_iterable(tokens)), types, names, facts)
+    return Annotation("".join(chain.from_iterable(tokens_of(document))), types, names, facts)
 
 
 def check_same_text(title: str, gold: Annotation, predicted: Annotation, where: str) -> None:

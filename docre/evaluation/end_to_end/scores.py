@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from docre.core.words import counted
 from docre.documents import Document, Prediction, check_titles
 from docre.errors import DocreError
 from docre.evaluation.end_to_end.annotation import Annotation, annotation, check_same_text
@@ -19,7 +20,6 @@ from docre.evaluation.end_to_end.coreference import METRICS, Fractions
 from docre.evaluation.end_to_end.counting import KINDS, count_entities, count_facts, no_counts
 from docre.evaluation.evaluator import Evaluator
 from docre.evaluation.facts import TrainFacts
-from docre.evaluation.gold import counted
 from docre.evaluation.scores import PRF, measures
 
 
