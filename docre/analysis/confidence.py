@@ -16,7 +16,8 @@ class EndToEnd(NamedTuple):
     relation and both its entities with exactly their mentions.
 
     z is the log odds of the relation where the entities are given (Platt); m the sum over head and tail of the log odds
-    of the surest mention, and e of the entity. What is unknown counts as 0. The weights are not negative.
+    that all their mentions are right (the product of the scores), and e that of the log odds of the entities. What is
+    unknown counts as 0. The weights are not negative.
 
     tagger: the name of the tagger for which this was fitted.
     """

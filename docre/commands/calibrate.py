@@ -62,7 +62,7 @@ def main(arguments: list[str]) -> None:
     from docre.inference.probe import margin_table
 
     predictor = checkpoint.load(options.checkpoint, changes=options.changes, plugins=options.plugins)
-    predictor.loss.margin_shift.zero_()  # an earlier calibration's
+    predictor.forget_calibration()
     documents = read(options.data, options.reader or predictor.config.data.reader)
     table = margin_table(predictor, documents, progress=True)
     top_k = predictor.config.evaluation.top_k
@@ -78,8 +78,10 @@ def main(arguments: list[str]) -> None:
     if options.output:
         calibration.save(options.output)
     else:
-        predictor.use(calibration)
-        checkpoint.save(predictor, find_checkpoint(options.checkpoint))
+        folder = find_checkpoint(options.checkpoint)
+        unchanged = checkpoint.load(folder, plugins=options.plugins)  # key=value holds for this command only
+        unchanged.use(calibration)
+        checkpoint.save(unchanged, folder)
     print(f"{options.output or options.checkpoint}: {calibration.purpose}; on {options.data}:")
     print(f"{'':<12}{'P':>8}{'R':>8}{'F1':>8}")
     for name, decided in (("before", table), ("after", table.shifted(calibration.shift, top_k))):

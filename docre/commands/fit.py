@@ -22,6 +22,7 @@ def main(arguments: list[str]) -> None:
 
     from docre.core.location import find_checkpoint
     from docre.inference import checkpoint
+    from docre.inference.calibration import fitted_calibration
 
     folder = find_checkpoint(options.checkpoint)
     predictor = checkpoint.load(folder, changes=options.changes, plugins=options.plugins)
@@ -29,7 +30,9 @@ def main(arguments: list[str]) -> None:
     if not predictor.inference.needs_fit:
         raise DocreError(f"inference {name!r} has nothing to fit (try inference.name=fusion)")
     documents = read(options.data, options.reader or predictor.config.data.reader)
+    predictor.forget_calibration()
     predictor.fit_inference(predictor.prepare(documents), progress=True)
+    predictor.use(fitted_calibration(predictor, documents))
     checkpoint.save(predictor, folder)
     found = ", ".join(f"{key} {value:.4g}" for key, value in predictor.inference.fitted.items())
     print(f"{folder}: predicts with {name} now; {found}")

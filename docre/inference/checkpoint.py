@@ -29,7 +29,8 @@ from docre.core.location import WEIGHTS, find_checkpoint
 from docre.core.manifests import check_folder, write_folder
 from docre.data.schema import LabelSchema, load_schema
 from docre.errors import DocreError
-from docre.inference.predictor import Predictor, build_model
+from docre.inference.building import build_model
+from docre.inference.predictor import Predictor
 from docre.losses import LOSSES
 from docre.models import MODELS, load_tokenizer
 from docre.models.architecture import build_untrained, check_shapes, limit_modules, read_architecture
@@ -97,7 +98,7 @@ def load(
     if (folder / TAGGER).is_dir() and not any(change.startswith("tagger.") for change in changes):
         check_portable(config, folder / TAGGER)
         predictor.tagger_folder = folder / TAGGER
-    if (folder / CALIBRATION).is_file():
+    if (folder / CALIBRATION).is_file() and not any(change.startswith("inference.") for change in changes):
         calibration = load_calibration(folder / CALIBRATION)
         calibration.check_relations(schema.relations, str(folder / CALIBRATION))
         predictor.use(calibration)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import accumulate
+from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,8 +36,15 @@ def components(
     """z, m and e of a triple (see EndToEnd)."""
     assert calibration.platt is not None
     z = calibration.platt.slope * margin + calibration.platt.intercept
-    mentions = sum(log_odds(surest_mention(entity)) for entity in (head, tail))
+    mentions = sum(log_odds(all_mentions(entity)) for entity in (head, tail))
     return z, mentions, sum(log_odds(entity.score) for entity in (head, tail))
+
+
+def all_mentions(entity: ExtractedEntity) -> float | None:
+    """The product of the scores of the mentions of an entity, which is right only if all of them are; None if none is
+    known."""
+    known = [mention.score for mention in entity.mentions if mention.score is not None]
+    return prod(known) if known else None
 
 
 def surest_mention(entity: ExtractedEntity) -> float | None:

@@ -24,12 +24,13 @@ from docre.data.schema import LabelSchema
 from docre.documents import Document, Prediction
 from docre.errors import DocreError, DocreWarning
 from docre.extraction import Extraction
+from docre.inference.building import build_model
 from docre.inference.extract import TaggerChoice, Text, extract
 from docre.inference.methods import INFERENCES, PairScores
 from docre.inference.methods.base import Handle
 from docre.inference.naming import named
 from docre.losses import LOSSES
-from docre.models import MODELS, NOTHING, Encoder, Model, leading_parameters
+from docre.models import NOTHING
 from docre.models.precision import autocast
 from docre.tensors import Batch, ModelOutput
 from docre.text import TAGGERS, Tagger
@@ -93,6 +94,11 @@ class Predictor:
         """Use a calibration for these relations: its shift of the margins, and its probabilities."""
         self.loss.margin_shift = self.loss.margin_shift.new_tensor(calibration.shift)
         self.calibration = calibration
+
+    def forget_calibration(self) -> None:
+        """Go back to the margins as the loss defines them, without probabilities."""
+        self.loss.margin_shift = self.loss.margin_shift.new_zeros(())
+        self.calibration = None
 
     def to(self, device: str | torch.device) -> "Predictor":
         """Move the model and the loss to a device, and return this predictor."""
@@ -280,14 +286,6 @@ class Predictor:
         both = zip(documents, predictions, strict=True)
         platt = None if self.calibration is None else self.calibration.platt
         return [[named(p, document, self.schema, platt) for p in found] for document, found in both]
-
-
-def build_model(config: Config, backbone: Any, num_outputs: int, schema: LabelSchema) -> Model:
-    """The model that a config describes, on top of a Hugging Face encoder, with `num_outputs` logits per pair."""
-    encoder = Encoder(backbone, config.encoder.averaged_layers, config.encoder.implementation)
-    name, parameters = config.model.name, config.model.parameters
-    context = (encoder, num_outputs, tuple(map(schema.name, schema.relations)))
-    return MODELS.build(name, parameters, *context[: leading_parameters(name)])
 
 
 def check_finite(logits: Tensor, batch: Batch) -> None:
