@@ -93,6 +93,8 @@ NOT_RUN = {
     "python -m scripts.reproduce scripts/plans/gpu.yaml": "takes a GPU for days",
     "python -m scripts.benchmark --scaling": "takes an hour; tests/scripts/test_benchmark.py runs parts",
     "python -m scripts.benchmark.losses": "takes minutes",
+    "docre train --config entities_quickstart": "minutes; tests/entities trains a small one",
+    "docre train --config quickstart tagger.name=joint tagger.run=runs/entities_quickstart": "the same",
 }
 # Arguments added to a command so that it takes seconds. Hub names are folders with tiny encoders there.
 SMALL = "encoder.name=bert-base-cased model.name=atlop model.head_size=32 model.block_size=8 training.epochs=1".split()

@@ -1,6 +1,7 @@
 """The encoder: any Hugging Face encoder, run over windows; gives hidden states and the attention of mention markers."""
 
 import importlib.util
+import os
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -194,7 +195,7 @@ def _load(factory: Any, name: str, **options: Any) -> Any:
     logging.disable_progress_bar()
     logging.set_verbosity_error()  # hides its report on unused weights (pooler, language model head)
     location = resolve_location(name)
-    offline = None if Path(location).is_dir() else hub.problem()
+    offline = None if os.path.isdir(location) else hub.problem()  # a name may be too long for a file
     try:
         with hub.explained(f"encoder {name!r}", offline) if offline else nullcontext():
             options |= {"local_files_only": offline is not None}

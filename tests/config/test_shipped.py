@@ -2,7 +2,8 @@
 
 import pytest
 
-from docre.config.loading import load_config
+from docre.config.entities import EntityConfig
+from docre.config.loading import load_config, read_yaml, validate_as
 from docre.config.shipped import find_config, names
 from docre.errors import DocreError
 from docre.training.recipe import read_recipe
@@ -18,6 +19,8 @@ def test_every_shipped_config_is_found_by_name_from_any_folder(tmp_path, monkeyp
             assert find_config(spelled).read_bytes() == (ROOT / "configs" / f"{name}.yaml").read_bytes()
         if name.startswith("recipes/"):
             assert read_recipe(name).stages
+        elif name.startswith("entities_"):
+            assert validate_as(EntityConfig, read_yaml(find_config(name)), name)
         else:
             assert load_config(name) == load_config(ROOT / "configs" / f"{name}.yaml")
 

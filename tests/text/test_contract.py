@@ -29,7 +29,10 @@ ODD = [
 MODULES = {"spacy": "spacy", "gliner": "gliner"}
 
 
-@pytest.fixture(scope="module", params=sorted(TAGGERS))
+OURS = sorted(name for name in TAGGERS if TAGGERS[name].__module__.startswith("docre."))  # not those of other tests
+
+
+@pytest.fixture(scope="module", params=OURS)
 def tagger(request, entity_run) -> Tagger:
     if request.param in MODULES:
         pytest.importorskip(MODULES[request.param])
