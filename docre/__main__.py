@@ -26,6 +26,7 @@ GROUPS = {
         "predict": "predict the triples in documents with a checkpoint",
         "extract": "find entities and triples in plain text with a checkpoint",
         "tag": "find the entities of labeled documents anew, to train on found entities too",
+        "serve": "serve a page and a JSON API that extract from plain text",
         "graph": "convert what was extracted to RDF, Neo4j, GraphML, HTML and other formats",
         "evaluate": "score a checkpoint or a file of predictions against gold labels",
         "targets": "write a checkpoint's logits or attention for documents, for a student to train on",

@@ -14,7 +14,7 @@ FLOORS = [
     {"train", "evaluate", "predict"},
     {"__main__"},
     {"commands"},
-    {"training"},
+    {"training", "serve", "spacy_component"},
     {"inference"},
     {"text"},
     {"entities"},

@@ -1,6 +1,6 @@
 "use strict";
 // The viewer of extractions. The data are described in docre/graph/html.py.
-const documents = JSON.parse(document.getElementById("data").textContent);
+let documents = [];
 const element = (id) => document.getElementById(id);
 const COLOURS = 8;
 let current = null; // the document that is shown
@@ -298,29 +298,32 @@ function show(number) {
   mark(null);
 }
 
-function start() {
+// Shows the first of some documents, and offers the others.
+function load(data) {
+  documents = data;
   element("document").replaceChildren(...documents.map((d, i) => {
     const option = make("option", "", d.title || `document ${i + 1}`);
     option.value = i;
     return option;
   }));
   element("which").hidden = documents.length < 2;
-  if (!documents.length) {
-    element("triples").append(make("p", "", "There are no documents."));
-    return;
-  }
+  if (documents.length) show(0);
+  else element("triples").replaceChildren(make("p", "", "There are no documents."));
+}
+
+function start() {
   element("document").addEventListener("change", () => show(Number(element("document").value)));
   document.addEventListener("keydown", (event) => {
-    if (event.key === "Escape") { pinned = null; mark(null); }
+    if (event.key === "Escape" && current) { pinned = null; mark(null); }
   });
   let width = window.innerWidth;
   window.addEventListener("resize", () => {
-    if (window.innerWidth === width) return; // as when a telephone's address bar goes
+    if (window.innerWidth === width || !current) return; // as when a telephone's address bar goes
     width = window.innerWidth;
     showGraph();
     mark(pinned);
   });
-  show(0);
+  load(JSON.parse(element("data").textContent));
 }
 
 start();
