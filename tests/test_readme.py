@@ -93,6 +93,7 @@ NOT_RUN = {
     "python -m scripts.reproduce scripts/plans/gpu.yaml": "takes a GPU for days",
     "python -m scripts.benchmark --scaling": "takes an hour; tests/scripts/test_benchmark.py runs parts",
     "python -m scripts.benchmark.losses": "takes minutes",
+    "docre serve --checkpoint runs/quickstart": "waits for requests; tests/serve starts it",
     "docre train --config entities_quickstart": "minutes; tests/entities trains a small one",
     "docre train --config quickstart tagger.name=joint tagger.run=runs/entities_quickstart": "the same",
 }
