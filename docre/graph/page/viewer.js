@@ -203,6 +203,7 @@ function layout(count, edges, width, height) {
 }
 
 function showGraph() {
+  element("graph").hidden = !current.triples.length;
   const width = Math.max(element("graph").clientWidth, 200);
   const shown = [...new Set(current.triples.flatMap((t) => [t.head, t.tail]))].sort((a, b) => a - b);
   const height = Math.round(width * (width < 500 ? Math.min(Math.max(1, shown.length / 32), 2) : 0.62));
