@@ -22,11 +22,11 @@ from spacy.pipeline.pipe import Pipe
 from spacy.tokens import Doc
 from spacy.util import filter_spans, minibatch
 
+from docre.core.location import find_checkpoint
 from docre.core.manifests import check_folder, write_folder
 from docre.documents.plain import mark
 from docre.errors import DocreError
 from docre.extraction import ExtractedEntity, ExtractedTriple, Extraction, Span
-from docre.core.location import find_checkpoint
 from docre.text.spacy import entities_of, trimmed
 
 if TYPE_CHECKING:
