@@ -69,6 +69,8 @@ class Batcher:
         with self._changed:
             if self._stopping:
                 raise StoppedError
+            if len(self._queue) + len(waiting) > self.max_queue:  # texts that were given up take no place
+                self._queue = deque(one for one in self._queue if not one.future.cancelled())
             if len(self._queue) + len(waiting) > self.max_queue:
                 raise QueueFullError
             self._queue.extend(waiting)

@@ -104,7 +104,7 @@ def test_a_full_queue_and_a_timeout():
         held.wait(20)
         return answer(texts)
 
-    app = make_app(slow, Limits(max_queue=2, timeout=2))
+    app = make_app(slow, Limits(max_queue=2, timeout=4))
     with TestClient(app) as client, ThreadPoolExecutor(3) as pool:
         first = pool.submit(client.post, "/extract", json={"text": "first"})
         while not batches:
