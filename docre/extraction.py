@@ -4,7 +4,7 @@ The counterpart of a Document whose entities are found instead of given. All pos
 (Unicode code points), with the end excluded, so that `text[start:end]` is what is meant.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, ClassVar
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
@@ -106,6 +106,10 @@ class Extraction:
     def part(self, span: Span) -> str:
         """The characters of a span."""
         return self.text[span.start : span.end]
+
+    def surer(self, confidence: float) -> "Extraction":
+        """A copy with only the triples that have at least this confidence."""
+        return replace(self, triples=tuple(t for t in self.triples if (t.confidence or 0) >= confidence))
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object with everything in it."""

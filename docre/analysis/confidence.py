@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
+from docre.analysis.platt import sigmoid
+
 Doubles = NDArray[np.float64]
 RIDGE = 1e-4  # of the squared weights, beside the mean cross-entropy
 CLIP = 1e-3  # scores are taken to be between this and 1 - this
@@ -31,7 +33,7 @@ class EndToEnd(NamedTuple):
     def probability(self, z: float, m: float, e: float) -> float:
         """The probability that a triple is right."""
         log_odds = self.relation * z + self.mentions * m + self.entities * e + self.intercept
-        return float(0.5 * (1 + np.tanh(0.5 * log_odds)))
+        return float(sigmoid(log_odds))
 
 
 def log_odds(score: float | None) -> float:
@@ -55,7 +57,7 @@ def fit_end_to_end(features: Doubles, right: NDArray[np.bool_], tagger: str) -> 
 
     def cost(weights: Doubles) -> tuple[float, Doubles]:
         logits = scaled @ weights
-        p = 0.5 * (1 + np.tanh(0.5 * logits))
+        p = sigmoid(logits)
         ridge = RIDGE * np.concatenate([weights[:3], [0.0]])
         value = (np.logaddexp(0, logits) - target * logits).sum() / max(1, count) + 0.5 * (ridge @ weights)
         return float(value), scaled.T @ (p - target) / max(1, count) + ridge

@@ -1,6 +1,6 @@
 """Platt scaling: the probability that a triple is correct, from its margin."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -8,6 +8,11 @@ from docre.analysis.table import Bools, Floats, MarginTable
 
 ROUNDS = 50  # most Newton steps; about ten suffice
 NEAREST = 4  # cells that are fitted, as a multiple of the gold triples
+
+
+def sigmoid(x: Any) -> Any:
+    """1 / (1 + exp(-x)) of a number or an array, which does not overflow."""
+    return 0.5 * (1 + np.tanh(0.5 * x))
 
 
 class Platt(NamedTuple):
@@ -18,7 +23,11 @@ class Platt(NamedTuple):
 
     def probability(self, margin: float) -> float:
         """The probability that a triple with this margin is correct."""
-        return float(0.5 * (1 + np.tanh(0.5 * (self.slope * margin + self.intercept))))
+        return float(sigmoid(self.log_odds(margin)))
+
+    def log_odds(self, margin: float) -> float:
+        """ln(p / (1 - p)) of that probability."""
+        return self.slope * margin + self.intercept
 
 
 def fit_platt(table: MarginTable) -> Platt:
@@ -47,7 +56,7 @@ def fit(margins: Floats, labels: Bools) -> Platt:
 
     weights = np.zeros(2)
     for _ in range(ROUNDS):
-        p = 0.5 * (1 + np.tanh(0.5 * (features @ weights)))
+        p = sigmoid(features @ weights)
         gradient = features.T @ (p - target)
         curvature = (features * (p * (1 - p))[:, None]).T @ features + 1e-9 * np.eye(2)
         step, size = np.linalg.solve(curvature, gradient), 1.0

@@ -3,7 +3,6 @@
 import argparse
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -61,7 +60,7 @@ def main(arguments: list[str]) -> None:
         )
     found = extract(predictor, texts, progress=len(texts) > 1)
     if options.min_confidence is not None:
-        found = [surer(extraction, options.min_confidence) for extraction in found]
+        found = [extraction.surer(options.min_confidence) for extraction in found]
     if not options.output:
         print("\n".join(describe(extraction) for extraction in found))
         return
@@ -121,11 +120,6 @@ def read_lines(path: Path) -> Sequence["Text"]:
     if not texts:
         raise DocreError(f"{path}: no texts")
     return texts
-
-
-def surer(extraction: Extraction, confidence: float) -> Extraction:
-    """A copy with only the triples that have at least this confidence."""
-    return replace(extraction, triples=tuple(t for t in extraction.triples if (t.confidence or 0) >= confidence))
 
 
 def describe(extraction: Extraction) -> str:

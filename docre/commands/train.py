@@ -1,8 +1,7 @@
 """docre train --config FILE [key=value ...]: train a model, keep the best checkpoint, and evaluate it."""
 
 import argparse
-from collections.abc import Sequence
-from pathlib import Path
+from typing import Any
 
 from docre.config.entities import EntityConfig
 from docre.config.loading import (
@@ -35,8 +34,9 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="change a key, as in loss.alpha=6")
     options = parser.parse_args(arguments)
     path = find_config(options.config)
-    if "task" in apply_overrides(read_yaml(path), options.overrides):
-        train_entities(path, options.overrides, options.restart)
+    values = apply_overrides(read_yaml(path), options.overrides)
+    if "task" in values:
+        train_entities(values, str(path), options.restart)
         return
     config = load_config(path, options.overrides)
 
@@ -45,9 +45,9 @@ def main(arguments: list[str]) -> None:
     train(config, options.restart)
 
 
-def train_entities(path: Path, overrides: Sequence[str], restart: bool) -> None:
-    """Train an entity model, or resume a run that was interrupted."""
-    config = validate_as(EntityConfig, apply_overrides(read_yaml(path), overrides), str(path))
+def train_entities(values: dict[str, Any], path: str, restart: bool) -> None:
+    """Train an entity model, or resume a run that was interrupted. `values`: of its config, from the file `path`."""
+    config = validate_as(EntityConfig, values, path)
     import_plugins(config.plugins, f"{path}: plugins")
 
     from docre.training.entities.launch import train

@@ -1,5 +1,6 @@
 """Converts documents to features: token ids with entity markers, mention positions, candidate pairs and labels."""
 
+import sys
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from docre.errors import DocreError
 
 MARKER = "*"
 TOKENIZER_LOCK = threading.Lock()  # Hugging Face's tokenizers are not thread-safe
+UNLIMITED = sys.maxsize  # max_tokens with which no document is cut off
 CACHED_WORDS = 2**18  # whose pieces a Featurizer keeps: about 50 MB
 Ints = NDArray[np.int64]
 Pieces = dict[str, list[int]]  # the token ids of words

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from statistics import mean, median
 from typing import Any
 
-from docre.data.features import Featurizer
+from docre.data.features import UNLIMITED, Featurizer
 from docre.data.schema import LabelSchema
 from docre.documents import Document
 
@@ -115,7 +115,7 @@ def token_lengths(
     documents: Sequence[Document], tokenizer: Any, limit: int
 ) -> tuple[Lengths | None, list[tuple[str, str]]]:
     """Token lengths (None without documents), and (kind, place) of each mention beyond the length limit."""
-    featurize = Featurizer(tokenizer, LabelSchema(("-",)), max_tokens=2**40)
+    featurize = Featurizer(tokenizer, LabelSchema(("-",)), max_tokens=UNLIMITED)
     lengths, cut = [], []
     for document in documents:
         (features,) = featurize([replace(document, triples=None, pairs=())])  # pairs are not needed, and may be many

@@ -23,7 +23,6 @@ class EntityBatch(Batch):
     word_counts: number of words of each document.
     span_start:  [spans] the first word of each candidate span, and
     span_length: [spans] its number of words. A span lies in one sentence.
-    span_counts: number of candidate spans of each document.
     gold_type:   [spans] the type of the mention that a span is, from 1; 0 if it is none.
     gold_weight: [spans] 1 / the number of gold mentions of the document (at least 1).
     pair_spans:  [gold pairs, 2] the candidate spans of each pair of gold mentions of a document.
@@ -37,7 +36,6 @@ class EntityBatch(Batch):
     word_counts: tuple[int, ...]
     span_start: Tensor
     span_length: Tensor
-    span_counts: tuple[int, ...]
     gold_type: Tensor
     gold_weight: Tensor
     pair_spans: Tensor
@@ -83,7 +81,6 @@ class EntityCollator:
             word_counts=tuple(len(d.words) for d in documents),
             span_start=torch.from_numpy(start),
             span_length=torch.from_numpy(np.concatenate([s[:, 1] for s in spans])),
-            span_counts=tuple(map(len, spans)),
             gold_type=torch.from_numpy(types),
             gold_weight=torch.from_numpy(weights),
             pair_spans=torch.from_numpy(pairs + shift),

@@ -22,10 +22,10 @@ from docre.core.location import WEIGHTS, find_checkpoint
 from docre.core.manifests import check_folder, write_folder
 from docre.entities.finder import EntityFinder, Thresholds
 from docre.errors import DocreError
-from docre.models import load_tokenizer
+from docre.models import load_tokenizer, weights
 from docre.models.architecture import build_untrained, check_shapes, limit_modules, read_architecture
 from docre.models.precision import default_device
-from docre.models.weights import read_weights, save_encoder, tensor_shapes
+from docre.models.weights import save_encoder, tensor_shapes
 
 FACTS = "entities.json"
 
@@ -52,8 +52,8 @@ def fill(finder: EntityFinder, folder: Path) -> None:
     facts = {"types": list(finder.types), "mention_threshold": thresholds.mention, "same_threshold": thresholds.same}
     write_json(folder / FACTS, facts)
     save_encoder(finder.model.encoder.backbone, finder.tokenizer, folder / "encoder")
-    weights = finder.model.state_dict()
-    save_file({name: value.detach().cpu().contiguous() for name, value in weights.items()}, folder / WEIGHTS)
+    tensors = finder.model.state_dict()
+    save_file({name: value.detach().cpu().contiguous() for name, value in tensors.items()}, folder / WEIGHTS)
 
 
 def load(folder: str | Path, device: str | torch.device | None = None) -> EntityFinder:
@@ -85,17 +85,9 @@ def read(folder: Path, device: str | torch.device | None = None) -> EntityFinder
     with torch.device("meta"), limit_modules(100 + 10 * len(saved), folder / WEIGHTS):
         check_shapes(build().model, saved, folder / WEIGHTS)
     finder = build()
-    load_weights(finder, folder / WEIGHTS)
+    weights.load_into(finder.model, folder / WEIGHTS)
     finder.thresholds = Thresholds(facts.mention_threshold, facts.same_threshold)
     return finder.to(device or default_device())
-
-
-def load_weights(finder: EntityFinder, path: Path) -> None:
-    """Load a weights file into a finder. Raises DocreError if it cannot be read, does not fit or is not finite."""
-    try:
-        finder.model.load_state_dict(read_weights(path))
-    except RuntimeError as error:
-        raise DocreError(f"{path}: the weights do not fit the model: {str(error).splitlines()[-1].strip()}") from None
 
 
 def read_facts(path: Path) -> Facts:
@@ -111,6 +103,6 @@ def read_facts(path: Path) -> Facts:
 
 def load_into(finder: EntityFinder, folder: Path) -> None:
     """Give a finder the weights and thresholds of a checkpoint of the same run."""
-    load_weights(finder, folder / WEIGHTS)
+    weights.load_into(finder.model, folder / WEIGHTS)
     facts = read_facts(folder / FACTS)
     finder.thresholds = Thresholds(facts.mention_threshold, facts.same_threshold)

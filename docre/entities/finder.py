@@ -10,7 +10,7 @@ from torch import Tensor
 
 from docre.config.entities import EntityConfig
 from docre.data.collate import WindowPlan
-from docre.data.features import Ints
+from docre.data.features import UNLIMITED, Ints
 from docre.data.limits import Limits
 from docre.data.memory import enough_memory_for
 from docre.documents import Document, Entity, Mention
@@ -117,7 +117,7 @@ class EntityFinder:
     def tag(self, documents: Sequence[Document]) -> list[tuple[Document, list[float], list[list[float]]]]:
         """Copies of the documents, however long, with the entities that are found in their words; with the score of
         each entity, and of each of its mentions."""
-        features = self.featurize(documents, 2**31)
+        features = self.featurize(documents, UNLIMITED)
         tagged = []
         for document, spans, of_document in zip(documents, self.spans(features), features, strict=True):
             found = self.join(spans.likely(self.thresholds.mention), of_document)

@@ -27,9 +27,6 @@ class Names:
         self.acronym, self.initials = both[: len(words)], both[len(words) :]
         self.positions = np.array(positions, dtype=np.float32)
 
-    def __len__(self) -> int:
-        return len(self.form)
-
     def compare(self, rows: slice) -> Floats:
         """The comparison of the mentions `rows` with all mentions, [rows, mentions, FEATURES], each from 0 to 1 and
         symmetric: equal but for case; shared words by all words of both (Jaccard) and by the words of the shorter name;

@@ -35,7 +35,7 @@ from docre.losses import LOSSES
 from docre.models import MODELS, load_tokenizer
 from docre.models.architecture import build_untrained, check_shapes, limit_modules, read_architecture
 from docre.models.precision import default_device
-from docre.models.weights import read_weights, save_encoder, tensor_shapes
+from docre.models.weights import load_into, save_encoder, tensor_shapes
 from docre.text import TAGGERS
 
 FITTED, TAGGER, CALIBRATION = "inference.json", "tagger", "calibration.json"
@@ -145,11 +145,7 @@ def check_fit(config: Config, schema: LabelSchema, build: Callable[[], Any], wei
 
 def load_weights(predictor: Predictor, path: str | Path) -> None:
     """Load a weights file into a predictor. Raises DocreError if it cannot be read, does not fit or is not finite."""
-    try:
-        modules_with_weights(predictor.model, predictor.loss).load_state_dict(read_weights(path))
-    except RuntimeError as error:
-        reason = str(error).splitlines()[1 if "\n" in str(error) else 0].strip()
-        raise DocreError(f"{path}: the weights do not fit the model: {reason}") from None
+    load_into(modules_with_weights(predictor.model, predictor.loss), path)
 
 
 def load_fitted(predictor: Predictor, path: Path) -> None:

@@ -35,7 +35,7 @@ def components(
 ) -> tuple[float, float, float]:
     """z, m and e of a triple (see EndToEnd)."""
     assert calibration.platt is not None
-    z = calibration.platt.slope * margin + calibration.platt.intercept
+    z = calibration.platt.log_odds(margin)
     mentions = sum(log_odds(all_mentions(entity)) for entity in (head, tail))
     return z, mentions, sum(log_odds(entity.score) for entity in (head, tail))
 

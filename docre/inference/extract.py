@@ -1,11 +1,11 @@
 """From plain text to an Extraction: a tagger finds the entities, a predictor the triples."""
 
-import sys
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from docre.analysis.calibration import Calibration
+from docre.data.features import UNLIMITED
 from docre.documents import Document, Prediction
 from docre.errors import DocreError
 from docre.extraction import ExtractedEntity, ExtractedTriple, Extraction, Span
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from docre.inference.predictor import Predictor
 
 MAX_CHARACTERS = 500_000
-UNLIMITED = sys.maxsize  # tokens: no text is cut off
 
 Text = str | tuple[str, str] | Document
 TaggerChoice = str | Mapping[str, Any] | Tagger | None

@@ -5,7 +5,7 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from docre.errors import DocreError
 
@@ -29,6 +29,15 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
         if not tensor.isfinite().all():
             raise DocreError(f"{path}: {name} has values that are not finite: such a model would predict nothing")
     return weights
+
+
+def load_into(module: nn.Module, path: str | Path) -> None:
+    """Load a weights file into a module. Raises DocreError if it cannot be read, does not fit or is not finite."""
+    try:
+        module.load_state_dict(read_weights(path))
+    except RuntimeError as error:
+        reason = str(error).splitlines()[1 if "\n" in str(error) else 0].strip()
+        raise DocreError(f"{path}: the weights do not fit the model: {reason}") from None
 
 
 def save_encoder(backbone: Any, tokenizer: Any, folder: Path) -> None:

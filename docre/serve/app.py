@@ -5,7 +5,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -230,4 +230,4 @@ def surer(extraction: Extraction, confidence: float) -> Extraction:
     """A copy with only the triples that have at least this confidence. Raises HTTPException if it is unknown."""
     if any(triple.confidence is None for triple in extraction.triples):
         raise HTTPException(422, "min_confidence: this checkpoint has no calibration, so that confidence is unknown")
-    return replace(extraction, triples=tuple(t for t in extraction.triples if (t.confidence or 0) >= confidence))
+    return extraction.surer(confidence)

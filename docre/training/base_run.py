@@ -1,9 +1,12 @@
 """What every training run has: a folder, a trainer, a log, results so far, and states from which it resumes."""
 
 import time
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, NoReturn
+
+from accelerate.utils import gather_object
 
 from docre.core.files import write_json
 from docre.training.folder import remove_states, removed
@@ -102,6 +105,13 @@ class Run:
         """Evaluate the best checkpoint on the test documents, write metrics.json with `facts` added, and return its
         content."""
         raise NotImplementedError
+
+    def _shared(self, items: Sequence[Any], work: Callable[[list[Any]], Sequence[Any]]) -> list[Any]:
+        """What `work` returns for all items, in order. The processes share the work, and each gets all results."""
+        own = range(self.accelerator.process_index, len(items), self.accelerator.num_processes)
+        done = work([items[i] for i in own])
+        gathered = gather_object(list(zip(own, done, strict=True)))
+        return [result for _, result in sorted(gathered, key=lambda pair: pair[0])]
 
     def _stop_on_signal(self) -> AbstractContextManager[None]:
         """Context for an evaluation: a signal ends it at once, since the state has been saved before. With several

@@ -5,8 +5,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from accelerate.utils import gather_object
-
 from docre.core.manifests import check_folder
 from docre.data.features import Features
 from docre.documents import Document, Prediction
@@ -128,12 +126,10 @@ class TrainingRun(Run):
 
     def _predict(self, split: str) -> list[Prediction]:
         """The predictions for all documents of a split. The processes share the work, and each gets all predictions."""
-        accelerator, features = self.accelerator, self.splits[split]
         self.predictor.model.eval()  # the next epoch switches back to train()
-        own = range(accelerator.process_index, len(features), accelerator.num_processes)
-        predicted = self.predictor.predict_features([features[i] for i in own], progress=accelerator.is_main_process)
-        by_document = gather_object(list(zip(own, predicted, strict=True)))
-        return [prediction for _, predictions in sorted(by_document, key=lambda x: x[0]) for prediction in predictions]
+        progress = self.accelerator.is_main_process
+        found = self._shared(self.splits[split], lambda own: self.predictor.predict_features(own, progress=progress))
+        return [prediction for predictions in found for prediction in predictions]
 
 
 def main_scores(scores: Scores) -> dict[str, Any]:

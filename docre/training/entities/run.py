@@ -5,13 +5,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from accelerate.utils import gather_object
-
 from docre.core.manifests import check_folder
+from docre.data.features import UNLIMITED
 from docre.documents import Document
 from docre.entities import checkpoint
-from docre.entities.features import EntityFeatures
-from docre.entities.finder import EntityFinder, Spans
+from docre.entities.finder import EntityFinder
 from docre.evaluation.end_to_end import end_to_end_table, evaluate_end_to_end
 from docre.training.base_run import Run
 from docre.training.entities.fitting import fit_thresholds
@@ -41,6 +39,7 @@ class EntityRun(Run):
     ) -> None:
         self.finder = finder
         self.documents = documents
+        self.dev_features = finder.featurize(documents["dev"], UNLIMITED)
         super().__init__(output, finder.config, trainer, setting, interrupts, state)
 
     def after_epoch(self, epoch: int, loss: float) -> None:
@@ -49,8 +48,10 @@ class EntityRun(Run):
         result: dict[str, Any] = {"epoch": epoch, "loss": loss}
         if self.documents["dev"]:
             with self._stop_on_signal():
-                dev = self.documents["dev"]
-                self.finder.thresholds, scores = fit_thresholds(self.finder, dev, self._spans(dev))
+                self.finder.model.eval()  # the next epoch switches back to train()
+                spans = self._shared(self.dev_features, self.finder.spans)
+                fitted = fit_thresholds(self.finder, self.documents["dev"], self.dev_features, spans)
+                self.finder.thresholds, scores = fitted
             result |= {f"{kind}_f1": score for kind, score in scores.items()}
         self.epochs.append(result)
         self.log.write("epoch", epoch_line(result, self.finder.config.training.epochs), **result)
@@ -82,19 +83,6 @@ class EntityRun(Run):
         metrics |= {"skipped_steps": self.trainer.progress.skipped, "training_seconds": seconds, **facts}
         self.write_metrics(metrics, ["best/", "log.jsonl", "config.yaml"])
         return metrics
-
-    def _spans(self, documents: Sequence[Document]) -> list[Spans]:
-        """The possible mentions of each document."""
-        self.finder.model.eval()  # the next epoch switches back to train()
-        features: list[EntityFeatures] = self.finder.featurize(documents, 2**31)
-        return self._shared(features, self.finder.spans)
-
-    def _shared(self, items: Sequence[Any], work: Any) -> list[Any]:
-        """What `work` returns for all items, a list. The processes share the work, and each gets all results."""
-        own = range(self.accelerator.process_index, len(items), self.accelerator.num_processes)
-        done = work([items[i] for i in own])
-        gathered = gather_object(list(zip(own, done, strict=True)))
-        return [result for _, result in sorted(gathered, key=lambda pair: pair[0])]
 
 
 def epoch_line(result: Mapping[str, Any], epochs: int) -> str:
