@@ -154,13 +154,15 @@ class DocreComponent(Pipe):
                 raise DocreError(
                     f"spaCy component {self.name!r}: no component before it sets doc.ents: add one, or set_ents=True"
                 )
+        from docre.inference.extract import extract
+
         documents = [mark(title_of(doc), doc.text, entities_of(doc)) for doc in marked]
-        extractions = self.predictor.extract(documents) if documents else []
-        for doc, extraction in zip(marked, extractions, strict=True):  # type: ignore[arg-type]
+        extractions = extract(self.predictor, documents) if documents else []
+        for doc, extraction in zip(marked, extractions, strict=True):
             save(doc, extraction)
         texts = [(title_of(doc), doc.text) for doc in found]
-        extractions = self.predictor.extract(texts, self.tagger) if texts else []
-        for doc, extraction in zip(found, extractions, strict=True):  # type: ignore[arg-type]
+        extractions = extract(self.predictor, texts, self.tagger) if texts else []
+        for doc, extraction in zip(found, extractions, strict=True):
             set_ents(doc, extraction)
             save(doc, extraction)
 

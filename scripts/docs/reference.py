@@ -63,9 +63,8 @@ def members(name: str) -> str:
 
 
 def public_names() -> set[str]:
-    """What has to be documented: all that `docre` exports, and every entry of every registry."""
-    names = {f"docre.{name}" for name in docre.__all__}
-    for registry in REGISTRIES.values():
-        for entry in (registry[name] for name in registry):
-            names.add(f"{entry.__module__}.{entry.__qualname__}")
-    return names
+    """What has to be documented: all that `docre` exports, and every entry of every registry that is docre's own (a
+    plugin registers others)."""
+    entries = (registry[name] for registry in REGISTRIES.values() for name in registry)
+    registered = {f"{entry.__module__}.{entry.__qualname__}" for entry in entries}
+    return {f"docre.{name}" for name in docre.__all__} | {name for name in registered if name.startswith("docre.")}
