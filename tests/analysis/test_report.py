@@ -2,8 +2,6 @@
 
 import json
 import re
-import subprocess
-from html import unescape
 from pathlib import Path
 
 import numpy as np
@@ -15,12 +13,7 @@ from docre.analysis.plots import available
 from docre.commands import analyze, report
 from docre.errors import DocreError
 from docre.inference.probe import margin_table
-
-CHROMIUM = Path("/usr/bin/chromium")
-FLAGS = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync --disable-dev-shm-usage --virtual-time-budget=5000"
-).split()
+from tests.chromium import needs_chromium, probed
 
 pytestmark = pytest.mark.skipif(not available(), reason="needs matplotlib: pip install 'docre[plots]'")
 
@@ -183,21 +176,12 @@ for (const kind of ["error", "warn"]) console[kind] = (...text) => window.found_
 </script>"""
 
 
-def chromium(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
-    profile = folder / "profile"
-    profile.mkdir(parents=True)
-    command = [str(CHROMIUM), *FLAGS, f"--user-data-dir={profile}", "--enable-logging=stderr", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300)
-
-
-@pytest.mark.skipif(not CHROMIUM.is_file(), reason=f"needs {CHROMIUM} (apt-get install chromium)")
+@needs_chromium
 def test_viewer_in_chromium(written, tmp_path):
     text = written.read_text()
     driven = tmp_path / "driven.html"
     driven.write_text(text.replace("<head>", "<head>" + CATCH, 1).replace("</body>", DRIVER + "</body>", 1))
-    result = chromium(tmp_path / "c", "--window-size=1366,768", "--dump-dom", driven.as_uri())
-    assert "CONSOLE" not in result.stderr, result.stderr
-    probe = json.loads(unescape(re.search(r'<pre id="probe">(.*?)</pre>', result.stdout, re.S)[1]))
+    probe = probed(driven.as_uri(), tmp_path / "c")
     assert probe["errors"] == []
     data = data_of(text)
     triples = [
@@ -247,12 +231,9 @@ frame.onload = () => {{
 </script>"""
 
 
-@pytest.mark.skipif(not CHROMIUM.is_file(), reason=f"needs {CHROMIUM} (apt-get install chromium)")
+@needs_chromium
 def test_a_telephone_does_not_scroll_sideways(named, tmp_path):
     outer = tmp_path / "phone.html"
     outer.write_text(PHONE.format(address=named.as_uri()))
-    result = chromium(
-        tmp_path / "c", "--allow-file-access-from-files", "--hide-scrollbars", "--dump-dom", outer.as_uri()
-    )
-    probe = json.loads(unescape(re.search(r'<pre id="probe">(.*?)</pre>', result.stdout, re.S)[1]))
+    probe = probed(outer.as_uri(), tmp_path / "c")
     assert probe == {"inner": 390, "width": 390, "cut": [], "tables": 3}

@@ -1,25 +1,15 @@
 """The HTML view: one self-contained file, tried in headless Chromium with 1,000 words and 60 entities."""
 
-import json
 import re
-import subprocess
-from html import unescape
 from pathlib import Path
 
 import pytest
 
 from docre.extraction import ExtractedEntity, ExtractedTriple, Extraction, Span
 from docre.graph import export
+from tests.chromium import dump, needs_chromium, probed
 from tests.graph.test_contract import EVIL
 from tests.test_extraction import GOOD
-
-CHROMIUM = Path("/usr/bin/chromium")
-FLAGS = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync --disable-dev-shm-usage --virtual-time-budget=5000 --hide-scrollbars "
-    "--allow-file-access-from-files --dump-dom"
-).split()
-needs_chromium = pytest.mark.skipif(not CHROMIUM.is_file(), reason=f"needs {CHROMIUM} (apt-get install chromium)")
 
 
 def long_extraction() -> Extraction:
@@ -107,11 +97,7 @@ frame.onload = () => {
 
 def probe(folder: Path, width: int) -> dict:
     (folder / "outer.html").write_text(PROBE % width)
-    command = [CHROMIUM, *FLAGS, f"--user-data-dir={folder / 'c'}", "--window-size=1300,900"]
-    done = subprocess.run(
-        [*command, (folder / "outer.html").as_uri()], capture_output=True, text=True, timeout=120, check=True
-    )
-    return json.loads(unescape(re.search(r'<pre id="probe">(.*?)</pre>', done.stdout, re.S)[1]))
+    return probed((folder / "outer.html").as_uri(), folder / "c")
 
 
 @needs_chromium
@@ -152,6 +138,5 @@ def test_odd_texts_are_shown_as_they_are(tmp_path):
 @needs_chromium
 def test_no_documents(tmp_path):
     export([], tmp_path / "f.html")
-    command = [CHROMIUM, *FLAGS, f"--user-data-dir={tmp_path / 'c'}", (tmp_path / "f.html").as_uri()]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
-    assert "There are no documents." in done.stdout.split("<script", 1)[0]
+    page = dump((tmp_path / "f.html").as_uri(), tmp_path / "c")
+    assert "There are no documents." in page.split("<script", 1)[0]
