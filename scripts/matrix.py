@@ -20,7 +20,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 TORCH = {"oldest": "torch==2.6.0", "newest": "torch"}
 VERSIONS = {
-    "oldest": ["transformers==5.1.0", "huggingface-hub==1.3.0", "tokenizers==0.22.2", "typer-slim==0.24.0"],
+    "oldest": ["transformers==5.7.0", "huggingface-hub==1.5.0", "tokenizers==0.22.2", "typer==0.24.0"],
     "newest": ["transformers==5.23.0"],  # what scripts/constraints.txt has
 }
 TESTS = [

@@ -112,9 +112,9 @@ class Training(Section):
     clip: float = Field(1.0, gt=0)
     """Maximum norm of a step's gradient; a larger gradient is scaled down to it."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
-    """Precision of the encoder and the classifier. auto: on CUDA bf16, or fp16 if the GPU lacks it; elsewhere fp32.
-    fp16 needs a GPU; bf16 is also fast on CPUs with hardware support (Intel's AMX). Pooling and the loss always use
-    float32."""
+    """Precision of the encoder and the classifier. auto: on CUDA bf16, or fp16 if the GPU lacks it; on a CPU bf16 if a
+    short measurement at the start shows that it is faster there (as with AMX or AVX512-BF16); else fp32. The log has
+    what was used. fp16 needs a GPU. Pooling and the loss always use float32."""
     workers: int = Field(0, ge=0, le=1024)
     """Number of additional processes that prepare batches; the result does not depend on it."""
     save_every: int | None = Field(None, ge=1)

@@ -93,9 +93,12 @@ def differences(
         known = recorded.get("counted_loss_parameters")  # None: an earlier version of docre did not record them
         left_out = {key for key in before.keys() - now.keys() if key.startswith("loss.")}
         now |= {key: before[key] for key in left_out if known is None or key.removeprefix("loss.") in known}
+    precision = recorded.get("machine", {}).get("precision")
     for key in [*now, *(key for key in before if key not in now)]:
         if key in MAY_CHANGE or before.get(key) == now.get(key):
             continue
+        if key == "training.precision" and (before[key], now[key]) == ("auto", precision):
+            continue  # what auto was then is asked for by name
         change = f"{key} was {before.get(key)!r}, now it is {now.get(key)!r}"
         if key not in ROUNDING_ONLY:
             yield f"another config: {change}"
@@ -105,7 +108,8 @@ def differences(
         earlier = recorded.get(part, {})
         for name, value in setting.get(part, {}).items():
             if name in earlier and earlier[name] != value:
-                yield f"another {name}: {earlier[name]}, now {value}"
+                hint = f" (training.precision={precision} goes on with it)" if name == "precision" else ""
+                yield f"another {name}: {earlier[name]}, now {value}{hint}"
 
 
 def flatten(values: Any, prefix: str = "") -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import torch
 from accelerate import Accelerator
-from accelerate.state import AcceleratorState
+from accelerate.state import AcceleratorState, PartialState
 from accelerate.utils import broadcast_object_list
 
 from docre.core.files import parse_json, read_text
@@ -34,10 +34,11 @@ def start_accelerator(config: Any) -> tuple[Accelerator, str]:
     the device does not have."""
     if config.training.deterministic:
         make_deterministic()
-    precision = resolve_precision(config.training.precision, default_device())
+    on_cpu = not torch.accelerator.is_available()
+    PartialState(cpu=on_cpu)  # the processes know of each other from here on: all compute as the first would
+    precision: str = broadcast_object_list([resolve_precision(config.training.precision, default_device())])[0]
     if config.training.precision == "fp16" and precision != "fp16":
         raise DocreError("training.precision: fp16 needs a GPU; a CPU trains in bf16 or fp32")
-    on_cpu = not torch.accelerator.is_available()
     AcceleratorState._reset_state()  # an earlier run in this process may have used another precision
     accelerator = Accelerator(
         cpu=on_cpu,

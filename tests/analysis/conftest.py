@@ -28,7 +28,7 @@ def config(corpus, tiny_encoder, tmp_path_factory) -> Path:
         "encoder": {"name": str(tiny_encoder), "averaged_layers": 2},
         "model": {"name": "atlop", "head_size": 16, "block_size": 4},
         "loss": {"name": "atgl", "alpha": 60.0},
-        "training": {"epochs": 2, "encoder_lr": 1e-3, "head_lr": 2e-2},
+        "training": {"epochs": 2, "encoder_lr": 1e-3, "head_lr": 2e-2, "precision": "fp32"},
     }
     (folder / "tiny.yaml").write_text(yaml.safe_dump(values))
     return folder / "tiny.yaml"

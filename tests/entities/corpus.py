@@ -47,5 +47,7 @@ def write_config(path: Path, corpus: Path, encoder: Path, **changes) -> Path:
         "training": {"epochs": 12, "encoder_lr": 3e-3, "head_lr": 1e-2},
         "logging": {"every": 2},
     }
-    path.write_text(yaml.safe_dump(values | changes))
+    values |= changes
+    values["training"] = {"precision": "fp32"} | values["training"]  # the same numbers on every machine
+    path.write_text(yaml.safe_dump(values))
     return path

@@ -14,6 +14,7 @@ import pytest
 
 import docre
 from docre.commands import train
+from docre.errors import DocreError
 
 
 @pytest.fixture
@@ -30,7 +31,7 @@ def triples(result: list[dict]) -> set[tuple]:
 
 
 def test_checkpoint_predicts_the_same(earlier):
-    model = docre.load("finished", device="cpu")
+    model = docre.load("finished", "cpu", ["training.precision=fp32"])
     found = chain.from_iterable(model.predict(docre.read("test.json")))
     written = json.loads(Path("finished/result.json").read_text())
     assert len(written) > 100
@@ -43,10 +44,16 @@ def test_finished_run_is_not_run_again(earlier, capsys):
     assert "run is finished: nothing to do" in capsys.readouterr().out
 
 
-def test_interrupted_run_goes_on(earlier):
-    """To the numbers of the one that was not interrupted, up to the rounding of another processor."""
+def test_interrupted_run_goes_on(earlier, monkeypatch):
+    """To the numbers of the one that was not interrupted, up to the rounding of another processor. It was started in
+    fp32, when auto was that on every CPU."""
     shutil.move("interrupted", "run")
-    train.main(["--config", "config.yaml"])
+    monkeypatch.setattr("docre.models.precision.bf16_pays", lambda: True)
+    with pytest.raises(
+        DocreError, match=r"another precision: fp32, now bf16 \(training.precision=fp32"
+    ):
+        train.main(["--config", "config.yaml"])
+    train.main(["--config", "config.yaml", "training.precision=fp32"])
     now, before = (json.loads(Path(run, "metrics.json").read_text()) for run in ("run", "finished"))
     log = [json.loads(line) for line in Path("run/log.jsonl").read_text().splitlines()]
     assert [line["step"] for line in log if line["event"] == "resume"] == [4]

@@ -37,6 +37,7 @@ def make(encoder: Path, **changes) -> Predictor:
         "encoder": {"name": "e", "averaged_layers": 3},
         "model": {"name": "atlop", "head_size": 16, "block_size": 4},
         "loss": {"name": "atl"},
+        "training": {"precision": "fp32"},
     }
     torch.manual_seed(3)
     schema = LabelSchema(RELATIONS, NAMES)

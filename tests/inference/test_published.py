@@ -40,6 +40,7 @@ def write_config(folder: Path, bert_config, relations: int, model: dict[str, Any
         "encoder": {"name": str(write_encoder(folder / "encoder", bert_config)), "averaged_layers": layers},
         "model": model,
         "loss": {"name": "atl"},
+        "training": {"precision": "fp32"},
     }
     (folder / "c.yaml").write_text(yaml.safe_dump(values))
     return folder / "c.yaml"
