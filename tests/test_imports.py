@@ -14,7 +14,7 @@ FLOORS = [
     {"train", "evaluate", "predict"},
     {"__main__"},
     {"commands"},
-    {"training", "serve", "spacy_component"},
+    {"training", "serve", "spacy_component", "corpus"},
     {"inference"},
     {"text"},
     {"entities"},

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from docre.config.options import add_calibration, add_checkpoint_options, add_tagger, tagger_changes
 from docre.core.files import decode, parse_json, read_text
-from docre.data.readers.jsonl import parse_document
+from docre.corpus.options import add_corpus_options, is_folder, predict_into_folder
 from docre.errors import DocreError
 from docre.extraction import ExtractedTriple, Extraction
 from docre.graph import export
@@ -28,7 +28,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument(
         "--output",
         metavar="FILE",
-        help="a file; the suffix names its format, as for docre graph",
+        help="a file, whose suffix names its format, as for docre graph; or a folder (out/) for a corpus",
     )
     parser.add_argument(
         "--min-confidence", type=float, metavar="P", help="only triples with at least this confidence (0 to 1)"
@@ -40,12 +40,17 @@ def main(arguments: list[str]) -> None:
         help="a text; a .txt file; a folder of .txt files; a .jsonl file of objects with 'text', and perhaps 'title' "
         "and 'entities'; or - for standard input",
     )
+    add_corpus_options(parser)
     add_checkpoint_options(parser)
     options = parser.parse_intermixed_args(arguments)
-    if options.output:
-        exporter_for(options.output)  # fails for an unknown suffix before anything is computed
     if options.min_confidence is not None and not 0 <= options.min_confidence <= 1:
         raise DocreError(f"--min-confidence: expected a number from 0 to 1, got {options.min_confidence}")
+    if is_folder(options.output):
+        contents = {"text": True, "min_confidence": options.min_confidence}
+        predict_into_folder(options, tagger_changes(options), [options.text], contents)
+        return
+    if options.output:
+        exporter_for(options.output)  # fails for an unknown suffix before anything is computed
     texts = read_texts(options.text)
 
     from docre.inference.calibration import load_calibrated
@@ -105,18 +110,17 @@ def plain(path: Path) -> str:
 
 def read_lines(path: Path) -> Sequence["Text"]:
     """The text in each JSON object of a file, with its entities if it has some."""
+    from docre.inference.extract import text_of
+
     texts: list[Text] = []
     for number, line in enumerate(read_text(path).split("\n"), 1):
         if not line.strip():
             continue
-        item, title = parse_json(line, str(path), number), f"{path.stem}:{number}"
+        item = parse_json(line, str(path), number)
         try:
-            if not isinstance(item, dict):
-                raise DocreError("expected an object with 'text'")
-            document = parse_document({"entities": []} | {k: v for k, v in item.items() if k != "relations"}, title)
+            texts.append(text_of(item, f"{path.stem}:{number}"))
         except DocreError as error:
             raise DocreError(f"{path}: line {number}: {error}") from None
-        texts.append(document if "entities" in item else (document.title, item["text"]))
     if not texts:
         raise DocreError(f"{path}: no texts")
     return texts

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
+from docre.core.storage import COMPRESSED, opened
 from docre.data.features import Features, Featurizer
 from docre.data.readers import READERS, hinting, read
 from docre.data.readers.base import RecordReader
-from docre.data.readers.records import decoded, opened
+from docre.data.readers.records import decoded
 from docre.documents import Document
 from docre.errors import DocreError
 
@@ -35,6 +36,8 @@ class StoredDocuments(Sequence[Document]):
         read = READERS[reader]
         if not isinstance(read, RecordReader):
             raise DocreError(f"{path}: the reader {reader!r} reads only whole files, so they cannot be streamed")
+        if self.path.suffix.lower() in COMPRESSED:
+            raise DocreError(f"{path}: documents are read from anywhere in the file: decompress it first")
         self.reader = read
         places = array("q")
         with hinting(path, reader):

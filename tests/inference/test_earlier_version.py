@@ -49,9 +49,7 @@ def test_interrupted_run_goes_on(earlier, monkeypatch):
     fp32, when auto was that on every CPU."""
     shutil.move("interrupted", "run")
     monkeypatch.setattr("docre.models.precision.bf16_pays", lambda: True)
-    with pytest.raises(
-        DocreError, match=r"another precision: fp32, now bf16 \(training.precision=fp32"
-    ):
+    with pytest.raises(DocreError, match=r"another precision: fp32, now bf16 \(training.precision=fp32"):
         train.main(["--config", "config.yaml"])
     train.main(["--config", "config.yaml", "training.precision=fp32"])
     now, before = (json.loads(Path(run, "metrics.json").read_text()) for run in ("run", "finished"))

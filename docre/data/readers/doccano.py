@@ -36,7 +36,7 @@ def read_doccano(record: Record) -> Document:
             where = f"relations[{r}]"
             head, tail = (str(get(relation, key, int, where)) for key in ("from_id", "to_id"))
             links.append(Link(head, tail, get(relation, "type", str, where), where))
-        title = get_optional(item, "title", str, "document", f"{path.stem}:{record.number}")
+        title = get_optional(item, "title", str, "document", record.default_title)
         return build(title, get(item, "text", str, "document"), regions, links)
     except DocreError as error:
         raise DocreError(f"{path}: line {record.number}: {error}") from None

@@ -1,9 +1,9 @@
 """Reader of DocGNRE's training files: Re-DocRED with labels proposed by a language model (Li, Jia, Zheng 2023)."""
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
+from docre.core.storage import Source
 from docre.data.readers.base import READERS, reads
 from docre.data.readers.docred import parse_label, read_item
 from docre.data.readers.fields import get_optional
@@ -23,7 +23,7 @@ def read_docgnre(record: Record) -> Document:
     return add_labels(record.path, *read_item(record))
 
 
-def add_labels(path: Path, document: Document, item: dict[str, Any]) -> Document:
+def add_labels(path: Source, document: Document, item: dict[str, Any]) -> Document:
     """A copy of `document` with the `gpt_labels` of `item`, its JSON object, added to its labels."""
     try:
         proposed = get_optional(item, "gpt_labels", list, "document", [])

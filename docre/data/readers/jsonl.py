@@ -41,7 +41,7 @@ def read_jsonl(record: Record) -> Document:
     try:
         if not isinstance(item, dict):
             raise DocreError(f"expected an object, got {describe_type(item)}")
-        return parse_document(item, f"{path.stem}:{record.number}")
+        return parse_document(item, record.default_title)
     except DocreError as error:
         raise DocreError(f"{path}: line {record.number}: {error}") from None
 

@@ -28,7 +28,7 @@ def read_label_studio(record: Record) -> Document:
         check_keys(item, ("data", "annotations", "predictions"), "task")
         data = get(item, "data", dict, "task")
         check_keys(data, ("title", "text"), "data")
-        title = get_optional(data, "title", str, "data", f"{path.stem}:{record.number}")
+        title = get_optional(data, "title", str, "data", record.default_title)
         text = get(data, "text", str, "data")
         regions: dict[str, Region] = {}
         links: list[Link] = []

@@ -2,19 +2,19 @@
 
 import codecs
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
-from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
 from docre.core.files import parse_json
+from docre.core.storage import Source, opened, stem
 from docre.data.readers.fields import describe_type
 from docre.errors import DocreError
 
 CHUNK = 1 << 16  # bytes that are read at once
+MAX_RECORD = 1 << 26  # bytes of one document
 BLANKS = b" \t\n\r"  # white space in JSON
 QUOTE, COMMA, OPEN, CLOSE = b'",{}'
 STEP = np.zeros(256, dtype=np.int8)  # what a byte adds to the depth of nesting
@@ -31,11 +31,16 @@ class Record:
     size:   number of bytes.
     """
 
-    path: Path
+    path: Source
     number: int
     offset: int
     size: int
     text: str
+
+    @property
+    def default_title(self) -> str:
+        """The title of a document without one: the name of the file, and the number."""
+        return f"{stem(self.path)}:{self.number}"
 
     def parse_json(self) -> Any:
         """The JSON value that the record is. Raises DocreError that names the file and the line."""
@@ -45,19 +50,29 @@ class Record:
             return parse_json(self.text, str(self.path), line_at(self.path, self.offset))  # now with the right line
 
 
-def lines(path: Path) -> Iterator[Record]:
+def lines(path: Source) -> Iterator[Record]:
     """Each line of a file that is not blank. Raises DocreError if the file cannot be read or is not UTF-8."""
-    offset = 0
+    for number, offset, line in raw_lines(path):
+        record = decoded(path, number, offset, line)
+        if record.text.strip():
+            yield record
+
+
+def raw_lines(path: Source) -> Iterator[tuple[int, int, bytes]]:
+    """The number, from 1, the position and the bytes of each line of a file. Raises DocreError if the file cannot be
+    read, or a line has more than MAX_RECORD bytes."""
+    offset = number = 0
     with opened(path) as file:
-        for number, line in enumerate(file, 1):
+        while line := file.readline(MAX_RECORD):
+            number += 1
+            if len(line) == MAX_RECORD:
+                raise too_long(path, f"line {number}")
             start = len(codecs.BOM_UTF8) if offset == 0 and line.startswith(codecs.BOM_UTF8) else 0
-            record = decoded(path, number, offset + start, line[start:].removesuffix(b"\n"))
+            yield number, offset + start, line[start:].removesuffix(b"\n")
             offset += len(line)
-            if record.text.strip():
-                yield record
 
 
-def blocks(path: Path) -> Iterator[Record]:
+def blocks(path: Source) -> Iterator[Record]:
     """Each run of lines that are not blank; its number is that of its first line. Raises DocreError as `lines` does."""
     offset = start = number = 0
     parts: list[bytes] = []
@@ -74,7 +89,7 @@ def blocks(path: Path) -> Iterator[Record]:
             offset += len(line)
 
 
-def elements(path: Path) -> Iterator[Record]:
+def elements(path: Source) -> Iterator[Record]:
     """Each element of the JSON list that a file holds, white space around it included.
 
     Whoever parses every record as JSON has checked the whole file: what is between the records is checked here. Raises
@@ -101,7 +116,7 @@ def elements(path: Path) -> Iterator[Record]:
         raise invalid(path, offset, "unexpected text after the list")
 
 
-def top_level_pieces(path: Path) -> Iterator[tuple[int, bytes, bytes]]:
+def top_level_pieces(path: Source) -> Iterator[tuple[int, bytes, bytes]]:
     """What stands between the delimiters of the outermost JSON list: (offset, content, the delimiter that ends it).
 
     Delimiters are the bracket that opens the list, the commas between its elements and the bracket that closes it; the
@@ -133,20 +148,12 @@ def top_level_pieces(path: Path) -> Iterator[tuple[int, bytes, bytes]]:
                 offset += len(content) + 1
                 parts, start = [], end + 1
             parts.append(chunk[start:])
+            if len(parts) > MAX_RECORD // CHUNK:
+                raise too_long(path, f"from byte {offset} on")
     yield offset, b"".join(parts), b""
 
 
-@contextmanager
-def opened(path: Path) -> Iterator[BinaryIO]:
-    """The file, opened for reading bytes. Raises DocreError if it cannot be opened or read."""
-    try:
-        with path.open("rb") as file:
-            yield file
-    except OSError as error:
-        raise DocreError(f"{path}: {error.strerror or error}") from None
-
-
-def decoded(path: Path, number: int, offset: int, content: bytes) -> Record:
+def decoded(path: Source, number: int, offset: int, content: bytes) -> Record:
     """The record with this content. Raises DocreError if it is not UTF-8."""
     try:
         return Record(path, number, offset, len(content), content.decode("utf-8"))
@@ -154,12 +161,17 @@ def decoded(path: Path, number: int, offset: int, content: bytes) -> Record:
         raise DocreError(f"{path}: not UTF-8 text (byte {offset + error.start})") from None
 
 
-def invalid(path: Path, offset: int, reason: str) -> DocreError:
+def too_long(path: Source, where: str) -> DocreError:
+    """The error (returned, not raised) for more bytes in one document than MAX_RECORD."""
+    return DocreError(f"{path}: {where}: more than {MAX_RECORD >> 20} MiB, too long for one document")
+
+
+def invalid(path: Source, offset: int, reason: str) -> DocreError:
     """The error (returned, not raised) for JSON that is malformed at a position of the file."""
     return DocreError(f"{path}: line {line_at(path, offset)}: not valid JSON: {reason}")
 
 
-def line_at(path: Path, offset: int) -> int:
+def line_at(path: Source, offset: int) -> int:
     """The line, from 1, of a position in a file."""
     line = 1
     with opened(path) as file:

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 from xml.parsers import expat
 
-from docre.data.readers.records import CHUNK, Record, decoded, opened
+from docre.core.storage import Source, opened
+from docre.data.readers.records import CHUNK, Record, decoded
 from docre.errors import DocreError
 
 DEEPEST = 50  # levels of elements
@@ -22,7 +22,7 @@ class Element:
     text: str = ""
 
 
-def cut_documents(path: Path) -> Iterator[Record]:
+def cut_documents(path: Source) -> Iterator[Record]:
     """Each `document` element of an XML file, as a record with its number from 0.
 
     Raises DocreError if the file cannot be read, is not well-formed XML in UTF-8, declares entities, or is nested more
@@ -87,7 +87,7 @@ def parse_element(record: Record) -> Element:
     return root.children[0]
 
 
-def safe_parser(path: Path) -> Any:
+def safe_parser(path: Source) -> Any:
     """A parser that refuses declared entities (which may expand to gigabytes) and any encoding but UTF-8. It reads no
     other file: what a DOCTYPE names is ignored."""
     parser = expat.ParserCreate()
@@ -104,7 +104,7 @@ def safe_parser(path: Path) -> Any:
     return parser
 
 
-def parse(parser: Any, chunk: bytes, path: Path) -> None:
+def parse(parser: Any, chunk: bytes, path: Source) -> None:
     """Parse a part of a file; an empty one ends it. Raises DocreError if it is not well-formed."""
     try:
         parser.Parse(chunk, not chunk)

@@ -1,0 +1,235 @@
+"""Files anywhere: in a local folder or at an address that fsspec knows (s3://bucket/file), compressed (.gz, .zst) or
+not. Whatever goes wrong is a DocreError of one line that names the file."""
+
+import glob
+import gzip
+import io
+import zlib
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any, BinaryIO, cast
+
+from docre.core.files import write_atomically
+from docre.errors import DocreError
+
+COMPRESSED = (".gz", ".zst")
+ZST_WINDOW = 1 << 27  # bytes that decompression may take
+ZST_CHUNK = 1 << 11  # bytes that are decompressed at once, each to 32 KiB at most
+
+
+@dataclass
+class Input:
+    """A file to read, with its size and how many of its bytes were read so far, before they are decompressed."""
+
+    path: str
+    size: int
+    read: int = 0
+
+    def __str__(self) -> str:
+        return self.path
+
+
+Source = Path | str | Input
+
+
+def is_remote(path: Source) -> bool:
+    """Whether this is an address, not a local path."""
+    return "://" in str(path)
+
+
+def suffix(path: Source) -> str:
+    """The suffix of a file in lowercase, without that of its compression: ".jsonl" of "a.jsonl.gz"."""
+    name = PurePosixPath(str(path).lower())
+    return (name.with_suffix("") if name.suffix in COMPRESSED else name).suffix
+
+
+def stem(path: Source) -> str:
+    """The name of a file without its suffix and that of its compression: "a" of "a.jsonl.gz"."""
+    name = PurePosixPath(str(path))
+    return (name.with_suffix("") if name.suffix.lower() in COMPRESSED else name).stem
+
+
+def expand(pattern: str, suffixes: Collection[str]) -> list[Input]:
+    """The files that a file, a folder (those in it with one of the suffixes, at any depth) or a glob pattern means, in
+    the order of their names. Raises DocreError if there are none."""
+    system, start = filesystem(pattern)
+    with one_line(pattern):
+        if any(character in pattern for character in "*?["):
+            found = glob.glob(pattern, recursive=True) if system is None else system.glob(start)
+            found = [path for path in found if not is_folder(system, path)]
+        elif is_folder(system, start):
+            inside = system.find(start) if system is not None else Path(pattern).rglob("*")
+            found = [str(path) for path in inside if suffix(str(path)) in suffixes and not is_folder(system, str(path))]
+        else:
+            found = [start]
+        found = sorted(found)
+        if not found:
+            raise DocreError(f"{pattern}: no files there ({', '.join(sorted(suffixes))})")
+        if system is None:
+            return [Input(path, Path(path).stat().st_size) for path in found]
+        return [Input(system.unstrip_protocol(path), int(system.size(path) or 0)) for path in found]
+
+
+def is_folder(system: Any, path: str) -> bool:
+    """Whether this is a folder of the file system (None: the local one)."""
+    return Path(path).is_dir() if system is None else bool(system.isdir(path))
+
+
+def filesystem(path: Source) -> tuple[Any, str]:
+    """The fsspec file system of an address and the path in it; (None, path) for a local path. Raises DocreError for an
+    address of an unknown kind."""
+    if not is_remote(path):
+        return None, str(path)
+    from fsspec.core import url_to_fs
+
+    with one_line(path):
+        system, inside = url_to_fs(str(path))
+        return system, inside
+
+
+@contextmanager
+def one_line(path: Source) -> Iterator[None]:
+    """Turns what goes wrong with a file in the block into a DocreError. For addresses that is any exception, since each
+    kind of storage has its own."""
+    try:
+        yield
+    except DocreError:
+        raise
+    except (OSError, EOFError, zlib.error) as error:
+        raise DocreError(f"{path}: {getattr(error, 'strerror', None) or error or type(error).__name__}") from None
+    except Exception as error:
+        if not is_remote(path) and not type(error).__module__.startswith("zstandard"):
+            raise
+        raise DocreError(f"{path}: {(str(error) or type(error).__name__).splitlines()[0]}") from None
+
+
+@contextmanager
+def opened(path: Source) -> Iterator[BinaryIO]:
+    """The file, opened for reading its bytes, which are decompressed if its name ends with .gz or .zst. Raises
+    DocreError if it cannot be opened or read; so the block should do nothing but read."""
+    system, inside = filesystem(path)
+    with one_line(path), ExitStack() as stack:
+        file: Any
+        if system is None:
+            file = stack.enter_context(Path(inside).open("rb"))
+        else:
+            file = stack.enter_context(system.open(inside, "rb"))
+        if isinstance(path, Input):
+            file = Counted(file, path)
+        end = PurePosixPath(str(path).lower()).suffix
+        if end == ".gz":
+            file = stack.enter_context(gzip.GzipFile(fileobj=file))
+        elif end == ".zst":
+            file = stack.enter_context(io.BufferedReader(Unzst(file, path)))
+        yield cast(BinaryIO, file)
+
+
+class Unzst(io.RawIOBase):
+    """What a .zst file decompresses to. Raises DocreError if the library is missing, and EOFError where the file ends
+    too early (which zstandard's own reader takes for the end)."""
+
+    def __init__(self, file: Any, path: Source) -> None:
+        try:
+            import zstandard
+        except ImportError:
+            raise DocreError(f"{path}: .zst files need zstandard: pip install 'docre[scale]'") from None
+        self.file = file
+        self.decompressor = zstandard.ZstdDecompressor(max_window_size=ZST_WINDOW)
+        self.frame: Any = None
+        self.content = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self.content:
+            chunk = self.file.read(ZST_CHUNK)
+            if not chunk:
+                if self.frame is not None:
+                    raise EOFError("compressed file ended before the end-of-stream marker was reached")
+                return 0
+            parts = []
+            while chunk:
+                self.frame = self.frame or self.decompressor.decompressobj()
+                parts.append(self.frame.decompress(chunk))
+                chunk = b""
+                if self.frame.eof:
+                    chunk, self.frame = self.frame.unused_data, None
+            self.content = memoryview(b"".join(parts))
+        count = min(len(buffer), len(self.content))
+        buffer[:count], self.content = self.content[:count], self.content[count:]
+        return count
+
+
+class Counted(io.RawIOBase):
+    """A file that tells its Input how far it was read."""
+
+    def __init__(self, file: Any, source: Input) -> None:
+        self.file = file
+        self.source = source
+        source.read = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return bool(self.file.seekable())
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return int(self.file.seek(offset, whence))
+
+    def tell(self) -> int:
+        return int(self.file.tell())
+
+    def readinto(self, buffer: Any) -> int:
+        count = int(self.file.readinto(buffer))
+        self.source.read = max(self.source.read, self.file.tell())
+        return count
+
+
+def write_bytes(path: str, content: bytes) -> None:
+    """Write a file at once: it is there completely or not at all. An object store puts it in place as a whole; other
+    kinds of remote storage get it under another name, and then rename it. Raises DocreError if it cannot be written."""
+    system, inside = filesystem(path)
+    if system is None:
+        write_atomically(path, lambda temporary: temporary.write_bytes(content))
+        return
+    with one_line(path):
+        system.makedirs(system._parent(inside), exist_ok=True)
+        if ATOMIC & set(protocols(system)):
+            system.pipe_file(inside, content)
+        else:
+            system.pipe_file(f"{inside}.tmp", content)
+            system.mv(f"{inside}.tmp", inside)
+
+
+ATOMIC = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "hf", "memory"}
+
+
+def protocols(system: Any) -> Sequence[str]:
+    """The names of a file system's kind."""
+    return (system.protocol,) if isinstance(system.protocol, str) else tuple(system.protocol)
+
+
+def read_content(path: str) -> bytes | None:
+    """The content of a file; None if it is not there. Raises DocreError if it cannot be read."""
+    system, inside = filesystem(path)
+    with one_line(path):
+        try:
+            return Path(path).read_bytes() if system is None else bytes(system.cat_file(inside))
+        except FileNotFoundError:
+            return None
+
+
+def names_in(folder: str) -> set[str]:
+    """The names of the files and folders in a folder; none if it is not there."""
+    system, inside = filesystem(folder)
+    with one_line(folder):
+        try:
+            if system is None:
+                return {path.name for path in Path(folder).iterdir()}
+            return {PurePosixPath(name).name for name in system.ls(inside, detail=False, refresh=True)}
+        except FileNotFoundError:
+            return set()

@@ -1,0 +1,119 @@
+"""What a corpus consists of: documents whose entities are marked, or plain texts.
+
+Each tells how a document is made of a record, and what is written of it."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import PurePosixPath
+from typing import Any
+
+from docre.config.loading import import_plugins, read_yaml, validate_as
+from docre.config.schema import Config
+from docre.core.location import find_checkpoint
+from docre.core.storage import suffix
+from docre.corpus.columns import ENTITY, FIELDS, TEXT_TRIPLE, TRIPLE
+from docre.data.features import UNLIMITED
+from docre.data.readers import READERS
+from docre.data.readers.base import RecordReader
+from docre.data.readers.records import Record
+from docre.documents import Document, Prediction
+from docre.errors import DocreError
+from docre.inference.extract import choose_tagger, tagged, tagger_name, text_of, to_extraction
+from docre.inference.predictor import Predictor
+
+
+class Content(ABC):
+    """predictor: predicts the documents."""
+
+    max_tokens: int | None = None  # of a document; None: as in training
+    columns: dict[str, Any]
+
+    def __init__(self, predictor: Predictor) -> None:
+        self.predictor = predictor
+
+    @abstractmethod
+    def parse(self, record: Record) -> Document:
+        """The document in a record. Raises DocreError if there is none."""
+
+    @abstractmethod
+    def row(self, document: Document, predictions: Sequence[Prediction]) -> dict[str, Any]:
+        """What is written of a document."""
+
+
+class Documents(Content):
+    """Documents in the format of a reader; each triple has the fields that are named."""
+
+    def __init__(self, predictor: Predictor, reader: str, fields: Collection[str]) -> None:
+        super().__init__(predictor)
+        self.reader = record_reader(reader)
+        self.fields = [name for field in fields for name in FIELDS[field]]
+        named = {name: kind for field in fields for name, kind in FIELDS[field].items()}
+        self.columns = {"title": str, "triples": [TRIPLE | named]}
+
+    def parse(self, record: Record) -> Document:
+        return self.reader.parse(record)
+
+    def row(self, document: Document, predictions: Sequence[Prediction]) -> dict[str, Any]:
+        names = ("head", "tail", "relation", *self.fields)
+        return {
+            "title": document.title,
+            "triples": [{name: getattr(triple, name) for name in names} for triple in predictions],
+        }
+
+
+class Texts(Content):
+    """Plain texts: .txt files, or JSON objects with `text`, and perhaps `title` and `entities`.
+
+    min_confidence: leave out triples that are less certain.
+    """
+
+    max_tokens = UNLIMITED
+
+    def __init__(self, predictor: Predictor, min_confidence: float | None) -> None:
+        super().__init__(predictor)
+        self.tagger = choose_tagger(predictor, None)
+        self.tagger_name = tagger_name(predictor)
+        self.min_confidence = min_confidence
+        self.columns = {"title": str, "text": str, "entities": [ENTITY], "triples": [TEXT_TRIPLE]}
+
+    def parse(self, record: Record) -> Document:
+        if suffix(record.path) == ".txt":
+            if "\0" in record.text:
+                raise DocreError(f"{record.path}: a binary file, not a text")
+            return tagged((PurePosixPath(str(record.path)).name, record.text), str(record.path), self.tagger)
+        try:
+            return tagged(text_of(record.parse_json(), record.default_title), record.default_title, self.tagger)
+        except DocreError as error:
+            where = f"{record.path}: line {record.number}: "
+            raise DocreError(f"{'' if str(error).startswith(str(record.path)) else where}{error}") from None
+
+    def row(self, document: Document, predictions: Sequence[Prediction]) -> dict[str, Any]:
+        found = to_extraction(document, predictions, self.predictor.calibration, self.tagger_name)
+        return (found if self.min_confidence is None else found.surer(self.min_confidence)).to_json()
+
+
+def record_reader(name: str) -> RecordReader:
+    """The reader called `name`. Raises DocreError if it can read a file only as a whole."""
+    reader = READERS[name]
+    if not isinstance(reader, RecordReader):
+        raise DocreError(f"the reader {name!r} reads only whole files: convert them first, with docre convert")
+    return reader
+
+
+def reader_of(job: Any) -> str | None:
+    """The name of the reader of a job's documents, by default that of the training data; None for plain texts. Raises
+    DocreError if there is no checkpoint, and for an unknown reader."""
+    import_plugins(job.plugins, "plugins")
+    path = find_checkpoint(job.checkpoint) / "config.yaml"
+    if job.contents["text"]:
+        return None
+    name = job.contents["reader"] or validate_as(Config, read_yaml(path), str(path)).data.reader
+    record_reader(name)
+    return str(name)
+
+
+def content_of(predictor: Predictor, options: Mapping[str, Any]) -> Content:
+    """What the corpus consists of, as the options of a job say (see docre.corpus.worker.Job)."""
+    if options["text"]:
+        return Texts(predictor, options["min_confidence"])
+    return Documents(predictor, options["reader"] or predictor.config.data.reader, options["fields"])

@@ -1,0 +1,79 @@
+"""The options with which `docre predict` and `docre extract` take a corpus instead of a file."""
+
+import argparse
+import os
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from docre.core.storage import is_remote
+from docre.errors import DocreError
+
+
+def add_corpus_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options, which are for an output that `is_folder`."""
+    group = parser.add_argument_group("a corpus of any size", "with a folder (out/) or an address as --output")
+    group.add_argument(
+        "--engine", choices=("local", "ray"), default="local", help="this machine, or a Ray cluster (RAY_ADDRESS)"
+    )
+    group.add_argument(
+        "--processes",
+        type=int,
+        metavar="N",
+        help="how many predict at once (default: one for each GPU, here one on a CPU, and with Ray one for each CPU)",
+    )
+    group.add_argument("--threads", type=int, metavar="N", help="of each process (default: they share the CPUs)")
+    group.add_argument("--format", choices=("jsonl", "parquet"), default="jsonl", help="of the parts (%(default)s)")
+    group.add_argument("--part-size", type=int, default=256, metavar="N", help="documents in a part (%(default)s)")
+    group.add_argument("--strict", action="store_true", help="stop at a document that cannot be predicted")
+
+
+def is_folder(output: str | None) -> bool:
+    """Whether an output is a folder for a corpus."""
+    return output is not None and (output.endswith("/") or is_remote(output) or os.path.isdir(output))
+
+
+def predict_into_folder(
+    options: argparse.Namespace, changes: Sequence[str], patterns: Sequence[str], contents: Mapping[str, Any]
+) -> None:
+    """Predict the files of the patterns into the folder `--output`, as the options say, and print the totals."""
+    for name in ("processes", "threads", "part_size"):
+        value = getattr(options, name)
+        if value is not None and value < 1:
+            raise DocreError(f"--{name.replace('_', '-')}: expected a positive number, got {value}")
+    import torch
+
+    from docre.corpus.contents import reader_of
+    from docre.corpus.engines import alone, processes
+    from docre.corpus.ray_engine import on_ray
+    from docre.corpus.run import predict_corpus
+    from docre.corpus.shards import Output, check_format
+    from docre.corpus.worker import Job, threads_of
+
+    check_format(options.format)
+    gpus = torch.cuda.device_count()
+    number = options.processes or gpus or 1
+    threads = options.threads or (threads_of(number) if options.processes else None)
+    if options.engine == "ray":
+        engine: Any = partial(on_ray, workers=options.processes)
+        threads = options.threads or 1
+    else:
+        engine = alone if number == 1 else partial(processes, number=number, devices=gpus)
+    job = Job(
+        str(options.checkpoint),
+        Output(options.output, options.format),
+        dict(contents),
+        tuple(changes),
+        tuple(options.plugins),
+        options.calibration and str(Path(options.calibration).resolve()),
+        options.force,
+        options.strict,
+        threads,
+    )
+    totals = predict_corpus(job, patterns, reader_of(job), options.part_size, engine)
+    if totals.cut:
+        print(f"{totals.cut:,} documents are longer than evaluation.max_tokens: their ends were not read")
+    if totals.rejected:
+        print(f"{totals.rejected:,} documents were rejected: {job.output.path('rejected.jsonl')} tells why")
+    print(f"{options.output}: {totals.triples:,} triples of {totals.documents:,} documents")

@@ -1,0 +1,109 @@
+"""The engine that does units on a Ray cluster, with Ray Data.
+
+Its steps are to cut files into units and to do them; where there are GPUs, other CPUs featurize the documents
+meanwhile. What a step does is what the other engines do (docre.corpus.worker). Ray starts what was killed again, and a
+unit that is done twice is written twice with the same content.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from docre.corpus.shards import Counts, astuple
+from docre.corpus.units import Group, Unit
+from docre.corpus.worker import Job, Worker
+from docre.errors import DocreError
+
+Rows = dict[str, Any]
+
+
+def on_ray(
+    groups: Sequence[Group], job: Job, workers: int | None = None, apart: bool | None = None
+) -> Iterator[Counts]:
+    """Do the units of all groups on the cluster at RAY_ADDRESS, or on one that is started on this machine.
+
+    workers: how many; by default one for each GPU, or else each CPU, of the cluster. docre has to be installed on every
+             machine, and the checkpoint, the input and the output have to be at places that all can reach.
+    apart:   whether others featurize the documents; by default where there are GPUs.
+    """
+    try:
+        import ray
+        from ray.data import DataContext
+        from ray.exceptions import RayError
+    except ImportError:
+        raise DocreError("--engine ray needs Ray: pip install 'docre[scale]'") from None
+    if not ray.is_initialized():
+        try:
+            ray.init(address=os.environ.get("RAY_ADDRESS"), log_to_driver=False, logging_level="error")
+        except (ConnectionError, RayError, RuntimeError) as error:
+            raise DocreError(f"RAY_ADDRESS: {str(error).splitlines()[0]}") from None
+    resources = ray.cluster_resources()
+    gpus, cpus = int(resources.get("GPU", 0)), int(resources.get("CPU", 1))
+    number = workers or gpus or cpus
+    apart = gpus > 0 if apart is None else apart
+    context = DataContext.get_current()
+    context.enable_progress_bars = False
+    data = ray.data.from_items([{"group": i} for i in range(len(groups))], override_num_blocks=max(1, len(groups)))
+    data = data.map_batches(Cut(groups), batch_size=1, num_cpus=0.01)
+    share = {"num_gpus": 1} if gpus else {"num_cpus": 0.9 * cpus / number / (1 + apart)}
+    options: dict[str, Any] = {"fn_constructor_args": (job,), "batch_size": 1}
+    if apart:
+        strategy = ray.data.ActorPoolStrategy(size=2 * number)
+        data = data.map_batches(Featurize, num_cpus=0.45 * cpus / number / 2, compute=strategy, **options)
+    strategy = ray.data.ActorPoolStrategy(size=number)
+    done = data.map_batches(Finish if apart else Do, compute=strategy, **share, **options)
+    try:
+        for row in done.iter_rows():
+            yield Counts(*(int(value) for value in row["counts"]))
+    except RayError as error:
+        cause = getattr(error, "cause", None) or error
+        raise DocreError(f"Ray: {str(cause).strip().splitlines()[-1]}") from None
+
+
+class Cut:
+    """Cuts groups of files into units."""
+
+    def __init__(self, groups: Sequence[Group]) -> None:
+        self.groups = groups
+
+    def __call__(self, rows: Rows) -> Iterator[Rows]:
+        for group in rows["group"]:
+            for unit in self.groups[int(group)]():
+                yield {"unit": np.array([unit.to_bytes()], dtype=object)}
+
+
+class Do:
+    """Does units."""
+
+    def __init__(self, job: Job) -> None:
+        self.worker = Worker(job)
+
+    def __call__(self, rows: Rows) -> Rows:
+        (unit,) = rows["unit"]
+        return {"counts": np.array([astuple(self.worker(Unit.from_bytes(unit)))])}
+
+
+class Featurize:
+    """Prepares units, on a CPU."""
+
+    def __init__(self, job: Job) -> None:
+        self.worker = Worker(job, "cpu")
+
+    def __call__(self, rows: Rows) -> Rows:
+        (unit,) = rows["unit"]
+        made = np.empty(1, dtype=object)
+        made[0] = self.worker.prepare(Unit.from_bytes(unit))
+        return {"prepared": made}
+
+
+class Finish:
+    """Predicts and writes units that are prepared."""
+
+    def __init__(self, job: Job) -> None:
+        self.worker = Worker(job)
+
+    def __call__(self, rows: Rows) -> Rows:
+        (made,) = rows["prepared"]
+        return {"counts": np.array([astuple(self.worker.finish(made))])}

@@ -1,0 +1,148 @@
+"""The folder that a corpus is predicted into: one file a unit, which is there as a whole or not at all.
+
+manifest.json          what is predicted with what; `complete` and the totals once all is done
+part-00000-00000.jsonl (or .parquet) what was predicted of the documents of a unit: this file commits the unit
+units/00000-00000.json the counts of a unit, and what was rejected; written before its part
+rejected.jsonl         all that was rejected, once all is done
+"""
+
+import importlib.util
+import io
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import orjson
+
+from docre.core.files import parse_json
+from docre.core.storage import names_in, read_content, write_bytes
+from docre.corpus.columns import Columns, to_arrow
+from docre.corpus.units import Rejected
+from docre.errors import DocreError
+
+MANIFEST, REJECTED, PART = "manifest.json", "rejected.jsonl", "part-"
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What was done: documents that were predicted (of which `cut` had mentions beyond the length limit), their pairs
+    and triples, documents that were rejected, and bytes of input."""
+
+    documents: int = 0
+    cut: int = 0
+    pairs: int = 0
+    triples: int = 0
+    rejected: int = 0
+    size: int = 0
+
+    def __add__(self, other: "Counts") -> "Counts":
+        return Counts(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
+
+
+def astuple(counts: Counts) -> tuple[int, ...]:
+    """The numbers of Counts, in order."""
+    return tuple(asdict(counts).values())
+
+
+@dataclass(frozen=True)
+class Output:
+    """A folder for the parts, in a format: "jsonl" or "parquet"."""
+
+    folder: str
+    format: str
+
+    def path(self, name: str) -> str:
+        """The path or address of a file in the folder."""
+        return f"{self.folder.rstrip('/')}/{name}"
+
+    def committed(self) -> set[str]:
+        """The names of the units that are done."""
+        end = f".{self.format}"
+        parts = (name for name in names_in(self.folder) if name.startswith(PART) and name.endswith(end))
+        return {name[len(PART) : -len(end)] for name in parts}
+
+    def commit(
+        self,
+        name: str,
+        rows: Sequence[Mapping[str, Any]],
+        columns: Columns,
+        counts: Counts,
+        rejected: Sequence[Rejected],
+    ) -> None:
+        """Write what was done of a unit. The last step puts its part in place, as a whole."""
+        content = {"counts": asdict(counts), "rejected": [asdict(each) for each in rejected]}
+        write_bytes(self.path(f"units/{name}.json"), orjson.dumps(content))
+        write_bytes(self.path(f"{PART}{name}.{self.format}"), FORMATS[self.format](rows, columns))
+
+    def counts(self, name: str) -> Counts:
+        """Those of a unit that is done."""
+        return Counts(**self._unit(name)["counts"])
+
+    def _unit(self, name: str) -> Any:
+        path = self.path(f"units/{name}.json")
+        content = read_content(path)
+        if content is None:
+            raise DocreError(f"{path}: missing, though its part is there")
+        return parse_json(content, path)
+
+    def start(self, plan: Mapping[str, Any]) -> Counts | None:
+        """Begin, or go on with, a corpus that is predicted into this folder; return the totals if it is complete.
+
+        plan: what is predicted with what. Raises DocreError if the folder holds anything else.
+        """
+        path = self.path(MANIFEST)
+        content = read_content(path)
+        if content is None:
+            if names_in(self.folder) - {".lock"}:
+                raise DocreError(f"{self.folder}: has other files, and no {MANIFEST}: choose another folder")
+            write_bytes(path, dump({**plan, "complete": False}))
+            return None
+        before = parse_json(content, path)
+        if not isinstance(before, dict):
+            raise DocreError(f"{path}: expected an object")
+        for key, value in parse_json(dump(plan), path).items():
+            if before.get(key) != value:
+                was, now = (json.dumps(each)[:200] for each in (before.get(key), value))
+                raise DocreError(f"{self.folder}: {key} was {was}, now it is {now}: choose another folder")
+        return Counts(**before["totals"]) if before.get("complete") else None
+
+    def finish(self, plan: Mapping[str, Any], names: Iterable[str]) -> Counts:
+        """Collect what was rejected, and say that all is done, with the totals; `names`: all units."""
+        total, lines = Counts(), []
+        for name in sorted(names):
+            unit = self._unit(name)
+            total += Counts(**unit["counts"])
+            lines += [orjson.dumps({**each["place"], "reason": each["reason"]}) + b"\n" for each in unit["rejected"]]
+        write_bytes(self.path(REJECTED), b"".join(lines))
+        write_bytes(self.path(MANIFEST), dump({**plan, "complete": True, "totals": asdict(total)}))
+        return total
+
+
+def dump(value: Any) -> bytes:
+    """As JSON."""
+    return orjson.dumps(value, option=orjson.OPT_INDENT_2) + b"\n"
+
+
+def jsonl(rows: Sequence[Mapping[str, Any]], columns: Columns) -> bytes:
+    """One JSON object a line."""
+    return b"".join(orjson.dumps(row) + b"\n" for row in rows)
+
+
+def parquet(rows: Sequence[Mapping[str, Any]], columns: Columns) -> bytes:
+    """A Parquet file. `columns`: see docre.corpus.columns."""
+    import pyarrow
+    from pyarrow.parquet import write_table
+
+    file = io.BytesIO()
+    write_table(pyarrow.Table.from_pylist(list(rows), pyarrow.schema(to_arrow(columns))), file)
+    return file.getvalue()
+
+
+def check_format(name: str) -> None:
+    """Raises DocreError if parts cannot be written in this format here."""
+    if name == "parquet" and importlib.util.find_spec("pyarrow") is None:
+        raise DocreError("--format parquet needs pyarrow: pip install 'docre[scale]'")
+
+
+FORMATS = {"jsonl": jsonl, "parquet": parquet}

@@ -1,0 +1,167 @@
+"""Cuts a corpus into units of work: some documents each, always the same ones for the same files."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import orjson
+
+from docre.core.storage import Input, opened, suffix
+from docre.data.readers.base import RecordReader
+from docre.data.readers.records import Record, decoded, elements, lines, raw_lines
+from docre.errors import DocreError
+
+UNIT_BYTES = 1 << 25  # of the documents of a unit; a unit may have one document more than fits
+GROUP_BYTES = 1 << 27  # of the files of a group; larger files are a group of their own
+ROWS = 64  # of a Parquet file that are read at once
+
+
+@dataclass(frozen=True)
+class Place:
+    """A document's place: its file, and its number there (its line, or its position in a list, row or folder)."""
+
+    file: str
+    number: int
+
+    @classmethod
+    def of(cls, record: Record) -> "Place":
+        """Where a record is."""
+        return cls(str(record.path), record.number)
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """A document that is left out, or what cannot be read of a file, and why."""
+
+    place: Place
+    reason: str
+
+
+@dataclass(frozen=True)
+class Unit:
+    """Some documents that are predicted together, and written together.
+
+    name:     tells it apart from others, in the order of the corpus.
+    records:  the text of each document, and where it is.
+    rejected: what could not be read.
+    size:     the bytes of the files that it comes from.
+    """
+
+    name: str
+    records: Sequence[Record]
+    rejected: Sequence[Rejected]
+    size: int
+
+    def to_bytes(self) -> bytes:
+        """For another process."""
+        records = [(str(r.path), r.number, r.offset, r.size, r.text) for r in self.records]
+        rejected = [(r.place.file, r.place.number, r.reason) for r in self.rejected]
+        return orjson.dumps([self.name, records, rejected, self.size])
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> "Unit":
+        """What `to_bytes` made."""
+        name, records, rejected, size = orjson.loads(content)
+        return cls(
+            name,
+            [Record(*record) for record in records],
+            [Rejected(Place(file, number), reason) for file, number, reason in rejected],
+            size,
+        )
+
+
+Group = Callable[[], Iterator[Unit]]  # gives the units of some files
+
+
+def grouped(files: Iterable[Input]) -> list[list[Input]]:
+    """The files in groups that can be cut into units independently of each other: small ones together, in order."""
+    groups: list[list[Input]] = []
+    size = 0
+    for file in files:
+        if not groups or size + file.size > GROUP_BYTES:
+            groups.append([])
+            size = 0
+        groups[-1].append(file)
+        size += file.size
+    return groups
+
+
+def units(group: int, files: Sequence[Input], reader: RecordReader | None, documents: int) -> Iterator[Unit]:
+    """The units of a group of files, each of at most `documents` documents.
+
+    reader: of the documents; None for plain texts: .txt files, and .jsonl files of objects with a text.
+    """
+    records: list[Record] = []
+    rejected: list[Rejected] = []
+    number = size = before = counted = 0  # the unit's number, the bytes of its records, and of files
+    for file in files:
+        for found in safely(file, reader):
+            if isinstance(found, Rejected):
+                rejected.append(found)
+            else:
+                records.append(replace(found, path=file.path))
+                size += found.size
+            if len(records) + len(rejected) >= documents or size >= UNIT_BYTES:
+                done = before + file.read
+                yield Unit(f"{group:05}-{number:05}", records, rejected, done - counted)
+                records, rejected, size, number, counted = [], [], 0, number + 1, done
+        before += file.size
+    if records or rejected:
+        yield Unit(f"{group:05}-{number:05}", records, rejected, before - counted)
+
+
+def safely(file: Input, reader: RecordReader | None) -> Iterator[Record | Rejected]:
+    """The records of a file. Where one cannot be read, what is wrong with it; where the file cannot be read on, this is
+    the last."""
+    number = -1
+    try:
+        for found in cut(file, reader):
+            number = found.number if isinstance(found, Record) else found.place.number
+            yield found
+    except DocreError as error:
+        yield Rejected(Place(file.path, number + 1), f"cannot be read on from here: {error}")
+
+
+def cut(file: Input, reader: RecordReader | None) -> Iterator[Record | Rejected]:
+    """The records of a file, as its suffix and the reader say."""
+    kind = suffix(file)
+    if kind == ".parquet":
+        yield from rows(file)
+    elif kind == ".txt":
+        with opened(file) as opened_file:
+            content = opened_file.read()
+        yield decoded(file, 0, 0, content)
+    elif reader is None or reader.cut is lines or (kind == ".jsonl" and reader.cut is elements):
+        for number, offset, line in raw_lines(file):
+            try:
+                record = decoded(file, number, offset, line)
+            except DocreError as error:
+                yield Rejected(Place(file.path, number), str(error))
+            else:
+                if record.text.strip():
+                    yield record
+    else:
+        yield from reader.cut(file)  # type: ignore[arg-type]  # readers take what `opened` takes
+
+
+def rows(file: Input) -> Iterator[Record]:
+    """The rows of a Parquet file, each as the JSON object of its columns. Columns without a value are left out."""
+    try:
+        from pyarrow import parquet
+    except ImportError:
+        raise DocreError(f"{file}: .parquet files need pyarrow: pip install 'docre[scale]'") from None
+    number = 0
+    with opened(file) as content:
+        try:
+            for batch in parquet.ParquetFile(content).iter_batches(batch_size=ROWS):
+                for row in batch.to_pylist():
+                    text = orjson.dumps(without_nothing(row), default=str).decode()
+                    yield Record(file, number, 0, len(text), text)
+                    number += 1
+        except Exception as error:  # pyarrow's own, of many kinds
+            raise DocreError(f"{file}: not a Parquet file that can be read: {str(error).splitlines()[0]}") from None
+
+
+def without_nothing(row: dict[str, Any]) -> dict[str, Any]:
+    """The columns that have a value."""
+    return {name: value for name, value in row.items() if value is not None}
