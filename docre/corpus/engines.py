@@ -4,22 +4,20 @@ An engine is a function (groups, job, ...) that yields the Counts of each unit o
 takes the units one after another, and holds only a few.
 """
 
-import multiprocessing
-import os
-import signal
-import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from itertools import chain, islice
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import chain
+from multiprocessing.connection import wait
 
+from docre.corpus.child import Child
 from docre.corpus.shards import Counts
 from docre.corpus.units import Group, Unit
 from docre.corpus.worker import Job, Prepared, Worker
 from docre.errors import DocreError
 
-DEATHS = 3  # of workers in a row, with no unit done between them
+DEATHS = 3  # of processes, with no unit done between them
+AHEAD = 2  # units that a process has at once: it does one, and prepares the other
 
 
 def all_units(groups: Sequence[Group]) -> Iterator[Unit]:
@@ -34,73 +32,45 @@ def alone(groups: Sequence[Group], job: Job) -> Iterator[Counts]:
         ahead: deque[Future[Prepared]] = deque()
         for unit in all_units(groups):
             ahead.append(pool.submit(worker.prepare, unit))
-            if len(ahead) > 1:
+            if len(ahead) == AHEAD:
                 yield worker.finish(ahead.popleft().result())
         for each in ahead:
             yield worker.finish(each.result())
 
 
 def processes(groups: Sequence[Group], job: Job, number: int, devices: int = 0) -> Iterator[Counts]:
-    """In `number` new processes, of which each has one of the first `devices` GPUs in turn (0: the CPU, or the GPU).
+    """In `number` new processes, of which each has one of the first `devices` GPUs in turn (0: what torch has).
 
     A process that is killed is replaced, and its units are done again. Raises DocreError if that happens DEATHS times
-    in a row.
+    with no unit done between them.
     """
-    waiting: deque[Unit] = deque()  # units of processes that were killed
-    remaining = all_units(groups)
+    remaining, again = all_units(groups), deque[Unit]()
+    children = [Child(job, f"cuda:{i % devices}" if devices else None) for i in range(number)]
     deaths = 0
-    while True:
-        doing: dict[Future[Counts], Unit] = {}
-        context = multiprocessing.get_context("spawn")
-        places = context.Queue()
-        for i in range(number):
-            places.put(f"cuda:{i % devices}" if devices else None)
-        pool = ProcessPoolExecutor(number, context, initializer=start_worker, initargs=(job, places))
-        try:
-            while True:
-                waiting.extend(islice(remaining, max(0, 2 * number - len(doing) - len(waiting))))
-                while waiting and len(doing) < 2 * number:
-                    doing[pool.submit(do, waiting[0])] = waiting[0]
-                    waiting.popleft()
-                if not doing:
-                    return
-                done, _ = wait(doing, return_when=FIRST_COMPLETED)
-                for future in done:
-                    counts = future.result()
-                    del doing[future]
+    try:
+        while True:
+            for child in children:
+                while len(child.doing) < AHEAD:
+                    unit = again.popleft() if again else next(remaining, None)
+                    if unit is None:
+                        break
+                    child.give(unit)
+            busy = {child.connection: child for child in children if child.doing}
+            if not busy:
+                return
+            for connection in wait(list(busy)):
+                child = busy[connection]  # type: ignore[index]  # all are Connections
+                counts = child.take()
+                if counts is not None:
                     deaths = 0
                     yield counts
-        except BrokenProcessPool:
-            waiting.extend(doing.values())
-            deaths += 1
-            if deaths == DEATHS:
-                names = ", ".join(sorted(unit.name for unit in waiting))
-                message = f"{DEATHS} times in a row a process was killed (out of memory?), at units {names}"
-                raise DocreError(message) from None
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
-
-
-worker: Worker | None = None  # of this process
-
-
-def start_worker(job: Job, places: "multiprocessing.Queue[str | None]") -> None:
-    """Make the Worker of a new process."""
-    global worker
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process stops all
-    threading.Thread(target=end_with_parent, daemon=True).start()
-    worker = Worker(job, places.get())
-
-
-def end_with_parent() -> None:
-    """End this process as soon as the one that started it has ended, in whatever way."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)
-
-
-def do(unit: Unit) -> Counts:
-    """Do a unit in such a process."""
-    assert worker is not None
-    return worker(unit)
+                    continue
+                again += child.doing
+                deaths += 1
+                if deaths == DEATHS:
+                    names = ", ".join(unit.name for unit in child.doing)
+                    raise DocreError(f"{DEATHS} processes in a row were killed (out of memory?), at units {names}")
+                children[children.index(child)] = Child(job, child.device)
+    finally:
+        for child in children:
+            child.end()

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from docre.core.location import WEIGHTS, find_checkpoint
-from docre.core.manifests import digest, locked
+from docre.core.manifests import digest, locked, remove_leftovers
 from docre.core.progress import progress_bar
 from docre.core.storage import Input, expand, is_remote
 from docre.corpus.contents import record_reader
@@ -39,6 +39,10 @@ def predict_corpus(job: Job, patterns: Sequence[str], reader: str | None, unit_s
     read = None if reader is None else record_reader(reader)
     plan = plan_of(job, files, unit_size)
     with nullcontext() if is_remote(job.output.folder) else locked(Path(job.output.folder)):
+        if not is_remote(job.output.folder):
+            for folder in (Path(job.output.folder), Path(job.output.path("units"))):
+                if folder.is_dir():
+                    remove_leftovers(folder)
         totals = job.output.start(plan)
         if totals is not None:
             return totals
