@@ -5,6 +5,7 @@ meanwhile. What a step does is what the other engines do (docre.corpus.worker). 
 unit that is done twice is written twice with the same content.
 """
 
+import logging
 import os
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -45,15 +46,16 @@ def on_ray(
     apart = gpus > 0 if apart is None else apart
     context = DataContext.get_current()
     context.enable_progress_bars = False
+    context.target_max_block_size = 1  # bytes, so that each unit is a block of its own, and goes to any actor
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
     data = ray.data.from_items([{"group": i} for i in range(len(groups))], override_num_blocks=max(1, len(groups)))
     data = data.map_batches(Cut(groups), batch_size=1, num_cpus=0.01)
     share = {"num_gpus": 1} if gpus else {"num_cpus": 0.9 * cpus / number / (1 + apart)}
-    options: dict[str, Any] = {"fn_constructor_args": (job,), "batch_size": 1}
+    classes, pool = steps(job), ray.data.ActorPoolStrategy
     if apart:
-        strategy = ray.data.ActorPoolStrategy(size=2 * number)
-        data = data.map_batches(Featurize, num_cpus=0.45 * cpus / number / 2, compute=strategy, **options)
-    strategy = ray.data.ActorPoolStrategy(size=number)
-    done = data.map_batches(Finish if apart else Do, compute=strategy, **share, **options)
+        workers_ahead = {"compute": pool(size=2 * number), "num_cpus": 0.45 * cpus / number / 2}
+        data = data.map_batches(classes["featurize"], batch_size=1, **workers_ahead)
+    done = data.map_batches(classes["finish" if apart else "do"], batch_size=1, compute=pool(size=number), **share)
     try:
         for row in done.iter_rows():
             yield Counts(*(int(value) for value in row["counts"]))
@@ -74,36 +76,40 @@ class Cut:
                 yield {"unit": np.array([unit.to_bytes()], dtype=object)}
 
 
-class Do:
-    """Does units."""
+def steps(job: Job) -> dict[str, type]:
+    """The classes whose objects do what is to be done, on actors. They have the job with them, since what is given to
+    the constructor of an actor may be lost with a machine."""
 
-    def __init__(self, job: Job) -> None:
-        self.worker = Worker(job)
+    class Do:
+        """Does units."""
 
-    def __call__(self, rows: Rows) -> Rows:
-        (unit,) = rows["unit"]
-        return {"counts": np.array([astuple(self.worker(Unit.from_bytes(unit)))])}
+        def __init__(self) -> None:
+            self.worker = Worker(job)
 
+        def __call__(self, rows: Rows) -> Rows:
+            (unit,) = rows["unit"]
+            return {"counts": np.array([astuple(self.worker(Unit.from_bytes(unit)))])}
 
-class Featurize:
-    """Prepares units, on a CPU."""
+    class Featurize:
+        """Prepares units, on a CPU."""
 
-    def __init__(self, job: Job) -> None:
-        self.worker = Worker(job, "cpu")
+        def __init__(self) -> None:
+            self.worker = Worker(job, "cpu")
 
-    def __call__(self, rows: Rows) -> Rows:
-        (unit,) = rows["unit"]
-        made = np.empty(1, dtype=object)
-        made[0] = self.worker.prepare(Unit.from_bytes(unit))
-        return {"prepared": made}
+        def __call__(self, rows: Rows) -> Rows:
+            (unit,) = rows["unit"]
+            made = np.empty(1, dtype=object)
+            made[0] = self.worker.prepare(Unit.from_bytes(unit))
+            return {"prepared": made}
 
+    class Finish:
+        """Predicts and writes units that are prepared."""
 
-class Finish:
-    """Predicts and writes units that are prepared."""
+        def __init__(self) -> None:
+            self.worker = Worker(job)
 
-    def __init__(self, job: Job) -> None:
-        self.worker = Worker(job)
+        def __call__(self, rows: Rows) -> Rows:
+            (made,) = rows["prepared"]
+            return {"counts": np.array([astuple(self.worker.finish(made))])}
 
-    def __call__(self, rows: Rows) -> Rows:
-        (made,) = rows["prepared"]
-        return {"counts": np.array([astuple(self.worker.finish(made))])}
+    return {"do": Do, "featurize": Featurize, "finish": Finish}
