@@ -96,13 +96,18 @@ class Child:
         return self.output.read_text()
 
 
+def free_port() -> int:
+    """A port that nobody uses."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
 def together(
     arguments: list[str], folder: Path, processes: int = 2, main: Callable[[list[str]], None] = train.main
 ) -> list[Child]:
     """The processes of one run, as torchrun starts them."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     common = {"WORLD_SIZE": processes, "LOCAL_WORLD_SIZE": processes, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
     return [
         Child(

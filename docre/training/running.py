@@ -3,8 +3,8 @@
 import atexit
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import nullcontext
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -27,6 +27,7 @@ from docre.training.loop import Trainer
 from docre.training.trackers import tracker_names
 
 T = TypeVar("T")
+LOST = ("gloo", "Gloo", "Connection closed by peer", "Connection reset by peer")  # in messages, if a process is lost
 
 
 def start_accelerator(config: Any) -> tuple[Accelerator, str]:
@@ -104,7 +105,8 @@ class Launch:
                 prepare_folder(output, self.config, existing)
             return existing
 
-        with locked(output) if accelerator.is_main_process else nullcontext(), Interrupts() as interrupts:
+        lock = locked(output) if accelerator.is_main_process else nullcontext()
+        with lock, Interrupts() as interrupts, ending_together(accelerator):
             existing = on_main_process(accelerator, open_folder)
             if existing.metrics is not None:
                 if accelerator.is_main_process:
@@ -128,6 +130,21 @@ class Launch:
             tracker.finish()
         atexit.register(end_process_group)
         return metrics
+
+
+@contextmanager
+def ending_together(accelerator: Accelerator) -> Iterator[None]:
+    """Turns the error that a process meets when another one has ended into a DocreError."""
+    try:
+        yield
+    except RuntimeError as error:
+        lost = isinstance(error, torch.distributed.DistError) or any(sign in str(error) for sign in LOST)
+        if accelerator.num_processes == 1 or not lost:
+            raise
+        raise DocreError(
+            "another process of this training has ended: its own message tells why; the same command on all machines "
+            "goes on from the last saved state"
+        ) from None
 
 
 def end_process_group() -> None:

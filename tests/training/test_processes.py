@@ -16,7 +16,7 @@ from docre.core import cli
 from docre.data.readers.docred import write_docred
 from docre.errors import DocreError
 from docre.training.environment import launch_warnings
-from tests.children import Child, forks, together
+from tests.children import Child, forks, free_port, together
 from tests.conftest import ROOT
 from tests.tiny import random_documents, save_tiny_encoder
 from tests.training.test_resume import outcome
@@ -89,6 +89,43 @@ def test_two_processes_stop_together_and_resume_exactly(corpus, tiny_encoder, tm
         assert [child.wait() for child in children] == [0, 0], [child.text() for child in children]
         outcomes.append(outcome(run))
     assert outcomes[0] == outcomes[1]
+
+
+@forks
+@pytest.mark.parametrize("killed", [0, 1])
+def test_two_machines_one_of_which_is_lost(killed, corpus, tiny_encoder, tmp_path):
+    """One process each, in folders of their own, with the run's folder shared. When one is killed the other ends in one
+    line, and both go on where they were."""
+    outcomes = []
+    for name in ("whole", "lost"):
+        path = config(tmp_path / name, corpus, tiny_encoder, batch_size=1, epochs=2, save_every=2)
+        run = path.parent / "run"
+        children = machines(path, tmp_path)
+        if name == "lost":
+            while not list(run.glob("state-*")):
+                assert children[0].poll() is None
+                time.sleep(0.002)
+            children[killed].kill()
+            assert children[1 - killed].wait(60) == 2
+            lines = children[1 - killed].text().splitlines()
+            assert len([line for line in lines if "another process of this training has ended" in line]) == 1
+            assert not any("Traceback" in line for line in lines)
+            children = machines(path, tmp_path)
+        assert [child.wait() for child in children] == [0, 0], [child.text() for child in children]
+        outcomes.append(outcome(run))
+    assert outcomes[0] == outcomes[1]
+
+
+def machines(path: Path, folder: Path) -> list[Child]:
+    """The processes of a run on two machines."""
+    port, made = free_port(), []
+    for rank in range(2):
+        here = folder / f"machine{rank}"
+        here.mkdir(exist_ok=True)
+        values = {"WORLD_SIZE": 2, "RANK": rank, "LOCAL_WORLD_SIZE": 1, "LOCAL_RANK": 0, "MASTER_PORT": port}
+        environment = {"MASTER_ADDR": "127.0.0.1"} | {key: str(value) for key, value in values.items()}
+        made.append(Child(["--config", str(path)], here / "out.txt", environment, lambda here=here: os.chdir(here)))
+    return made
 
 
 @pytest.mark.slow
