@@ -1,0 +1,105 @@
+"""Comparisons over seeds: by hand, and by simulation: where models do not differ, 5% of the tests say that they do."""
+
+from math import sqrt
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from docre.errors import DocreError
+from docre.evaluation.scores import Scores
+from docre.evaluation.seeds import compare_seeds, holm, mean_score, seeds_needed, welch
+
+
+def scored(gold: np.ndarray, predicted: np.ndarray, correct: np.ndarray) -> Scores:
+    """Scores with these counts for each document."""
+    counts = np.zeros((len(gold) + 1, 6, 4))
+    counts[:-1, 0, :3] = np.stack([gold, predicted, correct], axis=1)
+    f1 = 2 * correct.sum() / (gold.sum() + predicted.sum())
+    values = dict.fromkeys(Scores.__dataclass_fields__)
+    return Scores(**values | {"f1": float(f1), "counts": counts})
+
+
+def simulate(rng, runs: int, documents: int, over_seeds: float, gap: float = 0.0) -> tuple[list[Scores], list[Scores]]:
+    """Runs of two models. Each finds a gold triple with a probability that depends on the document, on what the model
+    makes of it, and on the run. `over_seeds`: how much the run matters; `gap`: how much better the first model is."""
+    gold = rng.poisson(12, documents) + 1
+    difficulty = rng.normal(0, 0.8, documents)
+    models = []
+    for model in range(2):
+        own = difficulty + rng.normal(0, 0.3, documents)
+        made = []
+        for _ in range(runs):
+            logit = 0.4 + own + rng.normal(0, over_seeds) + rng.normal(0, 0.2, documents) + gap * (1 - model)
+            correct = rng.binomial(gold, 1 / (1 + np.exp(-logit)))
+            made.append(scored(gold, correct + rng.poisson(4, documents), correct))
+        models.append(made)
+    return models[0], models[1]
+
+
+@pytest.mark.parametrize(("runs", "over_seeds"), [(2, 0.1), (3, 0.05), (3, 0.2), (5, 0.1), (1, 0.0)])
+def test_false_positives_are_as_many_as_they_should_be(runs, over_seeds):
+    """At most 5%, up to chance (4 standard deviations); and not so few that nothing would ever be found."""
+    rng, trials = np.random.default_rng(runs), 500
+    found = sum(compare_seeds(*simulate(rng, runs, 100, over_seeds), samples=150).p_value < 0.05 for _ in range(trials))
+    assert 0.005 <= found / trials <= 0.05 + 4 * sqrt(0.05 * 0.95 / trials)
+
+
+def test_a_test_that_ignores_seeds_finds_too_many():
+    """The simulation would show it."""
+    rng, trials, found = np.random.default_rng(0), 200, 0
+    for _ in range(trials):
+        first, second = simulate(rng, 1, 100, 0.2)
+        found += compare_seeds(first, second, samples=150).p_value < 0.05
+    assert found / trials > 0.15
+
+
+def test_differences_are_found_and_intervals_hold_them():
+    rng, trials, covered, found = np.random.default_rng(1), 200, 0, 0
+    truth = np.mean(
+        [np.subtract(*(mean_score(m).mean for m in simulate(rng, 5, 2000, 0.1, gap=0.3))) for _ in range(20)]
+    )
+    for _ in range(trials):
+        result = compare_seeds(*simulate(rng, 5, 100, 0.1, gap=0.3), samples=150)
+        covered += result.low <= truth <= result.high
+        found += result.p_value < 0.05
+    assert covered / trials >= 0.95 - 4 * sqrt(0.05 * 0.95 / trials) and found / trials > 0.6
+
+
+def test_by_hand():
+    """With documents that are all alike, V_doc is 0, and the test is Welch's."""
+    gold = np.full(10, 10)
+    first = [scored(gold, gold, np.full(10, c)) for c in (6, 7, 8)]
+    second = [scored(gold, gold, np.full(10, c)) for c in (4, 5)]
+    result = compare_seeds(first, second)
+    expected = stats.ttest_ind([0.6, 0.7, 0.8], [0.4, 0.5], equal_var=False)
+    assert result.value == pytest.approx(0.25) and result.p_value == pytest.approx(expected.pvalue)
+    interval = expected.confidence_interval(0.95)
+    assert (result.low, result.high) == (pytest.approx(interval.low), pytest.approx(interval.high))
+    assert result.documents_only < 1e-12 and result.seeds_only == pytest.approx(sqrt(0.01 / 3 + 0.005 / 2))
+    assert mean_score(first).std == pytest.approx(0.1) and mean_score(first[:1]).std is None
+    with pytest.raises(DocreError, match="ign_f1 is not defined"):
+        compare_seeds(first, second, "ign_f1")
+    with pytest.raises(DocreError, match="the same gold data"):
+        compare_seeds(first, [scored(gold + 1, gold, gold)])
+    assert compare_seeds(first[:1], first[:1]).p_value == 1
+
+
+def test_the_number_of_seeds():
+    """The textbook's two samples (Cohen 1988, table 2.4.1): 17 each for d = 1, 64 for d = 0.5."""
+    assert (seeds_needed(0.005, 0.0) == 17 and seeds_needed(0.0025, 0.0) == 5) or seeds_needed(0.005, 0.0) in (16, 17)
+    assert seeds_needed(0.01, 0.0) in (63, 64) and seeds_needed(0.001, 1.0) is None
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=6))
+def test_holm(p_values):
+    adjusted = holm(p_values)
+    assert all(p <= q <= 1 for p, q in zip(p_values, adjusted, strict=True))
+    assert adjusted[int(np.argmin(p_values))] == pytest.approx(min(1, len(p_values) * min(p_values)))
+    assert [adjusted[i] for i in np.argsort(p_values)] == sorted(adjusted)
+
+
+def test_welch_of_nothing():
+    assert welch(0.0, [(0.0, 5)]) == (0.0, 0.0, 1.0) and welch(1.0, [(0.0, 5)])[2] == 0.0
