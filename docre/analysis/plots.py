@@ -119,6 +119,19 @@ def to_svg(figure: "Figure", title: str) -> str:
     return text.replace("<svg ", f'<svg role="img" aria-label="{title}" ', 1)
 
 
+def seeds_plot(models: Mapping[str, Sequence[float]]) -> "Figure":
+    """The F1 of each run of each model, and their mean."""
+    figure, axes = _canvas("F1, %", "")
+    for i, values in enumerate(models.values()):
+        percent = [100 * value for value in values]
+        color = COLORS[i % len(COLORS)]
+        axes.plot(percent, [i] * len(percent), MARKERS[i % len(MARKERS)], color=color, markersize=5, alpha=0.7)
+        axes.plot([sum(percent) / len(percent)], [i], "|", color=color, markersize=18, markeredgewidth=2)
+    axes.set_yticks(range(len(models)), [textwrap.fill(name, 30) for name in models], parse_math=False)
+    axes.set_ylim(len(models) - 0.5, -0.5)
+    return _finish(figure, axes)
+
+
 def _line_style(i: int, label: str) -> dict[str, Any]:
     """Color, style and label of line number `i`. matplotlib leaves labels that begin with "_" out of the legend, so a
     space is put before the label, which `_finish` removes."""

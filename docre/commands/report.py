@@ -13,7 +13,6 @@ from docre.analysis import MarginTable, plots, seen_types, type_consistent
 from docre.analysis.page import Row, page, viewer_data
 from docre.analysis.summary import Analysis, analyze, figures, no_prediction_notes, summary_rows
 from docre.config.options import add_plugins
-from docre.config.schema import Config
 from docre.core.files import read_json, write_text
 from docre.data.readers import read
 from docre.data.stored import open_documents
@@ -70,6 +69,7 @@ def report(
     plots.require_matplotlib()
     from docre.inference.checkpoint import load
     from docre.inference.probe import context_attention, margin_table
+    from docre.training.used_data import labeled_data, used_data
 
     names = list(runs)
     predictors = {name: load(run, plugins=plugins) for name, run in runs.items()}
@@ -133,37 +133,6 @@ def split_label(argument: str) -> tuple[str, Path]:
         if os.path.exists(path):
             return "=".join(parts[:i]), Path(path)
     return "", Path(argument)
-
-
-def used_data(run: Path, config: Config) -> dict[str, str]:
-    """The paths of the data files that a finished run used, by split; only those that have not changed since.
-
-    The config of somebody else's checkpoint could name any file on this machine. So a file is only used if its digest
-    is the one that metrics.json recorded during the run.
-    """
-    from docre.training.folder import digests
-
-    path = run / "metrics.json"
-    metrics = read_json(path) if path.is_file() else None
-    recorded = metrics.get("data") if isinstance(metrics, dict) else None
-    if not isinstance(recorded, dict):
-        return {}
-    paths = {"train": config.data.train, "dev": config.data.dev, "test": config.data.test}
-    now = digests(config)
-    keys = {split: f"data.{split} file" for split in paths}
-    return {split: str(paths[split]) for split, key in keys.items() if key in now and now[key] == recorded.get(key)}
-
-
-def labeled_data(paths: Mapping[str, str], reader: str) -> str:
-    """The test set among the data files of a run, or its dev set if the test set has no labels. Raises DocreError if
-    neither has labels."""
-    for split in ("test", "dev"):
-        path = paths.get(split)
-        if path and all(document.triples is not None for document in read(path, reader)):
-            return path
-    raise DocreError(
-        "the run has no test or dev set with labels, or the files have changed since: give documents with --data"
-    )
 
 
 def first_documents(table: MarginTable, documents: int) -> MarginTable:

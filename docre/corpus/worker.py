@@ -62,7 +62,7 @@ class Worker:
 
     def __init__(self, job: Job, device: str | None = None) -> None:
         # for products in bf16 torch and oneDNN keep what they make for each of 1,024 shapes, and shapes are ever new
-        os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "0")
+        os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "16")
         os.environ.setdefault("LRU_CACHE_CAPACITY", "16")
         if job.threads is not None:
             torch.set_num_threads(job.threads)

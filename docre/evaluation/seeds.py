@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from math import sqrt
 
 import numpy as np
-from scipy.stats import t as student
+from scipy.special import stdtr, stdtrit
 
 from docre.errors import DocreError
 from docre.evaluation.bootstrap import resample
@@ -110,8 +110,8 @@ def welch(value: float, parts: Sequence[tuple[float, int]]) -> tuple[float, floa
     if variance == 0:
         return value, value, float(value == 0)
     df = variance**2 / sum(v**2 / max(n, 1) for v, n in parts if v)
-    half = float(student.ppf(1 - LEVEL / 2, df)) * sqrt(variance)
-    return value - half, value + half, float(2 * student.sf(abs(value) / sqrt(variance), df))
+    half = float(stdtrit(df, 1 - LEVEL / 2)) * sqrt(variance)
+    return value - half, value + half, float(2 * stdtr(df, -abs(value) / sqrt(variance)))
 
 
 def seeds_needed(spread: float, v_documents: float, wanted: float = WANTED) -> int | None:
@@ -119,7 +119,7 @@ def seeds_needed(spread: float, v_documents: float, wanted: float = WANTED) -> i
     of about POWER: (t(1 - LEVEL / 2) + t(POWER)) sqrt(2 spread² / n + v_documents) ≤ wanted, with t of 2 n - 2 degrees
     of freedom. None if no number up to MOST_SEEDS is enough, as where the documents are too few."""
     n = np.arange(2, MOST_SEEDS + 1)
-    reach = student.ppf(1 - LEVEL / 2, 2 * n - 2) + student.ppf(POWER, 2 * n - 2)
+    reach = stdtrit(2 * n - 2, 1 - LEVEL / 2) + stdtrit(2 * n - 2, POWER)
     enough = reach * np.sqrt(2 * spread**2 / n + v_documents) <= wanted
     return int(n[enough.argmax()]) if enough.any() else None
 

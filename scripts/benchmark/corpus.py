@@ -2,11 +2,13 @@
 
 The corpus is the synthetic test documents, again and again under other names. With a tiny random model: the peak memory
 of `docre predict` for a small and a large corpus, each in a process of its own. With a checkpoint: documents a second,
-of the path that has all documents in memory and of the one that streams them, in one process, in turns.
+of the path that has all documents in memory and of the one that streams them, in turns; and of one process, of two, and
+of two Ray nodes.
 """
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -65,16 +67,39 @@ def peak(model: Path, corpus: Path, output: str) -> float:
     return float(done.stdout.split()[-1])
 
 
-def seconds(model: str, folder: Path, count: int, output: str) -> float:
+def seconds(model: str, folder: Path, count: int, output: str, *options: str) -> float:
     """The seconds of a process that predicts so many documents."""
     corpus = folder / f"{count}.json"
     if not corpus.is_file():
         write_corpus(folder / "lines.jsonl", count)
         corpus.write_text("[" + ",".join((folder / "lines.jsonl").read_text().splitlines()) + "]")
-    command = ["--checkpoint", model, "--input", str(corpus), "--output", output]
+    command = ["--checkpoint", model, "--input", str(corpus), "--output", output, *options]
     start = time.perf_counter()
     subprocess.run([sys.executable, "-m", "docre", "predict", *command], capture_output=True, check=True)
     return time.perf_counter() - start
+
+
+def engines(model: str, folder: Path, count: int) -> None:
+    """Print documents a second of one process, of two, and of two Ray nodes, with one thread each."""
+    from ray.cluster_utils import Cluster
+
+    ways = {"1 process": [], "2 processes": ["--processes", "2"], "2 Ray nodes": ["--engine", "ray"]}
+    for i in range(ROUNDS):
+        for name, options in ways.items():
+            cluster = None
+            if "ray" in options:
+                node = {"num_cpus": 1, "object_store_memory": 200 << 20}
+                cluster = Cluster(initialize_head=True, head_node_args=node | {"include_dashboard": False})
+                cluster.add_node(**node)
+                os.environ["RAY_ADDRESS"] = cluster.address
+            few, many = (
+                seconds(model, folder, n, f"{folder}/{name}{i}-{n}/", "--threads", "1", "--part-size", "64", *options)
+                for n in (count // 10, count)
+            )
+            if cluster is not None:
+                cluster.shutdown()
+            speed = (count - count // 10) / (many - few)
+            print(f"{name}: {speed:.1f} documents/s, {few - count // 10 / speed:.1f} s to start", flush=True)
 
 
 def speeds(model: str, folder: Path, count: int) -> None:
@@ -83,7 +108,9 @@ def speeds(model: str, folder: Path, count: int) -> None:
         found = []
         for name in ("memory{}.jsonl", "stream{}/"):
             few, many = (
-                seconds(model, folder, n, str(folder / name.format(f"{i}-{n}")) + "/" * name.endswith("/"))
+                seconds(
+                    model, folder, n, str(folder / name.format(f"{i}-{n}")) + "/" * name.endswith("/"), "--threads", "1"
+                )
                 for n in (count // 10, count)
             )
             found.append((count - count // 10) / (many - few))
@@ -102,6 +129,7 @@ def main() -> None:
         folder = Path(name)
         if options.checkpoint:
             speeds(options.checkpoint, folder, options.documents)
+            engines(options.checkpoint, folder, options.documents)
         save_tiny_model(folder / "model")
         for count in (options.small, options.large):
             write_corpus(folder / "c.jsonl", count)

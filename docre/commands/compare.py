@@ -1,0 +1,120 @@
+"""docre compare RUN ...: compare models of which each was trained with several seeds."""
+
+import argparse
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from docre.analysis.plots import save_png, seeds_plot
+from docre.config.loading import read_yaml, validate_as
+from docre.config.options import add_plugins
+from docre.config.schema import Config
+from docre.core.files import read_json, write_text
+from docre.data.readers import read
+from docre.data.stored import open_documents
+from docre.errors import DocreError
+from docre.evaluation import Evaluator, Scores, read_submission, train_facts
+from docre.evaluation.seeds_table import FORMATS, compare_rows, notes
+
+IGNORED = ("output", "seed", "logging", "plugins")  # keys by which runs of one model differ
+
+
+def main(arguments: list[str]) -> None:
+    """Compare models by what their runs predicted for the test documents."""
+    parser = argparse.ArgumentParser(
+        prog="docre compare",
+        description="Compare models by the predictions of their finished runs for the test documents: mean and "
+        "deviation over seeds, and a test that accounts for seeds and documents. Runs that differ only in their seed "
+        "are of one model.",
+    )
+    parser.add_argument(
+        "runs", nargs="+", metavar="[LABEL=]RUN", help="folders of runs; runs with one LABEL are of one model"
+    )
+    parser.add_argument(
+        "--against", metavar="LABEL", help="the model that others are compared with (default: the best)"
+    )
+    parser.add_argument("--format", choices=sorted(FORMATS), default="text", help="of the table (%(default)s)")
+    parser.add_argument("--output", metavar="FILE", help="write the table there")
+    parser.add_argument("--json", metavar="FILE", help="write all numbers there")
+    parser.add_argument("--plot", metavar="FILE", help="draw the scores of all runs, as PNG")
+    parser.add_argument("--samples", type=int, default=2000, metavar="N", help="bootstrap samples (%(default)s)")
+    add_plugins(parser)
+    options = parser.parse_args(arguments)
+    groups = scored(options.runs)
+    rows = compare_rows(groups, options.against, options.samples)
+    table = FORMATS[options.format](rows)
+    if options.output:
+        write_text(options.output, table + "\n")
+    if options.json:
+        write_text(options.json, json.dumps([row.to_json() for row in rows], indent=2) + "\n")
+    if options.plot:
+        f1 = {name: [scores.f1 for scores in runs] for name, runs in groups.items()}
+        save_png(seeds_plot(f1), Path(options.plot))
+    print(table)
+    print("\n".join(notes(rows)))
+
+
+def scored(arguments: Sequence[str]) -> dict[str, list[Scores]]:
+    """The scores of the runs of each model, by its name. Raises DocreError if a folder has no finished run, or the runs
+    were not tested on the same documents."""
+    from docre.training.used_data import used_data
+
+    runs = [split_label(argument) for argument in arguments]
+    configs = [read_config(path) for _, path in runs]
+    tested = [recorded_test(path) for _, path in runs]
+    for (_, path), digest in zip(runs, tested, strict=True):
+        if digest != tested[0]:
+            raise DocreError(f"{path}: tested on other documents than {runs[0][1]}")
+    first = configs[0]
+    data = used_data(runs[0][1], first)
+    if "test" not in data:
+        raise DocreError(f"{runs[0][1]}: its test documents are not there any more, or have changed since")
+    documents = read(data["test"], first.data.reader)
+    facts = train_facts(open_documents(data["train"], first.data.reader)) if "train" in data else None
+    evaluator = Evaluator(documents, facts, data["test"])
+    names = named([label for label, _ in runs], [values_of(config) for config in configs])
+    groups: dict[str, list[Scores]] = {name: [] for name in names}
+    for (_, path), name in zip(runs, names, strict=True):
+        groups[name].append(evaluator(read_submission(path / "result.json")))
+    return groups
+
+
+def split_label(argument: str) -> tuple[str, Path]:
+    """The label and the path of "label=path"; the label is empty if there is none, or the whole argument is a path."""
+    label, equals, path = argument.partition("=")
+    return ("", Path(argument)) if not equals or Path(argument).exists() else (label, Path(path))
+
+
+def read_config(run: Path) -> Config:
+    """The config of a run. Raises DocreError if the folder has no finished run."""
+    for name in ("config.yaml", "metrics.json", "result.json"):
+        if not (run / name).is_file():
+            raise DocreError(f"{run}: no {name}, so not the folder of a finished run with test documents")
+    return validate_as(Config, read_yaml(run / "config.yaml"), str(run / "config.yaml"))
+
+
+def recorded_test(run: Path) -> Any:
+    """The digest of the test documents of a run."""
+    metrics = read_json(run / "metrics.json")
+    data = metrics.get("data") if isinstance(metrics, dict) else None
+    return data.get("data.test file") if isinstance(data, dict) else None
+
+
+def values_of(config: Config) -> dict[str, str]:
+    """What tells models apart: the values of a config without those of IGNORED, by dotted key."""
+    from docre.training.folder import flatten
+
+    values = flatten(config.model_dump())
+    return {key: str(value) for key, value in values.items() if key.split(".")[0] not in IGNORED}
+
+
+def named(labels: Sequence[str], values: Sequence[Mapping[str, str]]) -> list[str]:
+    """The name of each run's model: its label, or else the values in which the models differ."""
+    keys = dict.fromkeys(key for each in values for key in each)
+    differing = [key for key in keys if len({each.get(key) for each in values}) > 1]
+    names = []
+    for label, each in zip(labels, values, strict=True):
+        parts = [each[k] if k.endswith(".name") else f"{k}={each[k]}" for k in differing if k in each]
+        names.append(label or " ".join(parts) or "all runs")
+    return names
