@@ -29,6 +29,7 @@ GROUPS = {
         "serve": "serve a page and a JSON API that extract from plain text",
         "graph": "convert what was extracted to RDF, Neo4j, GraphML, HTML and other formats",
         "evaluate": "score a checkpoint or a file of predictions against gold labels",
+        "prompt": "write prompts for language models, whose answers docre evaluate scores",
         "targets": "write a checkpoint's logits or attention for documents, for a student to train on",
         "label": "label documents with what a checkpoint predicts, to train another model on",
         "fit": "fit an inference (as fusion) on dev documents, and save it in the checkpoint",

@@ -16,7 +16,7 @@ FLOORS = [
     {"commands"},
     {"training", "serve", "spacy_component", "corpus"},
     {"inference"},
-    {"text"},
+    {"text", "answers"},
     {"entities"},
     {"data", "models", "losses", "terms", "graph", "evaluation", "analysis", "synthetic", "download"},
     {"config", "tensors", "formats"},

@@ -154,6 +154,7 @@ def place(tmp_path_factory, entity_run) -> Path:
         shutil.copytree(folder / "runs/quickstart", folder / "runs" / name)
     shutil.copy(folder / "runs/mine/result.json", folder)
     shutil.copy(folder / "test.json", folder / "extracted.json")
+    (folder / "answers.jsonl").write_text('{"title": "none", "answer": "(a| country| b)"}\n')
     assert len(json.loads((folder / "result.json").read_text())) > 3
     (folder / "extracted.jsonl").write_text(json.dumps(GOOD.to_json()) + "\n")
     return folder

@@ -12,7 +12,7 @@ from docre.config.options import add_calibration, add_checkpoint_options, add_ta
 from docre.core.files import write_json
 from docre.data import oddities
 from docre.data.readers import READERS, iterate, read
-from docre.documents import Prediction
+from docre.documents import Document, Prediction
 from docre.errors import DocreError
 from docre.evaluation import (
     Evaluator,
@@ -26,6 +26,7 @@ from docre.evaluation import (
     relations_table,
     scores_table,
     train_facts,
+    write_submission,
 )
 
 if TYPE_CHECKING:
@@ -56,9 +57,25 @@ def score_triples(options: argparse.Namespace) -> None:
     if predictor:
         predictions = list(chain.from_iterable(predictor.predict(gold, progress=True)))
         notes = oddities.unknown_relations(gold, predictor.schema.index)
+    elif options.answers:
+        predictions, notes = read_generated(options, gold), []
     else:
         predictions, notes = read_submission(options.predictions), []
     print_scores(evaluator, predictions, other, options.bootstrap, options.json, options.per_relation, notes)
+
+
+def read_generated(options: argparse.Namespace, gold: Sequence[Document]) -> list[Prediction]:
+    """The predictions in --answers, which --write writes as a submission; print what was counted."""
+    from docre.answers import read_answers
+    from docre.data.schema import load_schema
+
+    schema = load_schema(options.relations)
+    names = {relation: schema.name(relation) for relation in schema.relations}
+    found = read_answers(options.answers, gold, names, options.form, options.similarity)
+    if options.write:
+        write_submission(options.write, found.predictions)
+    print("\n".join(found.lines()) + "\n")
+    return found.predictions
 
 
 def score_end_to_end(options: argparse.Namespace) -> None:
@@ -132,8 +149,14 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         metavar="FILE",
         help="result.json, or a .zip file that contains it; with --end-to-end: predicted documents",
     )
+    source.add_argument(
+        "--answers",
+        type=Path,
+        metavar="FILE",
+        help="answers that a language model generated: .jsonl, {title, answer} a line (see docre prompt)",
+    )
     source.add_argument("--checkpoint", type=Path, metavar="DIR", help="a checkpoint, or the folder of a run")
-    parser.add_argument("--gold", type=Path, metavar="FILE", help="with --predictions: documents with labels")
+    parser.add_argument("--gold", type=Path, metavar="FILE", help="with --predictions or --answers: labeled documents")
     parser.add_argument("--data", type=Path, metavar="FILE", help="with --checkpoint: documents with labels")
     add_calibration(parser)
     parser.add_argument(
@@ -155,6 +178,13 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         "--bootstrap", type=int, metavar="N", help="add 95%% confidence intervals from N samples of the documents"
     )
     parser.add_argument("--per-relation", action="store_true", help="also print the scores of each relation")
+    answers = parser.add_argument_group("answers of a language model")
+    answers.add_argument("--form", default="bars", metavar="NAME", help="of the answers (%(default)s)")
+    answers.add_argument("--relations", default="docred", metavar="NAME", help="schema, or a file (%(default)s)")
+    answers.add_argument(
+        "--similarity", type=float, default=0.8, metavar="S", help="of a name to a mention, at least (%(default)s)"
+    )
+    answers.add_argument("--write", type=Path, metavar="FILE", help="write the triples that were understood there")
     whole = parser.add_argument_group("predicted documents")
     whole.add_argument(
         "--end-to-end",
@@ -174,11 +204,15 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     if options.checkpoint and (options.gold or not options.data):
         parser.error("--checkpoint needs --data, and no --gold")
-    if options.predictions and (options.data or not options.gold):
-        parser.error("--predictions needs --gold, and no --data")
-    if options.predictions and options.calibration:
+    if not options.checkpoint and (options.data or not options.gold):
+        parser.error("--predictions and --answers need --gold, and no --data")
+    if options.end_to_end and options.answers:
+        parser.error("--end-to-end does not go with --answers")
+    if options.write and not options.answers:
+        parser.error("--write needs --answers")
+    if not options.checkpoint and options.calibration:
         parser.error("--calibration needs --checkpoint")
-    if options.predictions and options.changes:
+    if not options.checkpoint and options.changes:
         parser.error("key=value needs --checkpoint")
     if options.end_to_end and (options.against or options.bootstrap is not None or options.per_relation):
         parser.error("--against, --bootstrap and --per-relation do not go with --end-to-end")

@@ -8,6 +8,7 @@ from typing import Annotated, Any, cast, get_args, get_origin
 
 import yaml
 
+from docre.answers import FORMS
 from docre.config.loading import load_config, read_yaml
 from docre.core.registry import Registry, parameters_of
 from docre.data.readers import READERS
@@ -33,6 +34,7 @@ REGISTRIES: dict[str, Registry[Any]] = {
     "exporters": EXPORTERS,
     "inferences": INFERENCES,
     "stages": STAGES,
+    "forms": FORMS,
 }
 TITLES = {
     "terms": "Terms",
@@ -41,6 +43,7 @@ TITLES = {
     "exporters": "Exporters",
     "inferences": "Inferences",
     "stages": "Kinds of stages",
+    "forms": "Forms of answers",
 }
 INTRODUCTIONS = {
     "terms": "A term is added to the loss in training, with a weight: `terms: [{name: evidence, weight: 0.1}]`. "
@@ -50,6 +53,7 @@ INTRODUCTIONS = {
     "exporters": "An exporter writes what was extracted to a file of one format, which the suffix names.",
     "inferences": "An inference is a way from a trained model to predictions: `inference.name=fusion`.",
     "stages": "What a stage of a recipe does is told by its keys. A stage with none of these keys trains a model.",
+    "forms": "How an answer of a language model states triples: `docre evaluate --answers answers.jsonl --form bars`.",
 }
 
 

@@ -1,0 +1,92 @@
+"""The base of all forms of answers, and what they have in common: the names of relations."""
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from docre.core.registry import Registry
+
+NOTHING = frozenset({"none", "na", "n/a", "no relation", "no_relation", "-", ""})  # what stands for no relation
+QUOTES = "\"'`“”‘’"
+
+
+@dataclass(frozen=True)
+class Found:
+    """A triple as an answer states it. Head and tail are texts, or positions of entities if the question named them."""
+
+    head: str | int
+    relation: str
+    tail: str | int
+
+
+@dataclass(frozen=True)
+class Malformed:
+    """A part of an answer that should be a triple and is not."""
+
+    text: str
+
+
+Item = Found | Malformed
+
+
+class Relations:
+    """The relations of a schema by id and by name, without regard to case, white space and underscores."""
+
+    def __init__(self, names: Mapping[str, str]) -> None:
+        """names: the name of each relation, by its id."""
+        self.names = dict(names)
+        self.ids = {plain(name): id_ for id_, name in names.items()} | {plain(id_): id_ for id_ in names}
+        self.pattern = one_of({*names, *names.values(), "no relation"})
+        self.nothing = one_of(NOTHING - {""})
+
+    def id_of(self, text: str) -> str | None:
+        """The id of a relation; None if the schema has none of this id or name."""
+        return self.ids.get(plain(text))
+
+
+def one_of(names: Collection[str]) -> str:
+    """A regular expression for one of these names, the longest that is there, with any white space or underscores."""
+    longest = sorted(names, key=lambda name: (-len(name), name))
+    return "|".join(r"[\s_]+".join(map(re.escape, re.split(r"[\s_]+", name))) for name in longest)
+
+
+def plain(text: str) -> str:
+    """A name without regard to case, white space, underscores and quotes around it."""
+    return " ".join(text.strip().strip(QUOTES).replace("_", " ").split()).casefold()
+
+
+def is_nothing(text: str) -> bool:
+    """Whether a text stands for "no relation"."""
+    return text.strip().strip(QUOTES).strip(".").strip().casefold() in NOTHING
+
+
+class Form(ABC):
+    """How an answer states triples: one class a form, registered by name.
+
+    reference: where the form is published.
+    keys:      the fields that a line needs besides title and answer, for forms whose question names them.
+    """
+
+    reference: ClassVar[str]
+    keys: ClassVar[Sequence[str]] = ()
+
+    @abstractmethod
+    def read(self, answer: str, relations: Relations, line: Mapping[str, Any]) -> Iterable[Item]:
+        """The triples in an answer. It takes any text, in a time that grows with its length only, and raises nothing.
+
+        line: the answer's object, with the fields `keys`. Raises ValueError, with what was expected, if one of these
+        has the wrong type.
+        """
+
+    @abstractmethod
+    def write(self, triples: Sequence[Found]) -> str:
+        """An answer that states these triples: what `read` reads back."""
+
+    @abstractmethod
+    def ask(self) -> str:
+        """What a prompt says about the form."""
+
+
+FORMS: "Registry[Form]" = Registry("form", "docre.answers.forms")

@@ -1,0 +1,35 @@
+"""`head ## tail`, one a line, for the relation that the question names."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from docre.answers.base import FORMS, Form, Found, Item, Malformed, Relations, is_nothing
+
+MARK = "##"
+
+
+@FORMS.register("pairs")
+class Pairs(Form):
+    """`head ## tail`, one a line, of the relation that the question is about (the field `relation`)."""
+
+    reference = "AutoRE: Xue et al. (2024), Document-Level Relation Extraction with Large Language Models, ACL"
+    keys = ("relation",)
+
+    def read(self, answer: str, relations: Relations, line: Mapping[str, Any]) -> Iterable[Item]:
+        relation = line.get("relation")
+        if not isinstance(relation, str):
+            raise ValueError("'relation': expected the relation that the question is about")
+        for text in map(str.strip, answer.splitlines()):
+            if not text or is_nothing(text):
+                continue
+            parts = [part.strip() for part in text.split(MARK)]
+            if len(parts) == 2 and all(parts):
+                yield Found(parts[0], relation, parts[1])
+            else:
+                yield Malformed(text[:200])
+
+    def write(self, triples: Sequence[Found]) -> str:
+        return "\n".join(f"{t.head} {MARK} {t.tail}" for t in triples)
+
+    def ask(self) -> str:
+        return f"Write one line for each pair, in this form: head {MARK} tail"

@@ -1,0 +1,49 @@
+"""Triples in JSON values."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import orjson
+
+from docre.answers.base import Found, Item, Malformed
+
+NAMES = {
+    "head": ("head", "subject", "h", "head_entity"),
+    "relation": ("relation", "predicate", "r", "type"),
+    "tail": ("tail", "object", "t", "tail_entity"),
+}
+
+
+def json_value(text: str) -> Any:
+    """The JSON value in a text, perhaps in a fence (```json); None if there is none."""
+    text = text.strip()
+    if text.startswith("```"):
+        text = text.partition("\n")[2].rpartition("```")[0]
+    try:
+        return orjson.loads(text)
+    except (orjson.JSONDecodeError, UnicodeEncodeError):
+        return None
+
+
+def triples_in(value: Any) -> Iterable[Item]:
+    """The triples in a JSON value: a list of three texts, an object with head, relation and tail, a list of these, or
+    an object with such a list."""
+    if isinstance(value, list) and len(value) == 3 and all(isinstance(each, str) for each in value):
+        yield Found(*value)
+    elif isinstance(value, list):
+        for each in value:
+            if isinstance(each, list) and any(isinstance(inner, list | dict) for inner in each):
+                yield Malformed(str(each)[:200])  # lists in lists in lists
+            else:
+                yield from triples_in(each)
+    elif isinstance(value, dict):
+        fields: list[Any] = [next((value[key] for key in keys if key in value), None) for keys in NAMES.values()]
+        lists = [each for each in value.values() if isinstance(each, list)]
+        if all(isinstance(field, str) for field in fields):
+            yield Found(*fields)
+        elif len(lists) == 1 and not any(isinstance(field, str) for field in fields):
+            yield from triples_in([each for each in lists[0] if not isinstance(each, str)] or [lists[0]])
+        else:
+            yield Malformed(str(value)[:200])
+    else:
+        yield Malformed(str(value)[:200])

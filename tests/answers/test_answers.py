@@ -1,0 +1,255 @@
+"""Answers of language models: every form by hand, forward and back, and with anything at all in it."""
+
+import json
+import random
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from docre.answers import FORMS, Found, read_answers
+from docre.answers.base import Malformed, Relations
+from docre.answers.entities import AMBIGUOUS, Names, simplified
+from docre.answers.prompts import prompts
+from docre.answers.reading import COUNTED
+from docre.commands import evaluate, prompt
+from docre.data.readers.docred import write_docred
+from docre.data.schema import load_schema
+from docre.documents import Document, Entity, Mention, Prediction, Triple
+from docre.errors import DocreError
+
+SCHEMA = load_schema("docred")
+NAMES = {relation: SCHEMA.name(relation) for relation in SCHEMA.relations}
+RELATIONS = Relations(NAMES)
+LINE = {"head": 0, "tail": 1, "relation": "P17", "options": {"A": "P17", "B": "P131", "C": "P150"}}
+
+
+def read(form: str, answer: str, **line) -> list:
+    return list(FORMS.build(form, {}).read(answer, RELATIONS, LINE | line))
+
+
+def triples(form: str, answer: str) -> list[tuple]:
+    return [(f.head, f.relation, f.tail) for f in read(form, answer) if isinstance(f, Found)]
+
+
+@pytest.mark.parametrize(
+    ("form", "answer", "expected", "malformed"),
+    [
+        ("bars", "1. (Paris| country| France)\n(a|b)\nSure!", [("Paris", "country", "France")], 1),
+        ("bars", "(A (b)| country | C (d, e))", [("A (b)", "country", "C (d, e)")], 0),
+        (
+            "bars",
+            "(A| country| B (x)) (C (y)| capital| D)",
+            [("A", "country", "B (x)"), ("C (y)", "capital", "D")],
+            0,
+        ),
+        ("bars", "(A| loves| B)", [("A", "loves", "B")], 0),
+        (
+            "tuples",
+            "(Paris, country, France), (X, Y & Z, capital, W)",
+            [("Paris", "country", "France"), ("X, Y & Z", "capital", "W")],
+            0,
+        ),
+        (
+            "tuples",
+            '("Washington, D.C.", "located in the administrative territorial entity", "U.S.")',
+            [("Washington, D.C.", "located in the administrative territorial entity", "U.S.")],
+            0,
+        ),
+        ("tuples", "Paris, country, France", [], 1),
+        ("bars", "(A| country| B) (C| no_relation| D)", [("A", "country", "B"), ("C", "no_relation", "D")], 0),
+        ("bars", "(A| -| D)", [("A", "-", "D")], 0),
+        (
+            "angles",
+            "<'Paris', 'country', 'France'> <'O'Neill', 'P17', 'Éire'>",
+            [("Paris", "country", "France"), ("O'Neill", "P17", "Éire")],
+            0,
+        ),
+        (
+            "lists",
+            '[["A", "country", "B"], ["C \\"D\\"", "capital", "E]"]]',
+            [("A", "country", "B"), ('C "D"', "capital", "E]")],
+            0,
+        ),
+        ("lists", '["A", "country", "B"],\n[C, country, D]', [("A", "country", "B"), ("C", "country", "D")], 0),
+        ("pairs", "Paris ## France\nnone\nA ## B ## C", [("Paris", "P17", "France")], 1),
+        ("options", "A, C and D", [(0, "P17", 1), (0, "P150", 1)], 1),
+        ("options", "None", [], 0),
+        ("options", "no idea", [], 1),
+        ("yes_no", "Yes, it does.", [(0, "P17", 1)], 0),
+        ("yes_no", "NO", [], 0),
+        ("yes_no", "yes and no", [], 1),
+        (
+            "json",
+            '```json\n{"triples": [{"head": "A", "relation": "country", "tail": "B"}, {"head": 1}]}\n```',
+            [("A", "country", "B")],
+            1,
+        ),
+        ("json", 'Here: [{"subject": "A", "predicate": "P17", "object": "B"}] Done.', [("A", "P17", "B")], 0),
+        ("json", "I do not know", [], 1),
+        (
+            "table",
+            "| head | relation | tail |\n|---|---|---|\n| A \\| a | country | B |\n| x | y |",
+            [("A | a", "country", "B")],
+            1,
+        ),
+    ],
+)
+def test_by_hand(form, answer, expected, malformed):
+    assert triples(form, answer) == expected
+    assert sum(isinstance(item, Malformed) for item in read(form, answer)) == malformed
+
+
+name = st.text("ab ()[]<>{}|,;'\"#-.é", min_size=1, max_size=12).map(str.strip).filter(
+    lambda n: any(c in "abé" for c in n) and "##" not in n and " ".join(n.split()) == n
+    and not n.startswith("#") and not n.endswith("#")
+)  # fmt: skip
+stated = st.lists(st.tuples(name, st.sampled_from(sorted(NAMES.values())), name), min_size=1, max_size=4)
+
+
+@pytest.mark.parametrize("form", FORMS)
+@settings(max_examples=60, deadline=None)
+@given(made=stated)
+def test_what_is_written_is_read(form, made):
+    """Names with brackets, quotes, commas and bars come back, but for quotes around a whole name."""
+    asked = FORMS.build(form, {})
+    if asked.keys and form != "pairs":
+        made = [(0, "P17", 1)]
+    if form == "pairs":
+        made = [(head, "P17", tail) for head, _, tail in made]
+    if form in ("bars", "tuples", "angles"):
+        made = [(h, r, t) for h, r, t in made if not {h[0], h[-1], t[0], t[-1]} & set("\"'")] or [("a", "country", "b")]
+    written = asked.write([Found(*each) for each in made])
+    assert triples(form, written) == made
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_anything_at_all(form):
+    """1,000 answers of random pieces: nothing but triples and what is malformed, never an error."""
+    pieces = [
+        "(",
+        ")",
+        "[",
+        "]",
+        "<",
+        ">",
+        "{",
+        "}",
+        "|",
+        ",",
+        '"',
+        "'",
+        "##",
+        "\n",
+        " ",
+        "country",
+        "P17",
+        "Paris",
+        "\\",
+    ]
+    pieces += ["A", "yes", "None", "```", "---", "\ud800", "\0", "é", ":", '"head"', "1."]
+    rng = random.Random(0)
+    for _ in range(1000):
+        answer = "".join(rng.choice(pieces) for _ in range(rng.randint(0, 40)))
+        assert all(isinstance(item, Found | Malformed) for item in read(form, answer))
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("piece", ["(", "(a| country| ", ")(", " ", "[[", "<'", "| ", "a, country, ", ") ; "])
+def test_time_grows_with_length_only(form, piece):
+    answer = (piece * 100_000)[:200_000]
+    start = time.process_time()
+    list(read(form, answer))
+    assert time.process_time() - start < 10
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_forms_tell_about_themselves(form):
+    entry = FORMS[form]
+    assert entry.reference and entry.__doc__ and FORMS.build(form, {}).ask()
+
+
+def test_fields_of_the_wrong_type():
+    wrong = [("options", {"head": "x"}), ("options", {"options": []}), ("yes_no", {"relation": 1})]
+    for form, line in [*wrong, ("pairs", {"relation": None})]:
+        with pytest.raises(ValueError, match="expected"):
+            read(form, "A", **line)
+
+
+def document() -> Document:
+    def entity(*names: str) -> Entity:
+        return Entity(tuple(Mention(name, 0, i, i + 1, "X") for i, name in enumerate(names)))
+
+    sentence = ("w0", "w1", "w2", "w3", ".")
+    entities = (entity("The Beatles", "Beatles"), entity("United Kingdom", "UK"), entity("John"), entity("John"))
+    return Document("t", (sentence,), entities, (Triple(0, 1, "P17"),))
+
+
+@pytest.mark.parametrize(
+    ("given_name", "expected"),
+    [
+        *(("Beatles", 0), ("the beatles", 0), ("UK", 1), ("U.K.", None), ("United Kingdoms", 1), ("John", AMBIGUOUS)),
+        *(("", None), ("!!", None), ("Zürich", None)),
+    ],
+)
+def test_entities(given_name, expected):
+    assert Names.of(document()).entity(given_name, 0.7) == expected
+    assert simplified("The  Émile-Zola!") == "emile zola"
+
+
+def test_everything_is_counted(tmp_path, capsys):
+    said = [
+        "(Beatles| country| UK)\n(the Beatles| P17| United Kingdom)\n(UK| loves| Beatles)",
+        "(UK| no relation| Beatles)\n(John| country| UK)",
+        "(Zurich| country| UK)\n(UK| capital| U",
+        "(UK| capital| the UK)",
+    ]
+    answers = [{"title": "t", "answer": answer} for answer in said]
+    answers.append({"title": "elsewhere", "answer": "(a| country| b)"})
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(each) + "\n" for each in answers))
+    found = read_answers(tmp_path / "a.jsonl", [document()], NAMES, "bars")
+    assert [(p.title, p.head, p.tail, p.relation) for p in found.predictions] == [("t", 0, 1, "P17")]
+    assert found.counts == dict.fromkeys(COUNTED, 1)
+    write_docred(tmp_path / "gold.json", [document()])
+    command = ["--answers", str(tmp_path / "a.jsonl"), "--gold", str(tmp_path / "gold.json")]
+    evaluate.main([*command, "--write", str(tmp_path / "result.json")])
+    said = capsys.readouterr().out
+    assert "5 answers for 1 document" in said and "1 parts of answers that are no triples" in said and "100.00" in said
+    (entry,) = json.loads((tmp_path / "result.json").read_text())
+    assert (entry["title"], entry["h_idx"], entry["t_idx"], entry["r"]) == ("t", 0, 1, "P17")
+    (tmp_path / "a.jsonl").write_text('{"title": "t"}\n')
+    with pytest.raises(DocreError, match=r"a\.jsonl: line 1: expected an object with texts"):
+        evaluate.main(command)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_prompts_and_the_right_answers_to_them(form, tmp_path, capsys):
+    """Answered with the gold triples, the prompts of every form give exactly these."""
+    gold = document()
+    write_docred(tmp_path / "d.json", [gold])
+    candidates = [{"title": "t", "h_idx": head, "t_idx": 1 - head, "r": "P17"} for head in (0, 1)]
+    (tmp_path / "c.json").write_text(json.dumps(candidates))
+    command = ["--data", str(tmp_path / "d.json"), "--form", form, "--output", str(tmp_path / "p.jsonl")]
+    prompt.main([*command, "--candidates", str(tmp_path / "c.json")])
+    asked = [json.loads(line) for line in (tmp_path / "p.jsonl").read_text().splitlines()]
+    assert asked and all("The Beatles" in each["prompt"] for each in asked)
+    for each in asked:
+        right = [t for t in gold.triples if each.get("relation") in (None, t.relation)]
+        right = [t for t in right if (each.get("head"), each.get("tail")) in ((None, None), (t.head, t.tail))]
+        if form == "options":
+            each["answer"] = (
+                ", ".join(k for k, r in each["options"].items() for t in right if t.relation == r) or "None"
+            )
+        else:
+            names = [Found(gold.entities[t.head].name, NAMES[t.relation], gold.entities[t.tail].name) for t in right]
+            each["answer"] = FORMS.build(form, {}).write(names)
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(each) + "\n" for each in asked))
+    found = read_answers(tmp_path / "a.jsonl", [gold], NAMES, form)
+    assert [(p.head, p.tail, p.relation) for p in found.predictions] == [(0, 1, "P17")] and not found.counts
+
+
+def test_candidates_are_needed():
+    with pytest.raises(DocreError, match="--candidates"):
+        list(prompts([document()], NAMES, "yes_no"))
+    assert list(prompts([document()], NAMES, "yes_no", {"x": [Prediction("x", 0, 1, "P17")]})) == []
