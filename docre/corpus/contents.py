@@ -71,6 +71,8 @@ class Texts(Content):
 
     def __init__(self, predictor: Predictor, min_confidence: float | None) -> None:
         super().__init__(predictor)
+        if min_confidence is not None and predictor.calibration is None:
+            raise DocreError("--min-confidence: the checkpoint has no probabilities (see docre calibrate)")
         self.tagger = choose_tagger(predictor, None)
         self.tagger_name = tagger_name(predictor)
         self.min_confidence = min_confidence

@@ -8,8 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from docre.core.location import WEIGHTS, find_checkpoint
-from docre.core.manifests import digest, locked, remove_leftovers
+from docre.core.location import find_checkpoint
+from docre.core.manifests import MANIFEST, digest, locked, remove_leftovers
 from docre.core.progress import progress_bar
 from docre.core.storage import Input, expand, is_remote
 from docre.corpus.contents import record_reader
@@ -35,7 +35,7 @@ def predict_corpus(job: Job, patterns: Sequence[str], reader: str | None, unit_s
     strict, for the first document that cannot be predicted.
     """
     suffixes = (".txt", ".jsonl", ".parquet") if reader is None else SUFFIXES
-    files = [file for pattern in patterns for file in expand(pattern, suffixes)]
+    files = list({file.path: file for pattern in patterns for file in expand(pattern, suffixes)}.values())
     read = None if reader is None else record_reader(reader)
     plan = plan_of(job, files, unit_size)
     with nullcontext() if is_remote(job.output.folder) else locked(Path(job.output.folder)):
@@ -60,7 +60,7 @@ def plan_of(job: Job, files: Sequence[Input], unit_size: int) -> dict[str, Any]:
     left_out = ("checkpoint", "output", "calibration", "force", "strict", "threads")
     return {
         "docre": VERSION,
-        "weights": digest(find_checkpoint(job.checkpoint) / WEIGHTS),
+        "checkpoint": digest(find_checkpoint(job.checkpoint) / MANIFEST),
         "calibration": calibration,
         **{key: value for key, value in values.items() if key not in left_out},
         "format": job.output.format,

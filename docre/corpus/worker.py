@@ -150,6 +150,5 @@ class Worker:
 
 
 def threads_of(processes: int) -> int:
-    """The threads of each of some workers that share the CPUs of this machine."""
-    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, available // processes)
+    """The threads of each of some workers that share the CPUs that torch would take."""
+    return max(1, torch.get_num_threads() // processes)

