@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from docre.core.registry import Registry
+from docre.documents import Document, Prediction
 
 NOTHING = frozenset({"none", "na", "n/a", "no relation", "no_relation", "-", ""})  # what stands for no relation
 QUOTES = "\"'`“”‘’"
@@ -29,6 +30,8 @@ class Malformed:
 
 
 Item = Found | Malformed
+Question = tuple[str, dict[str, Any]]  # with the fields that reading its answer takes
+Candidates = Mapping[str, Sequence[Prediction]] | None  # triples to ask about, by title
 
 
 class Relations:
@@ -62,6 +65,23 @@ def is_nothing(text: str) -> bool:
     return text.strip().strip(QUOTES).strip(".").strip().casefold() in NOTHING
 
 
+def pair_of(line: Mapping[str, Any]) -> tuple[int, int]:
+    """The entities that a question is about. Raises ValueError if they are not positions."""
+    head, tail = line.get("head"), line.get("tail")
+    for name, value in (("head", head), ("tail", tail)):
+        if type(value) is not int or value < 0:
+            raise ValueError(f"{name!r}: expected the position of the entity that the question is about")
+    return head, tail  # type: ignore[return-value]
+
+
+def relation_of(line: Mapping[str, Any]) -> str:
+    """The relation that a question is about. Raises ValueError if it is not a text."""
+    relation = line.get("relation")
+    if not isinstance(relation, str):
+        raise ValueError("'relation': expected the relation that the question is about")
+    return relation
+
+
 class Form(ABC):
     """How an answer states triples: one class a form, registered by name.
 
@@ -83,6 +103,12 @@ class Form(ABC):
     @abstractmethod
     def write(self, triples: Sequence[Found]) -> str:
         """An answer that states these triples: what `read` reads back."""
+
+    def questions(self, document: Document, relations: Mapping[str, str], candidates: Candidates) -> Iterable[Question]:
+        """The questions about a document, each with the fields `keys`: a single one, about all triples, unless a form
+        says otherwise. Raises DocreError if candidates are needed and not given."""
+        listed = ", ".join(relations.values())
+        yield f"Which of these relations hold between the entities? Relations: {listed}.", {}
 
     @abstractmethod
     def ask(self) -> str:

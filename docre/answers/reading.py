@@ -74,7 +74,7 @@ def read_answers(
     for number, text in enumerate(read_text(path).split("\n"), 1):
         if not text.strip():
             continue
-        line = parse_line(text, f"{path}: line {number}")
+        line = parse_line(text, path, number)
         found.answers += 1
         document = by_title.get(line["title"])
         if document is None:
@@ -100,11 +100,11 @@ def read_answers(
     return found
 
 
-def parse_line(text: str, where: str) -> dict[str, Any]:
-    """A line of the file. Raises DocreError that begins with `where`."""
-    line = parse_json(text, where.rpartition(": line ")[0], int(where.rpartition(" ")[2]))
+def parse_line(text: str, path: str | Path, number: int) -> dict[str, Any]:
+    """A line of the file. Raises DocreError that names file and line."""
+    line = parse_json(text, str(path), number)
     if not isinstance(line, dict) or not all(isinstance(line.get(key), str) for key in ("title", "answer")):
-        raise DocreError(f'{where}: expected an object with texts in "title" and "answer"')
+        raise DocreError(f'{path}: line {number}: expected an object with texts in "title" and "answer"')
     return line
 
 

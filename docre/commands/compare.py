@@ -1,16 +1,14 @@
 """docre compare RUN ...: compare models of which each was trained with several seeds."""
 
 import argparse
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from docre.analysis.plots import save_png, seeds_plot
 from docre.config.loading import read_yaml, validate_as
-from docre.config.options import add_plugins
+from docre.config.options import add_plugins, split_label
 from docre.config.schema import Config
-from docre.core.files import read_json, write_text
+from docre.core.files import write_json, write_text
 from docre.data.readers import read
 from docre.data.stored import open_documents
 from docre.errors import DocreError
@@ -47,7 +45,7 @@ def main(arguments: list[str]) -> None:
     if options.output:
         write_text(options.output, table + "\n")
     if options.json:
-        write_text(options.json, json.dumps([row.to_json() for row in rows], indent=2) + "\n")
+        write_json(options.json, [row.to_json() for row in rows])
     if options.plot:
         f1 = {name: [scores.f1 for scores in runs] for name, runs in groups.items()}
         save_png(seeds_plot(f1), Path(options.plot))
@@ -58,11 +56,11 @@ def main(arguments: list[str]) -> None:
 def scored(arguments: Sequence[str]) -> dict[str, list[Scores]]:
     """The scores of the runs of each model, by its name. Raises DocreError if a folder has no finished run, or the runs
     were not tested on the same documents."""
-    from docre.training.used_data import used_data
+    from docre.training.used_data import recorded_digests, used_data
 
     runs = [split_label(argument) for argument in arguments]
     configs = [read_config(path) for _, path in runs]
-    tested = [recorded_test(path) for _, path in runs]
+    tested = [recorded_digests(path).get("data.test file") for _, path in runs]
     for (_, path), digest in zip(runs, tested, strict=True):
         if digest != tested[0]:
             raise DocreError(f"{path}: tested on other documents than {runs[0][1]}")
@@ -80,25 +78,12 @@ def scored(arguments: Sequence[str]) -> dict[str, list[Scores]]:
     return groups
 
 
-def split_label(argument: str) -> tuple[str, Path]:
-    """The label and the path of "label=path"; the label is empty if there is none, or the whole argument is a path."""
-    label, equals, path = argument.partition("=")
-    return ("", Path(argument)) if not equals or Path(argument).exists() else (label, Path(path))
-
-
 def read_config(run: Path) -> Config:
     """The config of a run. Raises DocreError if the folder has no finished run."""
     for name in ("config.yaml", "metrics.json", "result.json"):
         if not (run / name).is_file():
             raise DocreError(f"{run}: no {name}, so not the folder of a finished run with test documents")
     return validate_as(Config, read_yaml(run / "config.yaml"), str(run / "config.yaml"))
-
-
-def recorded_test(run: Path) -> Any:
-    """The digest of the test documents of a run."""
-    metrics = read_json(run / "metrics.json")
-    data = metrics.get("data") if isinstance(metrics, dict) else None
-    return data.get("data.test file") if isinstance(data, dict) else None
 
 
 def values_of(config: Config) -> dict[str, str]:

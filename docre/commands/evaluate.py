@@ -69,8 +69,7 @@ def read_generated(options: argparse.Namespace, gold: Sequence[Document]) -> lis
     from docre.answers import read_answers
     from docre.data.schema import load_schema
 
-    schema = load_schema(options.relations)
-    names = {relation: schema.name(relation) for relation in schema.relations}
+    names = load_schema(options.relations).readable_names
     found = read_answers(options.answers, gold, names, options.form, options.similarity)
     if options.write:
         write_submission(options.write, found.predictions)

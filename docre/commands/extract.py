@@ -53,16 +53,13 @@ def main(arguments: list[str]) -> None:
         exporter_for(options.output)  # fails for an unknown suffix before anything is computed
     texts = read_texts(options.text)
 
-    from docre.inference.calibration import load_calibrated
+    from docre.inference.calibration import check_probabilities, load_calibrated
     from docre.inference.extract import extract
 
     changes = tagger_changes(options)
     predictor = load_calibrated(options.checkpoint, changes, options.plugins, options.calibration, options.force)
-    if options.min_confidence is not None and predictor.calibration is None:
-        raise DocreError(
-            "--min-confidence: the checkpoint has no probabilities; fit them on dev documents: docre calibrate "
-            f"--checkpoint {options.checkpoint} --data DEV --no-shift --end-to-end"
-        )
+    if options.min_confidence is not None:
+        check_probabilities(predictor, options.checkpoint)
     found = extract(predictor, texts, progress=len(texts) > 1)
     if options.min_confidence is not None:
         found = [extraction.surer(options.min_confidence) for extraction in found]

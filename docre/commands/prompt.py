@@ -33,14 +33,13 @@ def main(arguments: list[str]) -> None:
     from docre.evaluation import read_submission
 
     import_plugins(options.plugins, "--plugins")
-    schema = load_schema(options.relations)
+    names = load_schema(options.relations).readable_names
     candidates: dict[str, list[Prediction]] | None = None
     if options.candidates:
         candidates = defaultdict(list)
         for prediction in read_submission(options.candidates):
             candidates[prediction.title].append(prediction)
     documents = read(options.data, options.reader)
-    names = {relation: schema.name(relation) for relation in schema.relations}
     made = [json.dumps(each, ensure_ascii=False) for each in prompts(documents, names, options.form, candidates)]
     write_text(options.output, "".join(f"{line}\n" for line in made))
     print(f"{options.output}: {counted(len(made), 'prompt')} for {counted(len(documents), 'document')}")

@@ -12,12 +12,13 @@ import numpy as np
 from docre.analysis import MarginTable, plots, seen_types, type_consistent
 from docre.analysis.page import Row, page, viewer_data
 from docre.analysis.summary import Analysis, analyze, figures, no_prediction_notes, summary_rows
-from docre.config.options import add_plugins
+from docre.config.options import add_plugins, split_label
 from docre.core.files import read_json, write_text
 from docre.data.readers import read
 from docre.data.stored import open_documents
 from docre.errors import DocreError
 from docre.evaluation import Evaluator, Scores, train_facts
+from docre.evaluation.table import percent
 
 
 def main(arguments: list[str]) -> None:
@@ -89,7 +90,7 @@ def report(
     scores = {name: evaluator(list(table.predictions())) for name, table in tables.items()}
     viewed = documents[:shown]
     attention = {name: context_attention(predictor, viewed) for name, predictor in predictors.items()}
-    relations = [(relation, first.schema.name(relation)) for relation in first.schema.relations]
+    relations = list(first.schema.readable_names.items())
     viewed_tables = {name: first_documents(table, len(viewed)) for name, table in tables.items()}
     about: dict[str, tuple[list[str], Sequence[Row]]] = {
         f"Scores on {data}, %": (names, score_rows(scores)),
@@ -122,19 +123,6 @@ def labeled(arguments: Sequence[str]) -> dict[str, Path]:
     return dict(zip(names, paths, strict=True))
 
 
-def split_label(argument: str) -> tuple[str, Path]:
-    """The label and the path of "label=path", as in ("atl", runs/a); the label is empty if there is none.
-
-    Both may contain "=": the path is the whole argument or the longest part after an "=" that exists.
-    """
-    parts = argument.split("=")
-    for i in range(len(parts)):
-        path = "=".join(parts[i:])
-        if os.path.exists(path):
-            return "=".join(parts[:i]), Path(path)
-    return "", Path(argument)
-
-
 def first_documents(table: MarginTable, documents: int) -> MarginTable:
     """The part of the table that is about the first `documents` documents."""
     rows = table.document < documents
@@ -145,10 +133,6 @@ def first_documents(table: MarginTable, documents: int) -> MarginTable:
 
 def score_rows(scores: Mapping[str, Scores]) -> list[Row]:
     """The rows of the score table, in percent: (label, one value for each model)."""
-
-    def percent(value: float | None) -> str:
-        return "-" if value is None else f"{100 * value:.2f}"
-
     fields: dict[str, Any] = {
         "P": lambda s: s.p,
         "R": lambda s: s.r,

@@ -2,6 +2,8 @@
 
 import argparse
 import json
+import os
+from pathlib import Path
 
 from docre.config.loading import CHANGEABLE
 
@@ -47,3 +49,16 @@ def add_checkpoint_options(parser: argparse.ArgumentParser) -> None:
         help="override the checkpoint's config, for example evaluation.batch_size=16; allowed keys begin with "
         f"{', '.join(CHANGEABLE)}",
     )
+
+
+def split_label(argument: str) -> tuple[str, Path]:
+    """The label and the path of "label=path", as in ("atl", runs/a); the label is empty if there is none.
+
+    Both may contain "=": the path is the whole argument or the longest part after an "=" that exists.
+    """
+    parts = argument.split("=")
+    for i in range(len(parts)):
+        path = "=".join(parts[i:])
+        if os.path.exists(path):
+            return "=".join(parts[:i]), Path(path)
+    return "", Path(argument)

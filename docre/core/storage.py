@@ -41,14 +41,18 @@ def is_remote(path: Source) -> bool:
 
 def suffix(path: Source) -> str:
     """The suffix of a file in lowercase, without that of its compression: ".jsonl" of "a.jsonl.gz"."""
-    name = PurePosixPath(str(path).lower())
-    return (name.with_suffix("") if name.suffix in COMPRESSED else name).suffix
+    return decompressed(path).suffix.lower()
 
 
 def stem(path: Source) -> str:
     """The name of a file without its suffix and that of its compression: "a" of "a.jsonl.gz"."""
+    return decompressed(path).stem
+
+
+def decompressed(path: Source) -> PurePosixPath:
+    """The name of a file without the suffix of its compression."""
     name = PurePosixPath(str(path))
-    return (name.with_suffix("") if name.suffix.lower() in COMPRESSED else name).stem
+    return name.with_suffix("") if name.suffix.lower() in COMPRESSED else name
 
 
 def expand(pattern: str, suffixes: Collection[str]) -> list[Input]:

@@ -8,11 +8,12 @@ import threading
 import traceback
 from collections import deque
 from contextlib import suppress
+from dataclasses import astuple
 from multiprocessing.connection import Connection
 
 import orjson
 
-from docre.corpus.shards import Counts, astuple
+from docre.corpus.shards import Counts
 from docre.corpus.units import Unit
 from docre.corpus.worker import Job, Prepared, Worker
 from docre.errors import DocreError

@@ -3,7 +3,7 @@
 Each tells how a document is made of a record, and what is written of it."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -18,6 +18,7 @@ from docre.data.readers.base import RecordReader
 from docre.data.readers.records import Record
 from docre.documents import Document, Prediction
 from docre.errors import DocreError
+from docre.inference.calibration import check_probabilities
 from docre.inference.extract import choose_tagger, tagged, tagger_name, text_of, to_extraction
 from docre.inference.predictor import Predictor
 
@@ -71,8 +72,6 @@ class Texts(Content):
 
     def __init__(self, predictor: Predictor, min_confidence: float | None) -> None:
         super().__init__(predictor)
-        if min_confidence is not None and predictor.calibration is None:
-            raise DocreError("--min-confidence: the checkpoint has no probabilities (see docre calibrate)")
         self.tagger = choose_tagger(predictor, None)
         self.tagger_name = tagger_name(predictor)
         self.min_confidence = min_confidence
@@ -114,8 +113,12 @@ def reader_of(job: Any) -> str | None:
     return str(name)
 
 
-def content_of(predictor: Predictor, options: Mapping[str, Any]) -> Content:
-    """What the corpus consists of, as the options of a job say (see docre.corpus.worker.Job)."""
+def content_of(predictor: Predictor, job: Any) -> Content:
+    """What the corpus of a job (docre.corpus.worker.Job) consists of. Raises DocreError if texts are wanted with a
+    confidence that the checkpoint does not know."""
+    options = job.contents
     if options["text"]:
+        if options["min_confidence"] is not None:
+            check_probabilities(predictor, job.checkpoint)
         return Texts(predictor, options["min_confidence"])
     return Documents(predictor, options["reader"] or predictor.config.data.reader, options["fields"])

@@ -8,11 +8,12 @@ unit that is done twice is written twice with the same content.
 import logging
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import astuple
 from typing import Any
 
 import numpy as np
 
-from docre.corpus.shards import Counts, astuple
+from docre.corpus.shards import Counts
 from docre.corpus.units import Group, Unit
 from docre.corpus.worker import Job, Worker
 from docre.errors import DocreError

@@ -10,7 +10,7 @@ import importlib.util
 import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from typing import Any
 
 import orjson
@@ -38,11 +38,6 @@ class Counts:
 
     def __add__(self, other: "Counts") -> "Counts":
         return Counts(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
-
-
-def astuple(counts: Counts) -> tuple[int, ...]:
-    """The numbers of Counts, in order."""
-    return tuple(asdict(counts).values())
 
 
 @dataclass(frozen=True)

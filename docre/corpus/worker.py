@@ -70,7 +70,7 @@ class Worker:
         self.predictor = load_calibrated(job.checkpoint, job.changes, job.plugins, job.calibration, job.force)
         if device is not None:
             self.predictor.to(device)
-        self.content = content_of(self.predictor, job.contents)
+        self.content = content_of(self.predictor, job)
 
     def __call__(self, unit: Unit) -> Counts:
         """All steps."""

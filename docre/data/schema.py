@@ -41,6 +41,11 @@ class LabelSchema:
         """The readable name of a relation, or its id if it has none."""
         return self.names.get(relation, relation)
 
+    @property
+    def readable_names(self) -> dict[str, str]:
+        """The readable name of every relation, in order."""
+        return {relation: self.name(relation) for relation in self.relations}
+
     def check(self, documents: Iterable[Document], path: str | Path) -> None:
         """Raises DocreError, beginning with `path`, if the relation of a label is not in this schema."""
         for document in documents:
@@ -53,7 +58,7 @@ class LabelSchema:
 
     def save(self, path: str | Path) -> None:
         """Write the schema as JSON: a list of {id, name} in order."""
-        write_json(path, [{"id": relation, "name": self.name(relation)} for relation in self.relations])
+        write_json(path, [{"id": relation, "name": name} for relation, name in self.readable_names.items()])
 
 
 class LabelCounter:

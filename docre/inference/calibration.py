@@ -5,6 +5,7 @@ from pathlib import Path
 
 from docre.analysis import Calibration, load_calibration
 from docre.documents import Document
+from docre.errors import DocreError
 from docre.inference import confidence
 from docre.inference.checkpoint import load
 from docre.inference.confidence import plain_text
@@ -42,6 +43,15 @@ def with_end_to_end(
     name = tagger_name(predictor)
     found = extract(predictor, [(d.title, plain_text(d)) for d in labeled], progress=progress)
     return confidence.fit(calibration, str(name), labeled, found)
+
+
+def check_probabilities(predictor: Predictor, checkpoint: str) -> None:
+    """Raises DocreError if a checkpoint has no calibration, which `--min-confidence` needs."""
+    if predictor.calibration is None:
+        raise DocreError(
+            "--min-confidence: the checkpoint has no probabilities; fit them on dev documents: docre calibrate "
+            f"--checkpoint {checkpoint} --data DEV --no-shift --end-to-end"
+        )
 
 
 def load_calibrated(

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from docre.config.schema import Config
 from docre.core.files import read_json
@@ -10,17 +11,22 @@ from docre.errors import DocreError
 from docre.training.folder import digests
 
 
+def recorded_digests(run: Path) -> dict[str, Any]:
+    """The digests of its data files that a finished run recorded, by `data.<split> file`; none where there is no such
+    record."""
+    path = run / "metrics.json"
+    metrics = read_json(path) if path.is_file() else None
+    recorded = metrics.get("data") if isinstance(metrics, dict) else None
+    return recorded if isinstance(recorded, dict) else {}
+
+
 def used_data(run: Path, config: Config) -> dict[str, str]:
     """The paths of the data files that a finished run used, by split; only those that have not changed since.
 
     The config of somebody else's checkpoint could name any file on this machine. So a file is only used if its digest
     is the one that metrics.json recorded during the run.
     """
-    path = run / "metrics.json"
-    metrics = read_json(path) if path.is_file() else None
-    recorded = metrics.get("data") if isinstance(metrics, dict) else None
-    if not isinstance(recorded, dict):
-        return {}
+    recorded = recorded_digests(run)
     paths = {"train": config.data.train, "dev": config.data.dev, "test": config.data.test}
     now = digests(config)
     keys = {split: f"data.{split} file" for split in paths}

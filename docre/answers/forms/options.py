@@ -4,7 +4,19 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from docre.answers.base import FORMS, Form, Found, Item, Malformed, Relations, is_nothing
+from docre.answers.base import (
+    FORMS,
+    Candidates,
+    Form,
+    Found,
+    Item,
+    Malformed,
+    Question,
+    Relations,
+    is_nothing,
+    pair_of,
+)
+from docre.documents import Document
 
 LETTERS = re.compile(r"(?<![A-Za-z])([A-Z]{1,2})(?![A-Za-z])")
 
@@ -34,16 +46,20 @@ class Options(Form):
                 yield Malformed(letter)
 
     def write(self, triples: Sequence[Found]) -> str:
-        return ", ".join(chr(ord("A") + i) for i in range(len(triples)))
+        return ", ".join(map(letters, range(len(triples))))
+
+    def questions(self, document: Document, relations: Mapping[str, str], candidates: Candidates) -> Iterable[Question]:
+        options = {letters(i): id_ for i, id_ in enumerate(relations)}
+        listed = "\n".join(f"{letter}. {relations[id_]}" for letter, id_ in options.items())
+        for head, tail in document.candidate_pairs:
+            names = document.entities[head].name, document.entities[tail].name
+            question = f'Which relations does "{names[0]}" have to "{names[1]}"?'
+            yield f"{question}\n{listed}", {"head": head, "tail": tail, "options": options}
 
     def ask(self) -> str:
         return "Answer with the letters of all options that are right, and nothing else; with None if none is."
 
 
-def pair_of(line: Mapping[str, Any]) -> tuple[int, int]:
-    """The entities that a question is about. Raises ValueError if they are not positions."""
-    head, tail = line.get("head"), line.get("tail")
-    for name, value in (("head", head), ("tail", tail)):
-        if type(value) is not int or value < 0:
-            raise ValueError(f"{name!r}: expected the position of the entity that the question is about")
-    return head, tail  # type: ignore[return-value]
+def letters(i: int) -> str:
+    """A, B, ..., Z, AA, AB, ..."""
+    return chr(65 + i) if i < 26 else chr(64 + i // 26) + chr(65 + i % 26)

@@ -3,7 +3,19 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from docre.answers.base import FORMS, Form, Found, Item, Malformed, Relations, is_nothing
+from docre.answers.base import (
+    FORMS,
+    Candidates,
+    Form,
+    Found,
+    Item,
+    Malformed,
+    Question,
+    Relations,
+    is_nothing,
+    relation_of,
+)
+from docre.documents import Document
 
 MARK = "##"
 
@@ -16,9 +28,7 @@ class Pairs(Form):
     keys = ("relation",)
 
     def read(self, answer: str, relations: Relations, line: Mapping[str, Any]) -> Iterable[Item]:
-        relation = line.get("relation")
-        if not isinstance(relation, str):
-            raise ValueError("'relation': expected the relation that the question is about")
+        relation = relation_of(line)
         for text in map(str.strip, answer.splitlines()):
             if not text or is_nothing(text):
                 continue
@@ -30,6 +40,11 @@ class Pairs(Form):
 
     def write(self, triples: Sequence[Found]) -> str:
         return "\n".join(f"{t.head} {MARK} {t.tail}" for t in triples)
+
+    def questions(self, document: Document, relations: Mapping[str, str], candidates: Candidates) -> Iterable[Question]:
+        for id_, name in relations.items():
+            question = f'Which pairs of entities have the relation "{name}"? Write None if there are none.'
+            yield question, {"relation": id_}
 
     def ask(self) -> str:
         return f"Write one line for each pair, in this form: head {MARK} tail"

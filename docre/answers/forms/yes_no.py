@@ -4,8 +4,20 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from docre.answers.base import FORMS, Form, Found, Item, Malformed, Relations
-from docre.answers.forms.options import pair_of
+from docre.answers.base import (
+    FORMS,
+    Candidates,
+    Form,
+    Found,
+    Item,
+    Malformed,
+    Question,
+    Relations,
+    pair_of,
+    relation_of,
+)
+from docre.documents import Document
+from docre.errors import DocreError
 
 WORDS = re.compile(r"\b(yes|no|true|false)\b", re.IGNORECASE)
 
@@ -19,9 +31,7 @@ class YesNo(Form):
 
     def read(self, answer: str, relations: Relations, line: Mapping[str, Any]) -> Iterable[Item]:
         head, tail = pair_of(line)
-        relation = line.get("relation")
-        if not isinstance(relation, str):
-            raise ValueError("'relation': expected the relation that the question is about")
+        relation = relation_of(line)
         said = {word.lower() in ("yes", "true") for word in WORDS.findall(answer)}
         if len(said) != 1:
             yield Malformed(answer.strip()[:200])
@@ -30,6 +40,15 @@ class YesNo(Form):
 
     def write(self, triples: Sequence[Found]) -> str:
         return "YES" if triples else "NO"
+
+    def questions(self, document: Document, relations: Mapping[str, str], candidates: Candidates) -> Iterable[Question]:
+        if candidates is None:
+            raise DocreError("this form asks about triples: give some with --candidates result.json")
+        for triple in candidates.get(document.title, ()):
+            names = document.entities[triple.head].name, document.entities[triple.tail].name
+            relation = relations.get(triple.relation, triple.relation)
+            question = f'Does the text say that "{names[0]}" has the relation "{relation}" to "{names[1]}"?'
+            yield question, {"head": triple.head, "relation": triple.relation, "tail": triple.tail}
 
     def ask(self) -> str:
         return "Answer with YES or NO."
