@@ -37,6 +37,7 @@ GROUPS = {
     },
     "look": {
         "analyze": "analyze a checkpoint's thresholds, its errors and the calibration of its margins",
+        "audit": "find labels that are missing or wrong, for a review, and correct them",
         "compare": "compare models over several seeds: mean, deviation, a test, tables for papers",
         "report": "write an HTML page about runs: curves, scores, plots, a document viewer",
         "losses": "list the losses with their parameters and references",

@@ -14,6 +14,7 @@ FLOORS = [
     {"train", "evaluate", "predict"},
     {"__main__"},
     {"commands"},
+    {"audit"},
     {"training", "serve", "spacy_component", "corpus"},
     {"inference"},
     {"text", "answers"},

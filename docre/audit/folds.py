@@ -1,0 +1,111 @@
+"""Cross-fitting: for every fold of the documents, runs that are trained on all others; then each judges its fold."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from docre.audit.judging import Judgment, judge, weighed
+from docre.audit.noise import AnnotationErrors
+from docre.audit.suggestions import Suggestions
+from docre.config.loading import merge, validate
+from docre.config.schema import Config
+from docre.core.manifests import digest
+from docre.data.readers import read
+from docre.data.readers.docred import write_docred
+from docre.documents import Document
+from docre.errors import DocreError
+from docre.training.stages import run_stages
+from docre.training.stages.train import Train
+
+LEAST = 0.02  # triples without a label that are less probable are not suggested
+
+
+@dataclass(frozen=True)
+class Audit:
+    """An audit of a file of labeled documents.
+
+    config:    what the runs have in common; its `seed` decides which documents are in which fold.
+    data:      the file.
+    documents: its documents.
+    folds:     the positions of the documents of each fold.
+    seeds:     the number of runs for each fold, with the seeds `config.seed`, `config.seed` + 1, ...
+    folder:    where everything is written; the same audit goes on there after an interruption.
+    """
+
+    config: Config
+    data: str
+    documents: Sequence[Document]
+    folds: Sequence[Sequence[int]]
+    seeds: int
+    folder: Path
+
+    def stages(self) -> list[list[Train]]:
+        """The runs of each fold."""
+        return [[self._stage(fold, seed) for seed in range(self.seeds)] for fold in range(len(self.folds))]
+
+    def _stage(self, fold: int, seed: int) -> Train:
+        name = f"fold-{fold + 1}-seed-{self.config.seed + seed}"
+        data = {
+            "train": str(self._train_file(fold)),
+            "dev": str(self._dev_file) if self.config.data.dev else None,
+            "test": None,
+            "reader": "docred",
+        }
+        own = {"output": str(self.folder / name), "seed": self.config.seed + seed, "data": data, "tagger": None}
+        values = merge(self.config.model_dump(), own)
+        return Train(name, self.folder / name, (), validate(values, f"the config of {name}"))
+
+    def _train_file(self, fold: int) -> Path:
+        return self.folder / "data" / f"without-fold-{fold + 1}.json"
+
+    @property
+    def _dev_file(self) -> Path:
+        return self.folder / "data" / "dev.json"
+
+    def write_files(self) -> None:
+        """Write the training documents of each fold, and the dev documents, as DocRED JSON."""
+        if self.config.data.dev:
+            write_docred(self._dev_file, read(self.config.data.dev, self.config.data.reader))
+        for fold, positions in enumerate(self.folds):
+            held_out = set(positions)
+            write_docred(self._train_file(fold), (d for i, d in enumerate(self.documents) if i not in held_out))
+
+    def train(self) -> None:
+        """Train the runs that are not finished. Raises DocreError if the folder holds another audit."""
+        self.write_files()
+        stages = [stage for runs in self.stages() for stage in runs]
+        for _ in run_stages(stages, f"remove {self.folder}, or choose another --output"):
+            pass
+
+    def judgments(self) -> Iterator[tuple[Sequence[int], list[Document], Judgment]]:
+        """For each fold the positions of its documents, the documents, and what the runs say that did not see them."""
+        for positions, stages in zip(self.folds, self.stages(), strict=True):
+            held_out = [self.documents[i] for i in positions]
+            yield positions, held_out, judge([s.folder for s in stages], held_out, self.config.plugins)
+
+    def suggest(self) -> tuple[Suggestions, AnnotationErrors]:
+        """The suggestions, ranked, and the rates of annotation errors, when all runs are finished."""
+        found, errors = [], AnnotationErrors()
+        for positions, held_out, judgment in self.judgments():
+            errors.add(judgment.probability, judgment.table.labels)
+            found += judgment.suggestions(held_out, positions, LEAST)
+        ranked = weighed(found, errors.fit())
+        return Suggestions(self.data, digest(Path(self.data)), self.config.data.reader, ranked), errors
+
+
+def plan_audit(config: Config, data: str, folds: int, seeds: int, folder: Path) -> Audit:
+    """The audit of a file with `folds` folds of equal size. Raises DocreError if a document has no labels, or there are
+    fewer documents than folds."""
+    documents = read(data, config.data.reader)
+    for document in documents:
+        if document.triples is None:
+            raise DocreError(f"{data}: {document.fail('no labels, so there is nothing to audit')}")
+    if seeds < 1:
+        raise DocreError(f"--seeds: expected at least 1, got {seeds}")
+    if not 2 <= folds <= len(documents):
+        raise DocreError(f"--folds: expected 2 to {len(documents)} (the number of documents), got {folds}")
+    order = np.random.default_rng(config.seed).permutation(len(documents))
+    parts = [sorted(part.tolist()) for part in np.array_split(order, folds)]
+    return Audit(config, data, documents, parts, seeds, folder)

@@ -1,0 +1,1 @@
+"""Measures docre audit on labels of which some were taken away or replaced: python -m scripts.audit --help."""

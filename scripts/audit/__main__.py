@@ -1,0 +1,171 @@
+"""Measures how well `docre audit` finds labels that were taken away or replaced, and what correcting them is worth.
+
+    python -m scripts.audit [--share 0.3] [--by random] [--wrong 0.05] [--folds 3] [--seed 66] [--models NAME ...]
+
+Labels of the training file are removed and replaced with a seed; the audit, and a single model trained on the whole
+damaged file (the usual way to look for missing labels: its margins on its own training documents), rank all candidates.
+Then models are trained on the damaged file, on the file with the probable suggestions applied, and on the complete
+file. Everything resumes. One JSON file a setting goes to results/audit/, and a table of all of them to README.md there.
+"""
+
+import argparse
+import shlex
+import sys
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from docre.analysis.table import Bools, MarginTable
+from docre.audit import Audit, apply_decisions, plan_audit
+from docre.audit.applying import accept_probable
+from docre.audit.folds import LEAST
+from docre.audit.judging import weighed
+from docre.audit.noise import AnnotationErrors
+from docre.audit.suggestions import Suggestion
+from docre.config.loading import load_config
+from docre.core import cli
+from docre.core.files import read_json, write_json, write_text
+from docre.data.readers import read
+from docre.data.readers.docred import write_docred
+from docre.inference.checkpoint import load
+from docre.inference.probe import margin_table
+from docre.training.environment import device_name, versions
+from docre.training.stages import run_stages
+from docre.training.stages.train import Train
+from scripts.audit.damage import WAYS, Cell, Damage, damage
+from scripts.audit.ranking import quality
+from scripts.audit.table import ACCEPTED, readme
+
+# each model that is trained: the file that it is trained on, and how its config differs
+MODELS: dict[str, tuple[str, list[str]]] = {
+    "damaged": ("damaged", []),
+    "corrected": ("corrected", []),
+    "complete": ("complete", []),
+    "ssr_pu": ("damaged", ["loss.name=ssr_pu"]),
+    "atgl α=4": ("damaged", ["loss.name=atgl", "loss.alpha=4"]),
+    "atgl α=16.5": ("damaged", ["loss.name=atgl", "loss.alpha=16.5"]),
+}
+
+
+def marked(table: MarginTable, cells: frozenset[Cell], positions: Sequence[int]) -> Bools:
+    """[pairs, R] True for the cells of a table that are in `cells`; `positions` are those of its documents."""
+    place = {position: i for i, position in enumerate(positions)}
+    row = {key: n for n, key in enumerate(zip(table.document.tolist(), table.head, table.tail, strict=True))}
+    column = {relation: r for r, relation in enumerate(table.relations)}
+    found = np.zeros(table.labels.shape, dtype=bool)
+    for document, head, tail, relation in cells:
+        if document in place and (place[document], head, tail) in row:
+            found[row[place[document], head, tail], column[relation]] = True
+    return found
+
+
+def audited(audit: Audit, known: Damage) -> tuple[dict[str, Any], list[Suggestion]]:
+    """The quality of the audit's two rankings with the rates of errors that it estimates, and its suggestions."""
+    scores: dict[str, list[Any]] = {"missing": [], "wrong": []}
+    right: dict[str, list[Any]] = {"missing": [], "wrong": []}
+    found, errors = [], AnnotationErrors()
+    for positions, held_out, judgment in audit.judgments():
+        labels = judgment.table.labels
+        errors.add(judgment.probability, labels)
+        found += judgment.suggestions(held_out, positions, LEAST)
+        for kind, where, doubt, cells in (
+            ("missing", ~labels, judgment.probability, known.missing),
+            ("wrong", labels, -judgment.probability, known.wrong),
+        ):
+            scores[kind].append(doubt[where])
+            right[kind].append(marked(judgment.table, cells, positions)[where])
+    suggestions = weighed(found, errors.fit())
+    qualities = {
+        kind: quality(np.concatenate(scores[kind]), np.concatenate(right[kind]))
+        | {"expected": sum(s.probability for s in suggestions if s.kind == kind)}
+        for kind in scores
+    }
+    return qualities | {"missed": errors.missed, "false": errors.false}, suggestions
+
+
+def by_margin(run: Path, known: Damage) -> dict[str, Any]:
+    """The quality of the rankings by the margins of one model on the documents that it was trained on."""
+    table = margin_table(load(run), known.documents, progress=True)
+    places = range(len(known.documents))
+    missing, wrong = (marked(table, cells, places) for cells in (known.missing, known.wrong))
+    return {
+        "missing": quality(table.margins[~table.labels], missing[~table.labels]),
+        "wrong": quality(-table.margins[table.labels], wrong[table.labels]),
+    }
+
+
+def main(arguments: list[str]) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--config", default="configs/redocred500_minilm_atl.yaml")
+    parser.add_argument("--share", type=float, default=0.3, help="of the labels that are removed")
+    parser.add_argument("--by", choices=WAYS, default="random", help="which labels: all alike, or rare ones first")
+    parser.add_argument("--wrong", type=float, default=0.05, help="share of the others that are replaced")
+    parser.add_argument("--folds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, default=1, help="models that judge each fold")
+    parser.add_argument("--seed", type=int, default=66)
+    parser.add_argument("--models", nargs="*", choices=MODELS, default=list(MODELS))
+    parser.add_argument("--runs", type=Path, default=Path("runs/audit"))
+    parser.add_argument("--results", type=Path, default=Path("results/audit"))
+    parser.add_argument("--set", nargs="*", default=[], metavar="key=value", help="changes to the config")
+    options = parser.parse_args(arguments)
+    name = f"{options.by}-{options.share:g}-wrong-{options.wrong:g}-folds-{options.folds}-seed-{options.seed}"
+    name += f"-seeds-{options.seeds}" if options.seeds > 1 else ""
+    folder, result = options.runs / name, options.results / f"{name}.json"
+    changes = [*options.set, f"seed={options.seed}"]
+    config = load_config(options.config, changes)
+    complete = read(config.data.train, config.data.reader)
+    known = damage(complete, options.share, options.by, options.wrong, options.seed)
+    files = {name: str(folder / f"{name}.json") for name in ("damaged", "corrected")} | {"complete": config.data.train}
+    write_docred(files["damaged"], known.documents)
+    done: dict[str, Any] = {
+        "command": shlex.join(["python", "-m", "scripts.audit", *arguments]),
+        "device": f"{device_name(torch.device('cpu'))}, {torch.get_num_threads()} threads",
+        "versions": versions(),
+        "setting": {key: getattr(options, key) for key in ("share", "by", "wrong", "folds", "seeds", "seed")},
+        "config": config.model_dump(),
+        "labels": sum(len(d.triples or ()) for d in complete),
+        "missing": len(known.missing),
+        "wrong": len(known.wrong),
+    }
+
+    def save(**found: Any) -> None:
+        done.update(found)
+        write_json(result, done)
+        every = [read_json(path) for path in sorted(options.results.glob("*.json"))]
+        write_text(options.results / "README.md", readme(every))
+
+    audit = plan_audit(load_config(options.config, changes), files["damaged"], options.folds, options.seeds, folder)
+    audit.train()
+    qualities, suggestions = audited(audit, known)
+    save(audit=qualities)
+    corrected, changed = apply_decisions(known.documents, accept_probable(suggestions, ACCEPTED))
+    write_docred(files["corrected"], corrected)
+    now = {(i, t.head, t.tail, t.relation) for i, d in enumerate(corrected) for t in d.triples or ()}
+    save(
+        applied={
+            "added": changed.added.total(),
+            "added_right": len(now & known.missing),
+            "removed": changed.removed.total(),
+            "removed_right": len(known.wrong - now),
+        }
+    )
+    scores: dict[str, Any] = {}
+    for model in options.models:
+        file, own = MODELS[model]
+        output = folder / model.replace("α=", "alpha-").replace(" ", "-")
+        trained = load_config(options.config, [*changes, *own, f"data.train={files[file]}", f"output={output}"])
+        stage = Train(model, output, (), trained)
+        for _ in run_stages([stage], f"remove {output}"):
+            pass
+        metrics = stage.metrics()
+        scores[model] = {"dev": metrics["best"]["f1"]} | {k: metrics["test"][k] for k in ("p", "r", "f1", "ign_f1")}
+        save(trained=scores, **({"margin": by_margin(output, known)} if model == "damaged" else {}))
+    print(f"written to {result} and {options.results / 'README.md'}")
+
+
+if __name__ == "__main__":
+    cli.run(partial(main, sys.argv[1:]))

@@ -1,0 +1,147 @@
+"""docre audit: cross-fitting, what the judges say, and how it goes on after an interruption."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from docre.analysis.platt import sigmoid
+from docre.audit import read_suggestions
+from docre.audit.judging import common_sentences
+from docre.audit.noise import AnnotationErrors
+from docre.commands import audit
+from docre.data.readers import read
+from docre.documents import Document, Entity, Mention, Triple
+from docre.errors import DocreError
+from docre.inference.checkpoint import load
+from docre.inference.probe import margin_table
+from tests.analysis.conftest import config, corpus  # noqa: F401  # fixtures
+
+FOLDS, SEEDS = 2, 2
+
+
+@pytest.fixture(scope="module")
+def audited(config, tmp_path_factory) -> Path:  # noqa: F811
+    """The folder of an audit with two folds and two models for each."""
+    folder = tmp_path_factory.mktemp("audit") / "out"
+    audit.main(arguments(config, folder))
+    return folder
+
+
+def arguments(config, folder, *more) -> list[str]:  # noqa: F811
+    counts = ["--folds", str(FOLDS), "--seeds", str(SEEDS)]
+    return ["--config", str(config), "--output", str(folder), *counts, "loss.name=atl", *more]
+
+
+def test_no_judge_has_seen_what_it_judges(audited, corpus):  # noqa: F811
+    everything = {d.title for d in read(corpus / "train.json", "docred")}
+    trained = [{d.title for d in read(audited / "data" / f"without-fold-{k + 1}.json", "docred")} for k in range(FOLDS)]
+    held_out = [everything - titles for titles in trained]
+    assert set.union(*held_out) == everything and sum(map(len, held_out)) == len(everything)
+    assert all(len(titles) == len(everything) // FOLDS for titles in held_out)
+    for k in range(FOLDS):
+        runs = sorted(audited.glob(f"fold-{k + 1}-seed-*"))
+        files = {json.loads((run / "metrics.json").read_text())["data"]["data.train file"] for run in runs}
+        assert len(runs) == SEEDS and len(files) == 1
+
+
+def test_suggestions_are_what_the_models_say(audited, corpus):  # noqa: F811
+    """Against loops over documents, pairs and relations, with the models of the runs themselves."""
+    documents = read(corpus / "train.json", "docred")
+    chances, labels, votes = {}, {}, {}
+    for k in range(FOLDS):
+        seen = {d.title for d in read(audited / "data" / f"without-fold-{k + 1}.json", "docred")}
+        for position, document in enumerate(documents):
+            if document.title in seen:
+                continue
+            for run in sorted(audited.glob(f"fold-{k + 1}-seed-*")):
+                model = load(run)
+                table = margin_table(model, [document])
+                for pair, r in np.ndindex(table.margins.shape):
+                    cell = (position, int(table.head[pair]), int(table.tail[pair]), table.relations[r])
+                    p = sigmoid(model.calibration.platt.log_odds(float(table.margins[pair, r])))
+                    chances.setdefault(cell, []).append(float(p))
+                    votes.setdefault(cell, []).append(bool(table.predicted[pair, r]))
+                    labels[cell] = bool(table.labels[pair, r])
+    errors = AnnotationErrors()
+    p = {cell: float(np.mean(found)) for cell, found in chances.items()}
+    errors.add(np.array(list(p.values())), np.array([labels[cell] for cell in p]))
+    errors.fit()
+    found = read_suggestions(audited / "audit.json").suggestions
+    by_cell = {(s.document, s.head, s.tail, s.relation): s for s in found}
+    assert len(by_cell) == len(found)
+    assert set(by_cell) == {cell for cell in p if labels[cell] or p[cell] >= 0.02}
+    for cell, s in by_cell.items():
+        true = float(errors.true(p[cell], labels[cell]))
+        assert s.kind == ("wrong" if labels[cell] else "missing")
+        assert s.probability == pytest.approx(1 - true if labels[cell] else true, abs=2e-3)
+        share = np.mean(votes[cell])
+        assert s.agreement == pytest.approx(1 - share if labels[cell] else share, abs=1e-4)
+    assert [s.probability for s in found] == sorted((s.probability for s in found), reverse=True)
+
+
+def test_evidence(audited, corpus):  # noqa: F811
+    documents = read(corpus / "train.json", "docred")
+    for s in read_suggestions(audited / "audit.json").suggestions:
+        document = documents[s.document]
+        given = {t.evidence for t in document.triples if (t.head, t.tail, t.relation) == (s.head, s.tail, s.relation)}
+        assert s.evidence and max(s.evidence) < len(document.sentences)
+        assert not given or s.evidence in given
+    entities = [Entity(tuple(Mention("a", s, 0, 1) for s in on)) for on in ((0, 1), (1, 2), (2,))]
+    document = Document("t", [["a"]] * 3, entities)
+    assert common_sentences(document, 0, 1) == (1,)
+    assert common_sentences(document, 0, 2) == (0, 1, 2)
+
+
+def test_the_same_command_trains_nothing_again(audited, config, capsys):  # noqa: F811
+    before = (audited / "audit.json").read_bytes()
+    times = {path: path.stat().st_mtime_ns for path in audited.glob("fold-*/metrics.json")}
+    audit.main(arguments(config, audited))
+    assert (audited / "audit.json").read_bytes() == before
+    assert times == {path: path.stat().st_mtime_ns for path in audited.glob("fold-*/metrics.json")}
+    assert capsys.readouterr().out.count("is finished already") == FOLDS * SEEDS
+
+
+def test_another_audit_in_the_same_folder_is_refused(audited, config):  # noqa: F811
+    with pytest.raises(DocreError, match=r"stale: .*seed-66.*loss\.name"):
+        audit.main([*arguments(config, audited)[:-1], "loss.name=afl"])
+
+
+def test_bad_input(config, corpus, tmp_path):  # noqa: F811
+    from docre.data.readers.docred import write_docred
+
+    for option, message in ((["--folds", "1"], "--folds: expected 2 to 8"), (["--folds", "9"], "--folds: expected"),
+                            (["--seeds", "0"], "--seeds: expected at least 1")):  # fmt: skip
+        with pytest.raises(DocreError, match=message):
+            audit.main(["--config", str(config), "--output", str(tmp_path / "o"), *option])
+    documents = read(corpus / "train.json", "docred")
+    unlabeled = Document("bare", documents[0].sentences, documents[0].entities)
+    write_docred(tmp_path / "d.json", [*documents, unlabeled])
+    with pytest.raises(DocreError, match="document 'bare': no labels, so there is nothing to audit"):
+        audit.main(["--config", str(config), "--data", str(tmp_path / "d.json"), "--output", str(tmp_path / "o")])
+    assert not (tmp_path / "o" / "data").exists()
+    for wrong in (["--apply", "x", "--folds", "3"], ["--config", str(config), "--at-least", "0.5"]):
+        with pytest.raises(SystemExit) as end:
+            audit.main([*wrong, "--output", str(tmp_path / "o")])
+        assert end.value.code == 2
+
+
+def test_without_dev_documents(config, tmp_path):  # noqa: F811
+    audit.main(
+        ["--config", str(config), "--output", str(tmp_path / "o"), "--folds", "2", "data.dev=null", "data.test=null"]
+    )
+    assert read_suggestions(tmp_path / "o" / "audit.json").suggestions
+
+
+def test_labels_of_an_entity_with_itself_are_not_judged(config, corpus, tmp_path):  # noqa: F811
+    from dataclasses import replace
+
+    from docre.data.readers.docred import write_docred
+
+    documents = read(corpus / "train.json", "docred")
+    documents[0] = replace(documents[0], triples=[*documents[0].triples, Triple(0, 0, "P1")])
+    write_docred(tmp_path / "d.json", documents)
+    output = ["--data", str(tmp_path / "d.json"), "--output", str(tmp_path / "o"), "--folds", "2"]
+    audit.main(["--config", str(config), *output])
+    assert all(s.head != s.tail for s in read_suggestions(tmp_path / "o" / "audit.json").suggestions)
