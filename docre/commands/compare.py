@@ -1,7 +1,7 @@
 """docre compare RUN ...: compare models of which each was trained with several seeds."""
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from docre.analysis.plots import save_png, seeds_plot
@@ -14,8 +14,6 @@ from docre.data.stored import open_documents
 from docre.errors import DocreError
 from docre.evaluation import Evaluator, Scores, read_submission, train_facts
 from docre.evaluation.seeds_table import FORMATS, compare_rows, notes
-
-IGNORED = ("output", "seed", "logging", "plugins")  # keys by which runs of one model differ
 
 
 def main(arguments: list[str]) -> None:
@@ -56,6 +54,7 @@ def main(arguments: list[str]) -> None:
 def scored(arguments: Sequence[str]) -> dict[str, list[Scores]]:
     """The scores of the runs of each model, by its name. Raises DocreError if a folder has no finished run, or the runs
     were not tested on the same documents."""
+    from docre.training.models_of_runs import model_names
     from docre.training.used_data import recorded_digests, used_data
 
     runs = [split_label(argument) for argument in arguments]
@@ -71,7 +70,7 @@ def scored(arguments: Sequence[str]) -> dict[str, list[Scores]]:
     documents = read(data["test"], first.data.reader)
     facts = train_facts(open_documents(data["train"], first.data.reader)) if "train" in data else None
     evaluator = Evaluator(documents, facts, data["test"])
-    names = named([label for label, _ in runs], [values_of(config) for config in configs])
+    names = model_names(configs, [label for label, _ in runs])
     groups: dict[str, list[Scores]] = {name: [] for name in names}
     for (_, path), name in zip(runs, names, strict=True):
         groups[name].append(evaluator(read_submission(path / "result.json")))
@@ -84,22 +83,3 @@ def read_config(run: Path) -> Config:
         if not (run / name).is_file():
             raise DocreError(f"{run}: no {name}, so not the folder of a finished run with test documents")
     return validate_as(Config, read_yaml(run / "config.yaml"), str(run / "config.yaml"))
-
-
-def values_of(config: Config) -> dict[str, str]:
-    """What tells models apart: the values of a config without those of IGNORED, by dotted key."""
-    from docre.training.folder import flatten
-
-    values = flatten(config.model_dump())
-    return {key: str(value) for key, value in values.items() if key.split(".")[0] not in IGNORED}
-
-
-def named(labels: Sequence[str], values: Sequence[Mapping[str, str]]) -> list[str]:
-    """The name of each run's model: its label, or else the values in which the models differ."""
-    keys = dict.fromkeys(key for each in values for key in each)
-    differing = [key for key in keys if len({each.get(key) for each in values}) > 1]
-    names = []
-    for label, each in zip(labels, values, strict=True):
-        parts = [each[k] if k.endswith(".name") else f"{k}={each[k]}" for k in differing if k in each]
-        names.append(label or " ".join(parts) or "all runs")
-    return names

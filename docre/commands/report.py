@@ -17,7 +17,7 @@ from docre.core.files import read_json, write_text
 from docre.data.readers import read
 from docre.data.stored import open_documents
 from docre.errors import DocreError
-from docre.evaluation import Evaluator, Scores, train_facts
+from docre.evaluation import Evaluator, Scores, seeds_table, train_facts
 from docre.evaluation.table import percent
 
 
@@ -70,6 +70,7 @@ def report(
     plots.require_matplotlib()
     from docre.inference.checkpoint import load
     from docre.inference.probe import context_attention, margin_table
+    from docre.training.models_of_runs import model_names
     from docre.training.used_data import labeled_data, used_data
 
     names = list(runs)
@@ -96,11 +97,20 @@ def report(
         f"Scores on {data}, %": (names, score_rows(scores)),
         "Thresholds and errors": (names, summary_rows(analyses)),
     }
+    said = no_prediction_notes(analyses)
+    if len(runs) > 1:
+        models = model_names([predictor.config for predictor in predictors.values()])
+        compared = over_seeds(models, list(scores.values()))
+        about[f"Models over seeds on {data}, %"] = (
+            seeds_table.HEADER[1:],
+            [(row.name, seeds_table.cells(row)[1:]) for row in compared],
+        )
+        said += seeds_table.notes(compared)
     return page(
         "docre: " + ", ".join(names),
         [
             f"{data}: {len(documents)} documents, {len(viewed)} of them in the viewer below.",
-            *no_prediction_notes(analyses),
+            *said,
         ],
         about,
         svgs(runs, analyses),
@@ -121,6 +131,14 @@ def labeled(arguments: Sequence[str]) -> dict[str, Path]:
         if names.count(name) > 1:
             raise DocreError(f"two runs are called {name!r}: give one another label, as LABEL=RUN")
     return dict(zip(names, paths, strict=True))
+
+
+def over_seeds(models: Sequence[str], scores: Sequence[Scores]) -> list[seeds_table.Row]:
+    """The comparison of models; runs of one model have its name in `models`."""
+    groups: dict[str, list[Scores]] = {name: [] for name in models}
+    for name, found in zip(models, scores, strict=True):
+        groups[name].append(found)
+    return seeds_table.compare_rows(groups)
 
 
 def first_documents(table: MarginTable, documents: int) -> MarginTable:
