@@ -21,8 +21,10 @@ import yaml
 
 import docre
 from docre.analysis.plots import available
+from docre.audit import Suggestions
 from docre.commands import train
 from docre.config.loading import load_config
+from docre.core.manifests import digest
 from docre.data.readers.docred import write_docred
 from docre.data.schema import load_schema
 from scripts.docs.entries import REGISTRIES
@@ -105,6 +107,7 @@ EXTRA_ARGUMENTS = {
     "docre train": SMALL,
     "docre sweep": SMALL,
     "docre recipe": SMALL,
+    "docre audit --config": [*SMALL, "training.batch_size=1"],
     "docre synthetic": ["--train", "3", "--dev", "2", "--test", "2", "--output", "made"],
 }
 SCRIPTS = [lines(block.text) for block in BLOCKS if block.language == "bash"] + [lines(text) for text in INLINE]
@@ -154,6 +157,7 @@ def place(tmp_path_factory, entity_run) -> Path:
         shutil.copytree(folder / "runs/quickstart", folder / "runs" / name)
     shutil.copy(folder / "runs/mine/result.json", folder)
     shutil.copy(folder / "test.json", folder / "extracted.json")
+    Suggestions(str(folder / "train.json"), digest(folder / "train.json"), "docred", []).save(folder / "decisions.json")
     (folder / "answers.jsonl").write_text('{"title": "none", "answer": "(a| country| b)"}\n')
     assert len(json.loads((folder / "result.json").read_text())) > 3
     (folder / "extracted.jsonl").write_text(json.dumps(GOOD.to_json()) + "\n")
@@ -191,11 +195,17 @@ def run_commands(script: list[str], capsys) -> None:
             with pytest.raises(SystemExit, match=r"^0$"):
                 main(arguments)
             continue
-        main([*arguments, *EXTRA_ARGUMENTS.get(name, [])])
+        whole = shlex.join([name, *arguments])
+        main([*arguments, *next((extra for start, extra in EXTRA_ARGUMENTS.items() if start_of(start, whole)), [])])
         assert capsys.readouterr().out or name == "docre synthetic"
         for option in ("--output", "--json", "--card"):
             if option in arguments:
                 assert Path(arguments[arguments.index(option) + 1]).exists()
+
+
+def start_of(start: str, command: str) -> bool:
+    """Whether a command begins with these words."""
+    return command.replace("'", "").split()[: len(start.split())] == start.split()
 
 
 class Parsed(Exception):
