@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from docre.audit.judging import Judgment, judge, weighed
+from docre.audit.judging import Judgment, judge, load_judges, weighed
 from docre.audit.noise import AnnotationErrors
 from docre.audit.suggestions import Suggestions
 from docre.config.loading import merge, validate
@@ -19,6 +19,7 @@ from docre.errors import DocreError
 from docre.training.stages import run_stages
 from docre.training.stages.train import Train
 
+GROUP = 200  # documents that are judged at once: a number for each pair and relation is in memory
 LEAST = 0.02  # triples without a label that are less probable are not suggested
 
 
@@ -80,10 +81,14 @@ class Audit:
             pass
 
     def judgments(self) -> Iterator[tuple[Sequence[int], list[Document], Judgment]]:
-        """For each fold the positions of its documents, the documents, and what the runs say that did not see them."""
+        """Positions of documents, at most GROUP of one fold, the documents, and what the runs say of them that were not
+        trained on them."""
         for positions, stages in zip(self.folds, self.stages(), strict=True):
-            held_out = [self.documents[i] for i in positions]
-            yield positions, held_out, judge([s.folder for s in stages], held_out, self.config.plugins)
+            judges = load_judges([stage.folder for stage in stages], self.config.plugins)
+            for start in range(0, len(positions), GROUP):
+                group = positions[start : start + GROUP]
+                held_out = [self.documents[i] for i in group]
+                yield group, held_out, judge(judges, held_out)
 
     def suggest(self) -> tuple[Suggestions, AnnotationErrors]:
         """The suggestions, ranked, and the rates of annotation errors, when all runs are finished."""

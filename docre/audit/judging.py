@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 
 from docre.analysis.platt import fit_platt, sigmoid
-from docre.analysis.table import Bools, Floats, MarginTable
+from docre.analysis.table import Floats, MarginTable
 from docre.audit.noise import AnnotationErrors
 from docre.audit.suggestions import Suggestion
 from docre.documents import Document
 from docre.inference.checkpoint import load
+from docre.inference.predictor import Predictor
 from docre.inference.probe import margin_table
 
 EVIDENCE = "evaluation.evidence_threshold=0.2"  # the threshold of Ma et al. 2023 (DREEAM), section 4.1
@@ -74,23 +75,25 @@ class Judgment:
         )
 
 
-def judge(runs: Sequence[Path], documents: Sequence[Document], plugins: Sequence[str] = ()) -> Judgment:
-    """Let the models of finished runs judge the labels of documents that they were not trained on.
+def load_judges(runs: Sequence[Path], plugins: Sequence[str] = ()) -> list[Predictor]:
+    """The models of finished runs, which shall say what evidence they see."""
+    return [load(run, changes=[EVIDENCE], plugins=plugins) for run in runs]
 
-    Probabilities are those that were fitted on the runs' dev documents; for a run without labeled dev documents, they
-    are fitted on the labels that are judged.
+
+def judge(judges: Sequence[Predictor], documents: Sequence[Document]) -> Judgment:
+    """Let models judge the labels of documents that they were not trained on.
+
+    Probabilities are those that were fitted on the models' dev documents; for a model without labeled dev documents,
+    they are fitted on the labels that are judged.
     """
+    tables = [margin_table(model, documents, progress=True) for model in judges]
     probabilities: list[Floats] = []
-    decisions: list[Bools] = []
-    for run in runs:
-        predictor = load(run, changes=[EVIDENCE], plugins=plugins)
-        table = margin_table(predictor, documents, progress=True)
-        platt = (predictor.calibration and predictor.calibration.platt) or fit_platt(table)
+    for model, table in zip(judges, tables, strict=True):
+        platt = (model.calibration and model.calibration.platt) or fit_platt(table)
         probabilities.append(sigmoid(platt.slope * table.margins.astype(np.float64) + platt.intercept))
-        decisions.append(table.predicted)
-        if len(probabilities) == 1:
-            first, names = table, list(predictor.schema.readable_names.values())
-    return Judgment(first, np.mean(probabilities, axis=0), np.mean(decisions, axis=0), names)
+    predicted = np.mean([table.predicted for table in tables], axis=0)
+    names = list(judges[0].schema.readable_names.values())
+    return Judgment(tables[0], np.mean(probabilities, axis=0), predicted, names)
 
 
 def common_sentences(document: Document, head: int, tail: int) -> tuple[int, ...]:
