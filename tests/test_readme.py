@@ -105,6 +105,7 @@ EXTRA_ARGUMENTS = {
     "docre train": SMALL,
     "docre sweep": SMALL,
     "docre recipe": SMALL,
+    "docre distil": SMALL,
     "docre synthetic": ["--train", "3", "--dev", "2", "--test", "2", "--output", "made"],
 }
 SCRIPTS = [lines(block.text) for block in BLOCKS if block.language == "bash"] + [lines(text) for text in INLINE]
