@@ -4,6 +4,7 @@ import argparse
 import math
 
 from docre.config.loading import load_config
+from docre.core.cli import is_main_process
 from docre.errors import DocreError
 
 
@@ -33,4 +34,5 @@ def main(arguments: list[str]) -> None:
     stages = distillation(config, options.teacher, options.weight)
     for _ in run_stages(stages, "--update does these again", options.update):
         pass
-    print(f"{stages[-1].folder}: the student of {len(options.teacher)} teachers")
+    if is_main_process():
+        print(f"{stages[-1].folder}: the student of {len(options.teacher)} teachers")

@@ -15,7 +15,7 @@ from torch.nn.functional import logsigmoid
 from docre.analysis.calibration import Calibration
 from docre.analysis.platt import Platt
 from docre.core.progress import progress_bar
-from docre.data.features import Features
+from docre.data.features import Features, Ints
 from docre.data.schema import LabelSchema
 from docre.documents import Document
 from docre.errors import DocreError
@@ -177,7 +177,7 @@ def read(member: Predictor, features: Sequence[Features], task: str) -> PairScor
     if member.predicts_evidence:
         evidence = torch.zeros(len(margins), max(f.num_sentences for f in features), dtype=torch.bool)
 
-    def keep(document: np.ndarray, pair: np.ndarray, found: PairScores) -> None:
+    def keep(document: Ints, pair: Ints, found: PairScores) -> None:
         rows = torch.from_numpy(ends[document] + pair)
         margins[rows] = found.margins.double().cpu()
         predicted[rows] = found.predicted.cpu()

@@ -1,6 +1,7 @@
 """What several teachers leave for one student: the logits that it shall have, made of theirs."""
 
 import hashlib
+import json
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -14,8 +15,9 @@ from torch.nn.functional import pad
 
 from docre.config.loading import read_config
 from docre.config.schema import Component
+from docre.core.files import read_json
 from docre.core.location import find_checkpoint
-from docre.core.manifests import MANIFEST, digest
+from docre.core.manifests import MANIFEST
 from docre.data.features import Features, Ints
 from docre.data.schema import load_schema
 from docre.documents import LabelStatistics
@@ -70,9 +72,21 @@ def origin_of(teachers: Sequence[str], loss: Component) -> dict[str, Any]:
     kind = MEAN if same and all(schema.relations == schemas[0].relations for schema in schemas) else LOG_ODDS
     if kind == LOG_ODDS:
         check_determined(students[0], loss.name)
-    manifests = hashlib.sha256("".join(digest(folder / MANIFEST) for folder in folders).encode()).hexdigest()
     outputs = outputs_of(schemas[0].relations, students[0])
-    return {"checkpoint": manifests, "logits": kind, "targets": ["logits"], **outputs}
+    return {"checkpoint": digest_of(folders, kind), "logits": kind, "targets": ["logits"], **outputs}
+
+
+def digest_of(folders: Sequence[Path], kind: str) -> str:
+    """The SHA-256 of what logits of this kind depend on: all files of the checkpoints, as their manifests say, but for
+    the mean of logits no calibration. Raises DocreError for a manifest that is malformed."""
+    hashed = hashlib.sha256()
+    for folder in folders:
+        manifest = read_json(folder / MANIFEST)
+        if not isinstance(manifest, dict):
+            raise DocreError(f"{folder / MANIFEST}: torn or changed: expected an object of files")
+        files = {name: entry for name, entry in manifest.items() if kind == LOG_ODDS or name != checkpoint.CALIBRATION}
+        hashed.update(json.dumps(files, sort_keys=True).encode())
+    return hashed.hexdigest()
 
 
 def student_losses(teacher: str, loss: Component) -> list[Loss]:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -13,6 +14,8 @@ import yaml
 
 import docre
 from docre.__main__ import main
+from docre.analysis.calibration import Calibration
+from docre.analysis.platt import Platt
 from docre.commands import distil, recipe, targets, train
 from docre.config.schema import Component
 from docre.data import targets as store
@@ -193,6 +196,28 @@ def test_the_student(place, tiny_encoder, tmp_path, capsys):
     assert (out / "student" / "metrics.json").stat().st_mtime_ns != before
 
 
+def test_what_the_targets_depend_on(place, tmp_path):
+    """Another calibration of a teacher changes what an ensemble says, but not the mean of logits."""
+    names = ("atl", "aml", "bce")
+    for name in names:
+        shutil.copytree(place / name, tmp_path / name)
+
+    def origins() -> list[dict]:
+        chosen = ([str(tmp_path / name) for name in some] for some in (names[:2], names))
+        return [teaching.origin_of(teachers, Component(name="atl")) for teachers in chosen]
+
+    before = origins()
+    assert [origin["logits"] for origin in before] == [teaching.MEAN, teaching.LOG_ODDS]
+    assert all(origin["outputs"] == 6 for origin in before)
+    model = docre.load(tmp_path / "aml", "cpu")
+    model.use(Calibration(RELATIONS, (0.0,) * 5, "another", platt=Platt(2.0, 1.0)))
+    save(model, tmp_path / "aml")
+    assert [a == b for a, b in zip(before, origins(), strict=True)] == [True, False]
+    (tmp_path / "aml" / "manifest.json").write_text("[]")
+    with pytest.raises(DocreError, match=r"manifest\.json: torn or changed"):
+        origins()
+
+
 def test_a_recipe_with_teachers(place, tiny_encoder, tmp_path, capsys):
     """The same as stages of a recipe: the student is that of docre distil."""
     path = config(tmp_path / "c.yaml", place, tiny_encoder, training=TRAINING | {"epochs": 1})
@@ -230,6 +255,7 @@ def test_a_recipe_with_teachers(place, tiny_encoder, tmp_path, capsys):
         ),
         (("atl", "bce"), ["loss.name=balanced_softmax"], "'balanced_softmax' of the student has outputs that its dec"),
         (("atl", "aml"), ["data.targets=x"], "data.targets: leave it out"),
+        (("atl", "aml"), ["data.tagged=x"], "data.tagged: the teachers' targets are for the entities of data.train"),
         (("atl", "aml"), ["data.relations=docred"], "data.relations: not those of"),
         (("atl", "aml"), ["--weight", "0"], "--weight: expected a number above 0"),
         (("atl", "aml"), ["loss.name=atlx"], "unknown loss 'atlx'"),
