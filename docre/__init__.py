@@ -14,12 +14,12 @@ from docre.errors import DocreError, DocreWarning
 
 if TYPE_CHECKING:
     from docre.data.readers import read
-    from docre.inference.checkpoint import load
+    from docre.inference.loading import load
 
 __all__ = ["DocreError", "DocreWarning", "Document", "Entity", "Mention", "Prediction", "Triple", "load", "read"]
 
 _LAZY = {
-    "load": "docre.inference.checkpoint",
+    "load": "docre.inference.loading",
     "read": "docre.data.readers",
 }  # imported on first use, since importing torch takes seconds
 

@@ -108,6 +108,7 @@ EXTRA_ARGUMENTS = {
     "docre sweep": SMALL,
     "docre recipe": SMALL,
     "docre audit --config": [*SMALL, "training.batch_size=1"],
+    "docre distil": SMALL,
     "docre synthetic": ["--train", "3", "--dev", "2", "--test", "2", "--output", "made"],
 }
 SCRIPTS = [lines(block.text) for block in BLOCKS if block.language == "bash"] + [lines(text) for text in INLINE]

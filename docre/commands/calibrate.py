@@ -6,7 +6,7 @@ from pathlib import Path
 
 from docre.analysis import Calibration, MarginTable, calibrate
 from docre.analysis.calibration import SHRINKAGE
-from docre.config.options import add_checkpoint_options
+from docre.config.options import add_checkpoint_options, add_checkpoints
 from docre.core.location import find_checkpoint
 from docre.data.readers import read
 from docre.errors import DocreError
@@ -21,7 +21,7 @@ def main(arguments: list[str]) -> None:
         "checkpoint itself is changed, and with --end-to-end how likely triples of plain text are right is fitted too. "
         "docre evaluate, predict and extract take a file that this writes as --calibration.",
     )
-    parser.add_argument("--checkpoint", required=True, metavar="DIR", help="a checkpoint, or the folder of a run")
+    add_checkpoints(parser)
     parser.add_argument("--data", required=True, metavar="DEV", help="documents with labels, but not the test set")
     parser.add_argument(
         "--output", type=Path, metavar="FILE", help="a JSON file to write, instead of changing the checkpoint"
@@ -54,14 +54,17 @@ def main(arguments: list[str]) -> None:
         value = getattr(options, name)
         if value is not None and not 0 < value <= 1:
             raise DocreError(f"--{name}: expected a fraction above 0 and at most 1, got {value:g}")
+    if len(options.checkpoint) > 1 and not options.output:
+        raise DocreError("--output: several checkpoints need one, as the calibration of an ensemble is in none of them")
     if not 0 <= options.shrinkage < float("inf"):
         raise DocreError(f"--shrinkage: expected 0 or more, got {options.shrinkage:g}")
 
     from docre.inference import checkpoint
     from docre.inference.calibration import with_end_to_end
+    from docre.inference.loading import load
     from docre.inference.probe import margin_table
 
-    predictor = checkpoint.load(options.checkpoint, changes=options.changes, plugins=options.plugins)
+    predictor = load(options.checkpoint, changes=options.changes, plugins=options.plugins)
     predictor.forget_calibration()
     documents = read(options.data, options.reader or predictor.config.data.reader)
     table = margin_table(predictor, documents, progress=True)
@@ -78,11 +81,11 @@ def main(arguments: list[str]) -> None:
     if options.output:
         calibration.save(options.output)
     else:
-        folder = find_checkpoint(options.checkpoint)
+        folder = find_checkpoint(options.checkpoint[0])
         unchanged = checkpoint.load(folder, plugins=options.plugins)  # key=value holds for this command only
         unchanged.use(calibration)
         checkpoint.save(unchanged, folder)
-    print(f"{options.output or options.checkpoint}: {calibration.purpose}; on {options.data}:")
+    print(f"{options.output or options.checkpoint[0]}: {calibration.purpose}; on {options.data}:")
     print(f"{'':<12}{'P':>8}{'R':>8}{'F1':>8}")
     for name, decided in (("before", table), ("after", table.shifted(calibration.shift, top_k))):
         print(f"{name:<12}" + "".join(f"{100 * value:>8.2f}" for value in rates(decided)))

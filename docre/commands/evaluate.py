@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from docre.config.loading import import_plugins
-from docre.config.options import add_calibration, add_checkpoint_options, add_tagger, tagger_changes
+from docre.config.options import add_calibration, add_checkpoint_options, add_checkpoints, add_tagger, tagger_changes
 from docre.core.files import write_json
 from docre.data import oddities
 from docre.data.readers import READERS, iterate, read
@@ -30,7 +30,7 @@ from docre.evaluation import (
 )
 
 if TYPE_CHECKING:
-    from docre.inference.predictor import Predictor
+    from docre.inference.scorer import PairScorer
 
 SAMPLES = 1000  # of the paired bootstrap test, unless --bootstrap gives a number
 
@@ -126,12 +126,12 @@ def read_submission_for(path: Path, evaluator: Evaluator, gold_file: Path) -> li
     return predictions
 
 
-def load_model(options: argparse.Namespace) -> "Predictor":
-    """The model of --checkpoint, with --calibration applied if it is given."""
+def load_model(options: argparse.Namespace) -> "PairScorer":
+    """The model or the ensemble of --checkpoint, with --calibration applied or the threshold fitted on --dev."""
     from docre.inference.calibration import load_calibrated
 
     return load_calibrated(
-        options.checkpoint, tagger_changes(options), options.plugins, options.calibration, options.force
+        options.checkpoint, tagger_changes(options), options.plugins, options.calibration, options.force, options.dev
     )
 
 
@@ -154,7 +154,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         metavar="FILE",
         help="answers that a language model generated: .jsonl, {title, answer} a line (see docre prompt)",
     )
-    source.add_argument("--checkpoint", type=Path, metavar="DIR", help="a checkpoint, or the folder of a run")
+    add_checkpoints(source, required=False)
     parser.add_argument("--gold", type=Path, metavar="FILE", help="with --predictions or --answers: labeled documents")
     parser.add_argument("--data", type=Path, metavar="FILE", help="with --checkpoint: documents with labels")
     add_calibration(parser)
@@ -209,8 +209,8 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         parser.error("--end-to-end does not go with --answers")
     if options.write and not options.answers:
         parser.error("--write needs --answers")
-    if not options.checkpoint and options.calibration:
-        parser.error("--calibration needs --checkpoint")
+    if not options.checkpoint and (options.calibration or options.dev):
+        parser.error("--calibration and --dev need --checkpoint")
     if not options.checkpoint and options.changes:
         parser.error("key=value needs --checkpoint")
     if options.end_to_end and (options.against or options.bootstrap is not None or options.per_relation):

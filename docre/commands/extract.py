@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from docre.config.options import add_calibration, add_checkpoint_options, add_tagger, tagger_changes
+from docre.config.options import add_calibration, add_checkpoint_options, add_checkpoints, add_tagger, tagger_changes
 from docre.core.files import decode, parse_json, read_text
 from docre.corpus.options import add_corpus_options, is_folder, predict_into_folder
 from docre.errors import DocreError
@@ -23,7 +23,7 @@ def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(
         prog="docre extract", description="Find entities, and the relations between them, in plain text."
     )
-    parser.add_argument("--checkpoint", required=True, metavar="DIR", help="a checkpoint, or the folder of a run")
+    add_checkpoints(parser)
     add_tagger(parser)
     parser.add_argument(
         "--output",
@@ -57,9 +57,11 @@ def main(arguments: list[str]) -> None:
     from docre.inference.extract import extract
 
     changes = tagger_changes(options)
-    predictor = load_calibrated(options.checkpoint, changes, options.plugins, options.calibration, options.force)
+    predictor = load_calibrated(
+        options.checkpoint, changes, options.plugins, options.calibration, options.force, options.dev
+    )
     if options.min_confidence is not None:
-        check_probabilities(predictor, options.checkpoint)
+        check_probabilities(predictor, options.checkpoint[0])
     found = extract(predictor, texts, progress=len(texts) > 1)
     if options.min_confidence is not None:
         found = [extraction.surer(options.min_confidence) for extraction in found]

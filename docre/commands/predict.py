@@ -7,7 +7,7 @@ from dataclasses import asdict
 from itertools import chain
 from pathlib import Path
 
-from docre.config.options import add_calibration, add_checkpoint_options
+from docre.config.options import add_calibration, add_checkpoint_options, add_checkpoints
 from docre.core.files import write_text
 from docre.corpus.columns import FIELDS
 from docre.corpus.options import add_corpus_options, is_folder, predict_into_folder
@@ -22,7 +22,7 @@ def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(
         prog="docre predict", description="Predict the triples of documents and write them to a file."
     )
-    parser.add_argument("--checkpoint", required=True, metavar="DIR", help="a checkpoint, or the folder of a run")
+    add_checkpoints(parser)
     parser.add_argument(
         "--input",
         required=True,
@@ -61,7 +61,7 @@ def main(arguments: list[str]) -> None:
     from docre.inference.calibration import load_calibrated
 
     predictor = load_calibrated(
-        options.checkpoint, options.changes, options.plugins, options.calibration, options.force
+        options.checkpoint, options.changes, options.plugins, options.calibration, options.force, options.dev
     )
     documents = read(options.input[0], options.reader or predictor.config.data.reader)
     as_lines = Path(options.output).suffix.lower() == ".jsonl"

@@ -19,9 +19,26 @@ def add_plugins(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_checkpoints(parser: argparse._ActionsContainer, required: bool = True) -> None:
+    """Add `--checkpoint`, for commands that take an ensemble too (see docre.inference.loading)."""
+    parser.add_argument(
+        "--checkpoint",
+        required=required,
+        action="append",
+        metavar="DIR",
+        help="a checkpoint, or the folder of a run; repeated, an ensemble: the mean of probabilities",
+    )
+
+
 def add_calibration(parser: argparse.ArgumentParser) -> None:
-    """Add `--calibration` and `--force`, for commands that predict (see docre.inference.calibration)."""
-    parser.add_argument("--calibration", metavar="FILE", help="with --checkpoint: apply this output of docre calibrate")
+    """Add `--calibration`, `--dev` and `--force`, for commands that predict (see docre.inference.calibration)."""
+    chosen = parser.add_mutually_exclusive_group()
+    chosen.add_argument("--calibration", metavar="FILE", help="with --checkpoint: apply this output of docre calibrate")
+    chosen.add_argument(
+        "--dev",
+        metavar="FILE",
+        help="with --checkpoint: labeled documents, on which the threshold with the best F1 is fitted",
+    )
     parser.add_argument("--force", action="store_true", help="accept a calibration that was made for other weights")
 
 

@@ -20,7 +20,7 @@ from docre.documents import Document, Prediction
 from docre.errors import DocreError
 from docre.inference.calibration import check_probabilities
 from docre.inference.extract import choose_tagger, tagged, tagger_name, text_of, to_extraction
-from docre.inference.predictor import Predictor
+from docre.inference.scorer import PairScorer
 
 
 class Content(ABC):
@@ -29,7 +29,7 @@ class Content(ABC):
     max_tokens: int | None = None  # of a document; None: as in training
     columns: dict[str, Any]
 
-    def __init__(self, predictor: Predictor) -> None:
+    def __init__(self, predictor: PairScorer) -> None:
         self.predictor = predictor
 
     @abstractmethod
@@ -44,7 +44,7 @@ class Content(ABC):
 class Documents(Content):
     """Documents in the format of a reader; each triple has the fields that are named."""
 
-    def __init__(self, predictor: Predictor, reader: str, fields: Collection[str]) -> None:
+    def __init__(self, predictor: PairScorer, reader: str, fields: Collection[str]) -> None:
         super().__init__(predictor)
         self.reader = record_reader(reader)
         self.fields = [name for field in fields for name in FIELDS[field]]
@@ -70,7 +70,7 @@ class Texts(Content):
 
     max_tokens = UNLIMITED
 
-    def __init__(self, predictor: Predictor, min_confidence: float | None) -> None:
+    def __init__(self, predictor: PairScorer, min_confidence: float | None) -> None:
         super().__init__(predictor)
         self.tagger = choose_tagger(predictor, None)
         self.tagger_name = tagger_name(predictor)
@@ -105,7 +105,7 @@ def reader_of(job: Any) -> str | None:
     """The name of the reader of a job's documents, by default that of the training data; None for plain texts. Raises
     DocreError if there is no checkpoint, and for an unknown reader."""
     import_plugins(job.plugins, "plugins")
-    path = find_checkpoint(job.checkpoint) / "config.yaml"
+    path = find_checkpoint(job.checkpoints[0]) / "config.yaml"
     if job.contents["text"]:
         return None
     name = job.contents["reader"] or validate_as(Config, read_yaml(path), str(path)).data.reader
@@ -113,12 +113,12 @@ def reader_of(job: Any) -> str | None:
     return str(name)
 
 
-def content_of(predictor: Predictor, job: Any) -> Content:
+def content_of(predictor: PairScorer, job: Any) -> Content:
     """What the corpus of a job (docre.corpus.worker.Job) consists of. Raises DocreError if texts are wanted with a
     confidence that the checkpoint does not know."""
     options = job.contents
     if options["text"]:
         if options["min_confidence"] is not None:
-            check_probabilities(predictor, job.checkpoint)
+            check_probabilities(predictor, job.checkpoints[0])
         return Texts(predictor, options["min_confidence"])
     return Documents(predictor, options["reader"] or predictor.config.data.reader, options["fields"])

@@ -42,6 +42,10 @@ def predict_into_folder(
         value = getattr(options, name)
         if value is not None and value < 1:
             raise DocreError(f"--{name.replace('_', '-')}: expected a positive number, got {value}")
+    if options.dev:
+        raise DocreError(
+            "--dev: for a corpus fit the threshold first: docre calibrate --output FILE, then --calibration FILE"
+        )
     import torch
 
     from docre.corpus.contents import reader_of
@@ -61,7 +65,7 @@ def predict_into_folder(
     else:
         engine = alone if number == 1 else partial(processes, number=number, devices=gpus)
     job = Job(
-        str(options.checkpoint),
+        tuple(map(str, options.checkpoint)),
         Output(options.output, options.format),
         dict(contents),
         tuple(changes),

@@ -57,10 +57,10 @@ def plan_of(job: Job, files: Sequence[Input], unit_size: int) -> dict[str, Any]:
     """What is predicted with what, for the manifest: another plan gives other parts."""
     values = asdict(job)
     calibration = None if job.calibration is None else digest(Path(job.calibration))
-    left_out = ("checkpoint", "output", "calibration", "force", "strict", "threads")
+    left_out = ("checkpoints", "output", "calibration", "force", "strict", "threads")
     return {
         "docre": VERSION,
-        "checkpoint": digest(find_checkpoint(job.checkpoint) / MANIFEST),
+        "checkpoints": [digest(find_checkpoint(folder) / MANIFEST) for folder in job.checkpoints],
         "calibration": calibration,
         **{key: value for key, value in values.items() if key not in left_out},
         "format": job.output.format,

@@ -24,14 +24,14 @@ T = TypeVar("T")
 class Job:
     """What is predicted with what, and to where. Workers of other processes and machines are made from it.
 
-    checkpoint, changes, plugins, calibration, force: of the predictor (see docre.inference.calibration).
+    checkpoints, changes, plugins, calibration, force: of the predictor (see docre.inference.calibration).
     contents: the options of docre.corpus.contents.content_of.
     output:   the folder of the parts.
     strict:   stop at the first document that cannot be predicted.
     threads:  of each worker on a CPU; None: as torch chooses.
     """
 
-    checkpoint: str
+    checkpoints: tuple[str, ...]
     output: Output
     contents: dict[str, Any]
     changes: Sequence[str] = ()
@@ -67,7 +67,7 @@ class Worker:
         if job.threads is not None:
             torch.set_num_threads(job.threads)
         self.job = job
-        self.predictor = load_calibrated(job.checkpoint, job.changes, job.plugins, job.calibration, job.force)
+        self.predictor = load_calibrated(job.checkpoints, job.changes, job.plugins, job.calibration, job.force)
         if device is not None:
             self.predictor.to(device)
         self.content = content_of(self.predictor, job)

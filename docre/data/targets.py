@@ -34,8 +34,9 @@ class TargetWriter:
     """Writes targets into a folder, or goes on after the last complete shard that is in it.
 
     folder: the folder, which has to be new, empty, or that of the same targets.
-    origin: what the targets depend on, as JSON values: "checkpoint" and "data" (SHA-256 of the teacher's weights and of
-            the file of documents), "max_tokens" (of a document), "targets" (the names of the arrays).
+    origin: what the targets depend on, as JSON values, among them "checkpoint" and "data" (SHA-256 of the teacher's
+            weights and of the file of documents), "targets" (the names of the arrays), "max_tokens" (of a document),
+            "outputs" and "relations" (number and SHA-256, of logits).
     done:   number of documents that are written.
 
     Raises DocreError if the folder holds anything else, or cannot be written.

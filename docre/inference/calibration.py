@@ -1,20 +1,21 @@
-"""Calibrations of a model: those that its checkpoint has, and others that are applied to it."""
+"""Calibrations of a model or an ensemble: those that checkpoints have, and others that are applied to it."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from docre.analysis import Calibration, load_calibration
+from docre.analysis import Calibration, calibrate, load_calibration
+from docre.data.readers import read
 from docre.documents import Document
 from docre.errors import DocreError
 from docre.inference import confidence
-from docre.inference.checkpoint import load
 from docre.inference.confidence import plain_text
 from docre.inference.extract import extract, tagger_name
-from docre.inference.predictor import Predictor
+from docre.inference.loading import Checkpoints, load
 from docre.inference.probe import margin_table
+from docre.inference.scorer import PairScorer
 
 
-def apply_calibration(predictor: Predictor, path: str | Path, force: bool = False) -> None:
+def apply_calibration(predictor: PairScorer, path: str | Path, force: bool = False) -> None:
     """Apply a saved calibration: its shift of the margins, and its probabilities.
 
     Raises DocreError if the file is not a calibration, was made for other relations, or, unless `force`, was made for
@@ -27,7 +28,15 @@ def apply_calibration(predictor: Predictor, path: str | Path, force: bool = Fals
     predictor.use(calibration)
 
 
-def fitted_calibration(predictor: Predictor, documents: Sequence[Document]) -> Calibration:
+def fit_threshold(predictor: PairScorer, documents: Sequence[Document], progress: bool = False) -> None:
+    """Choose on labeled documents the shift of all margins with the best F1, and apply it. What was applied before is
+    forgotten. Raises DocreError for a document without labels, and if nothing is labeled."""
+    predictor.forget_calibration()
+    table = margin_table(predictor, documents, progress)
+    predictor.use(calibrate(table, top_k=predictor.config.evaluation.top_k))
+
+
+def fitted_calibration(predictor: PairScorer, documents: Sequence[Document]) -> Calibration:
     """Probabilities fitted on labeled documents, which leave the predictions as they are. If the predictor has a tagger
     of its own, those of triples of plain text are fitted too."""
     calibration = Calibration.without_shift(margin_table(predictor, [d for d in documents if d.triples is not None]))
@@ -35,7 +44,7 @@ def fitted_calibration(predictor: Predictor, documents: Sequence[Document]) -> C
 
 
 def with_end_to_end(
-    predictor: Predictor, calibration: Calibration, documents: Sequence[Document], progress: bool = False
+    predictor: PairScorer, calibration: Calibration, documents: Sequence[Document], progress: bool = False
 ) -> Calibration:
     """The calibration with the probabilities of triples of plain text, fitted on what the predictor and its tagger find
     in the texts of labeled documents. Raises DocreError if there is no tagger."""
@@ -45,7 +54,7 @@ def with_end_to_end(
     return confidence.fit(calibration, str(name), labeled, found)
 
 
-def check_probabilities(predictor: Predictor, checkpoint: str) -> None:
+def check_probabilities(predictor: PairScorer, checkpoint: str) -> None:
     """Raises DocreError if a checkpoint has no calibration, which `--min-confidence` needs."""
     if predictor.calibration is None:
         raise DocreError(
@@ -55,14 +64,18 @@ def check_probabilities(predictor: Predictor, checkpoint: str) -> None:
 
 
 def load_calibrated(
-    folder: str | Path,
+    folder: str | Path | Checkpoints,
     changes: Sequence[str] = (),
     plugins: Sequence[str] = (),
     calibration: str | Path | None = None,
     force: bool = False,
-) -> Predictor:
-    """`docre.load`, with a saved calibration applied if one is given (see `apply_calibration`)."""
+    dev: str | Path | None = None,
+) -> PairScorer:
+    """`docre.load`, with a saved calibration applied if one is given (see `apply_calibration`), or with the threshold
+    fitted on `dev`, a file of labeled documents in the format of the training data (see `fit_threshold`)."""
     predictor = load(folder, changes=changes, plugins=plugins)
     if calibration:
         apply_calibration(predictor, calibration, force)
+    if dev:
+        fit_threshold(predictor, read(dev, predictor.config.data.reader), progress=True)
     return predictor

@@ -9,7 +9,7 @@ from docre.analysis.confidence import Bin, reliability_bins
 from docre.documents import Document, Triple
 from docre.inference.confidence import plain_text, reliable
 from docre.inference.extract import find, tagger_name, to_extraction
-from docre.inference.predictor import Predictor
+from docre.inference.scorer import PairScorer
 
 SURE = 0.8
 
@@ -56,7 +56,7 @@ class FoundInText:
         return [*found, f"more, {right_share} are right", "", speed]
 
 
-def read_as_text(predictor: Predictor, gold: Sequence[Document]) -> FoundInText:
+def read_as_text(predictor: PairScorer, gold: Sequence[Document]) -> FoundInText:
     """What a model finds in the texts of documents, with its tagger. Raises DocreError if it has none."""
     start = time.perf_counter()
     documents, predictions = find(predictor, [(d.title, plain_text(d)) for d in gold], progress=True)

@@ -14,7 +14,7 @@ from docre.inference.confidence import confidence
 from docre.text import TAGGERS, Tagger
 
 if TYPE_CHECKING:
-    from docre.inference.predictor import Predictor
+    from docre.inference.scorer import PairScorer
 
 MAX_CHARACTERS = 500_000
 
@@ -23,16 +23,16 @@ TaggerChoice = str | Mapping[str, Any] | Tagger | None
 
 
 def extract(
-    predictor: "Predictor", texts: Iterable[Text], choice: TaggerChoice = None, progress: bool = False
+    predictor: "PairScorer", texts: Iterable[Text], choice: TaggerChoice = None, progress: bool = False
 ) -> list[Extraction]:
-    """See `Predictor.extract`."""
+    """See `PairScorer.extract`."""
     documents, predictions = find(predictor, texts, choice, progress)
     name = tagger_name(predictor, choice)
     return [to_extraction(*both, predictor.calibration, name) for both in zip(documents, predictions, strict=True)]
 
 
 def find(
-    predictor: "Predictor", texts: Iterable[Text], choice: TaggerChoice = None, progress: bool = False
+    predictor: "PairScorer", texts: Iterable[Text], choice: TaggerChoice = None, progress: bool = False
 ) -> tuple[list[Document], list[list[Prediction]]]:
     """The document of each text, with the entities that the tagger finds, and the predicted triples."""
     tagger = choose_tagger(predictor, choice)
@@ -41,7 +41,7 @@ def find(
     return documents, predictor.name(predictor.predict_features(features, progress), documents)
 
 
-def tagger_name(predictor: "Predictor", choice: TaggerChoice = None) -> str | None:
+def tagger_name(predictor: "PairScorer", choice: TaggerChoice = None) -> str | None:
     """The name of the tagger that `choose_tagger` returns; None if there is none, or it is not registered."""
     if isinstance(choice, Tagger):
         return next((name for name in TAGGERS if TAGGERS[name] is type(choice)), None)
@@ -50,7 +50,7 @@ def tagger_name(predictor: "Predictor", choice: TaggerChoice = None) -> str | No
     return choice if isinstance(choice, str) else choice.get("name")
 
 
-def choose_tagger(predictor: "Predictor", choice: TaggerChoice) -> Tagger | None:
+def choose_tagger(predictor: "PairScorer", choice: TaggerChoice) -> Tagger | None:
     """The tagger of this choice, or that of the checkpoint or else of its config. Raises DocreError for an unknown name
     or parameter."""
     if isinstance(choice, Tagger):

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from docre.documents import Document, Triple
-from docre.inference.predictor import Predictor
+from docre.inference.scorer import PairScorer
 
 
-def label(predictor: Predictor, documents: Sequence[Document], progress: bool = False) -> list[Document]:
+def label(predictor: PairScorer, documents: Sequence[Document], progress: bool = False) -> list[Document]:
     """Copies of the documents that have the predicted triples as labels, with evidence if the model predicts it."""
     predictions = predictor.predict(documents, progress)
     return [

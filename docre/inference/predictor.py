@@ -1,7 +1,7 @@
 """The Predictor: a model with everything that it needs to turn documents into predicted triples."""
 
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -17,18 +17,15 @@ from docre.core.progress import progress_bar
 from docre.data import oddities
 from docre.data.collate import Collator, WindowPlan
 from docre.data.features import Features, Featurizer, Ints
-from docre.data.inputs import DocumentInputs, to_documents
 from docre.data.limits import Limits, restrict_to_pairs, select_pairs
 from docre.data.memory import enough_memory_for, name_documents
 from docre.data.schema import LabelSchema
-from docre.documents import Document, Prediction
+from docre.documents import Document
 from docre.errors import DocreError, DocreWarning
-from docre.extraction import Extraction
 from docre.inference.building import build_model
-from docre.inference.extract import TaggerChoice, Text, extract
-from docre.inference.methods import INFERENCES, PairScores
+from docre.inference.methods import INFERENCES
 from docre.inference.methods.base import Handle
-from docre.inference.naming import named
+from docre.inference.scorer import PairScorer
 from docre.losses import LOSSES
 from docre.models import NOTHING
 from docre.models.precision import autocast
@@ -36,7 +33,7 @@ from docre.tensors import Batch, ModelOutput
 from docre.text import TAGGERS, Tagger
 
 
-class Predictor:
+class Predictor(PairScorer):
     """A model (in evaluation mode), its loss, featurizer and collator, built as a config describes.
 
     Several threads may predict with it at once, since prediction changes nothing in it. Changing it meanwhile (its
@@ -51,6 +48,8 @@ class Predictor:
     weights_digest: the SHA-256 of the weights file; None if the weights were not loaded from one.
     tagger_folder:  where the checkpoint has a copy of its tagger; None if it has none.
     """
+
+    featurize: Featurizer
 
     def __init__(self, config: Config, schema: LabelSchema, tokenizer: Any, backbone: Any) -> None:
         self.config = config
@@ -106,60 +105,12 @@ class Predictor:
         self.loss.to(device)
         return self
 
-    def predict(self, documents: DocumentInputs, progress: bool = False) -> list[list[Prediction]]:
-        """The predicted triples of each document, in order: one list per document, even for a single document.
-
-        documents: a Document, a dict in the form of a DocRED or jsonl document (labels are ignored), an iterable of
-        these, or the path of a file in the format of the training data. Raises DocreError for anything else, and warns
-        (DocreWarning) if mentions are beyond the length limit.
-        """
-        parsed = to_documents(documents, self.config.data.reader)
-        return self.name(self.predict_features(self.prepare(parsed), progress), parsed)
-
-    def extract(self, texts: Text | Iterable[Text], tagger: TaggerChoice = None) -> Extraction | list[Extraction]:
-        """What is found in plain text: its entities, and the triples between them, with their characters.
-
-        texts:  a text, a (title, text) pair, or a Document made by `Document.from_text`, whose entities are kept; or a
-                list of these, which gives a list.
-        tagger: what finds the entities: a name ("spacy"), a dict {"name": ..., parameters} or a Tagger; by default that
-                of the config.
-
-        A text is read to its end, however long (up to 500,000 characters). Raises DocreError for an empty or longer
-        one, and if there is no tagger.
-        """
-        one = isinstance(texts, str | Document | tuple)
-        found = extract(self, [texts] if one else texts, tagger)  # type: ignore[list-item, arg-type]
-        return found[0] if one else found
-
     def prepare(self, documents: Sequence[Document]) -> list[Features]:
         """The features of documents to predict. Warns (DocreWarning) if mentions are beyond the length limit."""
         features = self.featurize(documents)
         for line in oddities.truncated(features, self.featurize.max_tokens):
             warnings.warn(line, DocreWarning, stacklevel=3)
         return features
-
-    def predict_features(self, features: Sequence[Features], progress: bool = False) -> list[list[Prediction]]:
-        """The predictions for featurized documents, one list per document, without names and types."""
-        rows: list[tuple[int, int, int, float, float, tuple[int, ...]]] = []
-
-        def collect(document: Ints, pair: Ints, found: PairScores) -> None:
-            predicted = found.predicted.nonzero(as_tuple=True)
-            row, relation = (x.cpu().numpy() for x in predicted)
-            scores, margins = found.scores[predicted].tolist(), found.margins[predicted].tolist()
-            evidence: list[tuple[int, ...]] = [()] * len(row)
-            if found.evidence is not None:
-                of_row = found.evidence[predicted[0]].cpu().numpy()
-                evidence = [tuple(sentences.nonzero()[0].tolist()) for sentences in of_row]
-            columns = document[row].tolist(), pair[row].tolist(), relation.tolist(), scores, margins, evidence
-            rows.extend(zip(*columns, strict=True))
-
-        self.score(features, collect, "predict", progress)
-        predictions: list[list[Prediction]] = [[] for _ in features]
-        for i, p, r, score, margin, sentences in sorted(rows, key=lambda row: row[:2]):
-            head, tail = features[i].pairs[p].tolist()
-            prediction = Prediction(features[i].title, head, tail, self.schema.relations[r], score, margin, sentences)
-            predictions[i].append(prediction)
-        return predictions
 
     @torch.inference_mode()
     def score(self, features: Sequence[Features], handle: Handle, task: str, progress: bool = False) -> None:
@@ -278,14 +229,6 @@ class Predictor:
     def decide(self, logits: Tensor) -> Tensor:
         """The predicted relations, [pairs, outputs] -> bool [pairs, R], at most `evaluation.top_k` per pair."""
         return self.loss.decide(logits, self.config.evaluation.top_k)
-
-    def name(
-        self, predictions: Sequence[Sequence[Prediction]], documents: Sequence[Document]
-    ) -> list[list[Prediction]]:
-        """The predictions of each document with names, types and, with a calibration, probabilities."""
-        both = zip(documents, predictions, strict=True)
-        platt = None if self.calibration is None else self.calibration.platt
-        return [[named(p, document, self.schema, platt) for p in found] for document, found in both]
 
 
 def check_finite(logits: Tensor, batch: Batch) -> None:

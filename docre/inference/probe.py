@@ -14,9 +14,10 @@ from docre.documents import Document
 from docre.errors import DocreWarning
 from docre.inference.methods import PairScores
 from docre.inference.predictor import Predictor
+from docre.inference.scorer import PairScorer
 
 
-def margin_table(predictor: Predictor, documents: Sequence[Document], progress: bool = False) -> MarginTable:
+def margin_table(predictor: PairScorer, documents: Sequence[Document], progress: bool = False) -> MarginTable:
     """The margins of every candidate pair of labeled documents, computed as for predictions, calibration included.
 
     Labels of relations that the model does not know are left out, with a DocreWarning. Raises DocreError for a document

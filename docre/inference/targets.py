@@ -1,6 +1,7 @@
 """What a teacher leaves for a student: logits, context attention and other outputs for all pairs of many documents."""
 
-from collections.abc import Iterator, Sequence
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from docre.data.targets import TargetWriter
 from docre.documents import Document, add_title
 from docre.errors import DocreError
 from docre.inference.predictor import Predictor
+from docre.inference.scorer import Featurize
+from docre.losses import Loss
 from docre.tensors import Batch, ModelOutput
 
 GROUP_DOCUMENTS, GROUP_PAIRS = 64, 1 << 17  # of the documents that are computed together, at most so many
@@ -39,37 +42,56 @@ def write_targets(
     if unknown or not names:
         offered = ", ".join(["logits", *sorted(predictor.model.offers)])
         raise DocreError(f"targets: expected some of {offered}, got {', '.join(map(repr, unknown)) or 'none'}")
+    origin = {
+        "checkpoint": predictor.weights_digest,
+        "max_tokens": predictor.featurize.max_tokens,
+        "targets": sorted(set(names)),
+        **outputs_of(predictor.schema.relations, predictor.loss),
+    }
+    reader = reader or predictor.config.data.reader
+    return write(data, reader, folder, origin, predictor.featurize, lambda group: compute(predictor, group, names))
+
+
+def write(
+    data: str | Path,
+    reader: str,
+    folder: str | Path,
+    origin: Mapping[str, Any],
+    featurize: Featurize,
+    compute: Callable[[Sequence[Features]], list[dict[str, NDArray[Any]]]],
+) -> int:
+    """What `write_targets` does, with targets that `compute` makes of the features of some documents. `origin`: what
+    they depend on besides the file `data` (see TargetWriter)."""
     titles: set[str] = set()
 
     def visit(document: Document) -> None:
         add_title(document, titles, str(data))
 
-    documents = open_documents(data, reader or predictor.config.data.reader, visit)
-    origin = {
-        "checkpoint": predictor.weights_digest,
-        "data": digest(Path(data)),
-        "max_tokens": predictor.featurize.max_tokens,
-        "targets": sorted(set(names)),
-    }
+    documents = open_documents(data, reader, visit)
     with locked(Path(folder)):
-        writer = TargetWriter(folder, origin)
+        writer = TargetWriter(folder, {"data": digest(Path(data)), **origin})
         if writer.finished:
             return writer.done
         with progress_bar(len(documents), "targets", "document", initial=writer.done) as bar:
-            for group in groups(predictor, documents, writer.done):
-                writer.write(list(zip((f.title for f in group), compute(predictor, group, names), strict=True)))
+            for group in groups(featurize, documents, writer.done):
+                writer.write(list(zip((f.title for f in group), compute(group), strict=True)))
                 bar.update(len(group))
         writer.finish()
     return writer.done
 
 
-def groups(predictor: Predictor, documents: Sequence[Document], start: int) -> Iterator[list[Features]]:
+def outputs_of(relations: Sequence[str], loss: Loss) -> dict[str, Any]:
+    """What the columns of logits are, to be compared with a student's: "outputs", their number, and "relations"."""
+    return {"outputs": loss.num_outputs, "relations": hashlib.sha256("\n".join(relations).encode()).hexdigest()}
+
+
+def groups(featurize: Featurize, documents: Sequence[Document], start: int) -> Iterator[list[Features]]:
     """The features of documents from position `start` on, in groups. If `start` begins a group, the others are the same
     for every `start`, so that a continued computation has the same batches."""
     group: list[Features] = []
     pairs = 0
     for i in range(start, len(documents)):
-        group += predictor.featurize([documents[i]])
+        group += featurize([documents[i]])
         pairs += len(group[-1].pairs)
         if len(group) == GROUP_DOCUMENTS or pairs >= GROUP_PAIRS:
             yield group

@@ -18,6 +18,8 @@ from docre.data.targets import TargetedFeatures, TargetStore
 from docre.documents import Document, check_titles
 from docre.errors import DocreError
 from docre.evaluation import FactCollector
+from docre.inference.predictor import Predictor
+from docre.inference.targets import outputs_of
 from docre.losses import LOSSES
 from docre.terms import TERMS
 
@@ -122,11 +124,13 @@ def featurize_train(corpus: Corpus, featurize: Featurizer, config: Config) -> Se
     return MixedFeatures(gold, features_of(tagged), data.tagged_share, config.seed)
 
 
-def with_targets(features: Sequence[Features], config: Config) -> Sequence[Features]:
+def with_targets(features: Sequence[Features], predictor: Predictor) -> Sequence[Features]:
     """The features of the training documents with what a teacher left for them, as far as the terms compare with that.
 
-    Raises DocreError if a term needs targets and `data.targets` does not name any that fit the training documents.
+    Raises DocreError if a term needs targets and `data.targets` does not name any that fit: the file of the training
+    documents, for logits the relations and the number of outputs, for attention the length limit.
     """
+    config = predictor.config
     wanted = {target: term.name for term in config.terms for target in sorted(TERMS[term.name].targets)}  # type: ignore[attr-defined]
     if not wanted:
         return features
@@ -134,7 +138,12 @@ def with_targets(features: Sequence[Features], config: Config) -> Sequence[Featu
         name, term = next(iter(wanted.items()))
         raise DocreError(f"term {term!r} needs data.targets: {name} that a teacher left (docre targets writes them)")
     store = TargetStore(config.data.targets)
-    store.check(list(wanted), {"data": digest(Path(config.data.train)), "max_tokens": config.data.max_tokens})
+    expected: dict[str, Any] = {"data": digest(Path(config.data.train))}
+    if "logits" in wanted:
+        expected |= outputs_of(predictor.schema.relations, predictor.loss)
+    if "attention" in wanted:
+        expected["max_tokens"] = config.data.max_tokens
+    store.check(list(wanted), expected)
     return TargetedFeatures(features, store, sorted(wanted))
 
 

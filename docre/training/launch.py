@@ -61,7 +61,7 @@ def train(config: Config, restart: bool = False) -> dict[str, Any]:
     splits = {"train": featurize_train(corpus, predictor.featurize, config)}
     splits |= {split: predictor.featurize(getattr(corpus, split)) for split in ("dev", "test")}
     set_seed(config.seed, device_specific=True)
-    trainer = Trainer(predictor, with_targets(splits["train"], config), accelerator)
+    trainer = Trainer(predictor, with_targets(splits["train"], predictor), accelerator)
 
     about = start_message(config, corpus, trainer)
 

@@ -1,7 +1,8 @@
 """A stage that writes what a teacher leaves for a student: a call of `docre targets`."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ class Targets(Stage):
     """
 
     names: Sequence[str]
-    checkpoint: str
+    checkpoints: Sequence[str]
     data: str
     reader: str
     plugins: Sequence[str]
@@ -35,8 +36,9 @@ class Targets(Stage):
             READERS[self.reader]
             if not self.brings(self.data):
                 raise DocreError(f"data: {self.data}: no such file or folder")
-            if not any(Path(self.checkpoint).is_relative_to(stage.folder) for stage in self.takes):
-                find_checkpoint(self.checkpoint)
+            for checkpoint in self.checkpoints:
+                if not any(Path(checkpoint).is_relative_to(stage.folder) for stage in self.takes):
+                    find_checkpoint(checkpoint)
         except DocreError as error:
             raise DocreError(f"{self.name}: {error}") from None
 
@@ -44,11 +46,7 @@ class Targets(Stage):
         origin = read_origin(self.folder)
         if not origin:
             return Standing("new")
-        expected: dict[str, Any] = {"targets": sorted(set(self.names))}
-        if weights := recorded_digest(self.checkpoint):
-            config = read_config(find_checkpoint(self.checkpoint) / "config.yaml")
-            max_tokens = config.evaluation.max_tokens or config.data.max_tokens
-            expected |= {"checkpoint": weights, "max_tokens": max_tokens}
+        expected = {"targets": sorted(set(self.names))} | self.expected()
         if Path(self.data).is_file():
             expected["data"] = digest(Path(self.data))
         difference = first_difference(origin, expected)
@@ -56,20 +54,33 @@ class Targets(Stage):
             return Standing("stale", difference)
         return Standing("finished" if (self.folder / MANIFEST).is_file() else "interrupted")
 
-    def run(self, restart: bool = False) -> None:
-        if not self.is_ours():
-            return
+    def expected(self) -> dict[str, Any]:
+        """What targets.json has to say of the checkpoints, as far as they are there."""
+        (folder,) = self.checkpoints
+        if not (weights := recorded_digest(folder)):
+            return {}
+        config = read_config(find_checkpoint(folder) / "config.yaml")
+        return {"checkpoint": weights, "max_tokens": config.evaluation.max_tokens or config.data.max_tokens}
+
+    def writer(self) -> Callable[[], int]:
+        """Load the checkpoints; return what writes the targets."""
         from docre.inference import checkpoint
         from docre.inference.targets import write_targets
 
-        predictor = checkpoint.load(self.checkpoint, plugins=self.plugins)
+        predictor = checkpoint.load(self.checkpoints[0], plugins=self.plugins)
+        return partial(write_targets, predictor, self.data, self.folder, self.names, self.reader)
+
+    def run(self, restart: bool = False) -> None:
+        if not self.is_ours():
+            return
+        write = self.writer()
         if restart:
             with locked(self.folder):
                 for path in self.folder.iterdir():
                     remove(path)
         message = f"stopped while writing targets. They are in {self.folder}: the same command resumes from there"
         with Interrupts() as interrupts, interrupts.at_once(message):
-            write_targets(predictor, self.data, self.folder, self.names, self.reader)
+            write()
 
     def plan(self, others: Sequence[Stage]) -> list[str]:
         names = ", ".join(self.names)
@@ -90,7 +101,7 @@ class Targets(Stage):
     def _time(self, documents: int, others: Sequence[Stage]) -> str:
         """A bound of the time for so many documents: a training step computes more than the outputs."""
         for other in others:
-            if isinstance(other, Train) and Path(self.checkpoint).is_relative_to(other.folder):
+            if isinstance(other, Train) and any(Path(x).is_relative_to(other.folder) for x in self.checkpoints):
                 seconds = other.seconds_per_document()
                 if seconds is not None:
                     return f"at most about {duration(seconds * documents)}, that of training on as many in {other.name}"
@@ -103,12 +114,18 @@ def targets_stage(
 ) -> Targets:
     """What the checkpoint leaves for the documents of a file. `data` and `reader`: by default the training data and its
     reader in the common config of the recipe."""
+    data, reader, plugins = documents_of(place, data, reader)
+    return Targets(place.name, place.folder, place.takes, targets, [checkpoint], data, reader, plugins)
+
+
+def documents_of(place: Place, data: str | None, reader: str | None) -> tuple[str, str, list[str]]:
+    """The file of documents, its reader, and the plugins, which are imported: by default those of the recipe's common
+    config."""
     common = merge(place.config, place.changes)
     documents = common.get("data", {})
     data = data or documents.get("train")
     if data is None:
         raise DocreError("data: expected the file of the documents")
-    reader = reader or documents.get("reader", "docred")
     plugins = common.get("plugins", [])
     import_plugins(plugins, "plugins")
-    return Targets(place.name, place.folder, place.takes, targets, checkpoint, data, reader, plugins)
+    return data, reader or documents.get("reader", "docred"), plugins
