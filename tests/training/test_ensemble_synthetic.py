@@ -1,4 +1,6 @@
-"""From a corpus to one small model: three runs on the synthetic corpus, their ensemble scored, a student of it."""
+"""From a corpus to one small model: three runs on the synthetic corpus, their ensemble scored, a student of it.
+
+Tiny models learn the documents by heart, so they are scored on the same ones."""
 
 import json
 from pathlib import Path
@@ -12,48 +14,46 @@ from docre.evaluation import read_submission
 from tests.tiny import save_tiny_encoder
 from tests.training.test_train import write_config
 
-RUNS = {"a": ({"name": "atl"}, 1), "b": ({"name": "atgl", "alpha": 6.0}, 2), "c": ({"name": "bce"}, 3)}
+RUNS = {"a": 20.0, "b": 10.0, "c": 40.0}  # and alpha of ATGL
+TRAINING = {"epochs": 10, "batch_size": 4, "encoder_lr": 2e-3, "head_lr": 1e-2}
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory) -> Path:
-    """A folder with the runs a, b and c, of three losses and seeds, on a small synthetic corpus."""
+    """A folder with the runs a, b and c, of other seeds, and two encoders with other vocabularies."""
     folder = tmp_path_factory.mktemp("synthetic")
-    synthetic.main(["--train", "40", "--dev", "8", "--test", "8", "--output", str(folder)])
+    synthetic.main(["--train", "12", "--dev", "1", "--test", "1", "--output", str(folder)])
     words = [word for document in docre.read(folder / "train.json") for s in document.sentences for word in s]
-    encoder = save_tiny_encoder(folder / "encoder", words, max_position_embeddings=512)
-    data = {split: str(folder / f"{split}.json") for split in ("train", "dev", "test")}
+    data = dict.fromkeys(("train", "dev", "test"), str(folder / "train.json"))
     data["relations"] = str(folder / "rel_info.json")
-    for name, (loss, seed) in RUNS.items():
-        (folder / "configs" / name).mkdir(parents=True)
-        path = folder / "configs" / name / "c.yaml"
-        training = {"epochs": 4, "batch_size": 4, "encoder_lr": 1e-3, "head_lr": 1e-2}
-        changes = {"loss": loss, "seed": seed, "output": str(folder / name), "data": data, "training": training}
-        train.main(["--config", str(write_config(path, folder, encoder, **changes))])
+    for seed, (name, alpha) in enumerate(RUNS.items()):
+        encoder = save_tiny_encoder(folder / f"encoder_{name}", words[seed:], max_position_embeddings=512)
+        (folder / name).mkdir()
+        loss = {"name": "atgl", "alpha": alpha}
+        changes = {"loss": loss, "seed": seed, "output": str(folder / name / "run"), "data": data, "training": TRAINING}
+        train.main(["--config", str(write_config(folder / name / "c.yaml", folder, encoder, **changes))])
     return folder
 
 
 def test_three_models_and_their_student(place, monkeypatch, capsys):
     monkeypatch.chdir(place)
-    three = [word for name in RUNS for word in ("--checkpoint", name)]
-    gold = list(docre.read("test.json"))
-    evaluate.main([*three, "--data", "test.json", "--train", "train.json", "--json", "scores.json"])
-    predict.main([*three, "--input", "test.json", "--output", "result.json"])
+    runs = [f"{name}/run" for name in RUNS]
+    three = [word for run in runs for word in ("--checkpoint", run)]
+    evaluate.main([*three, "--data", "train.json", "--json", "plain.json"])
+    predict.main([*three, "--input", "train.json", "--output", "result.json"])
     found, _ = read_submission(place / "result.json")
-    assert json.loads((place / "scores.json").read_text())["f1"] == scores_of(found, gold).f1
+    f1 = {"plain": scores_of(found, docre.read("train.json")).f1}
+    assert json.loads((place / "plain.json").read_text())["f1"] == f1["plain"] > 0
 
-    calibrate.main([*three, "--data", "dev.json", "--output", "c.json"])
-    f1 = {}
-    for name, more in (("plain", []), ("fitted", ["--calibration", "c.json"])):
-        evaluate.main([*three, "--data", "dev.json", "--json", f"{name}.json", *more])
-        f1[name] = json.loads((place / f"{name}.json").read_text())["f1"]
-    assert 0 < f1["fitted"] >= f1["plain"]
+    calibrate.main([*three, "--data", "train.json", "--output", "c.json"])
+    evaluate.main([*three, "--data", "train.json", "--json", "fitted.json", "--calibration", "c.json"])
+    f1["fitted"] = json.loads((place / "fitted.json").read_text())["f1"]
+    f1 |= {name: json.loads((place / name / "run/metrics.json").read_text())["test"]["f1"] for name in RUNS}
+    assert f1["fitted"] >= max(f1.values())
 
-    teachers = [word for name in RUNS for word in ("--teacher", name)]
-    distil.main(["--config", "configs/a/c.yaml", *teachers, "output=small", "training.epochs=2"])
+    teachers = [word for run in runs for word in ("--teacher", run)]
+    distil.main(["--config", "a/c.yaml", *teachers, "output=small", "loss.name=bce"])
     log = [json.loads(line) for line in (place / "small/student/log.jsonl").read_text().splitlines()]
     distances = [line["loss/distil"] for line in log if line["event"] == "step"]
-    assert distances[-1] < distances[0] / 2
-    evaluate.main(["--checkpoint", "small/student", "--data", "test.json", "--json", "student.json"])
-    assert 0 <= json.loads((place / "student.json").read_text())["f1"] <= 1
+    assert distances[-1] < distances[0] / 4
     capsys.readouterr()
