@@ -11,7 +11,8 @@ from typing import Any
 from docre.core.location import find_checkpoint
 from docre.core.manifests import MANIFEST, digest, locked, remove_leftovers
 from docre.core.progress import progress_bar
-from docre.core.storage import Input, expand, is_remote
+from docre.core.listing import expand
+from docre.core.storage import Input, is_remote
 from docre.corpus.contents import record_reader
 from docre.corpus.shards import Counts
 from docre.corpus.units import Group, Unit, grouped, units

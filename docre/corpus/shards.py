@@ -16,7 +16,8 @@ from typing import Any
 import orjson
 
 from docre.core.files import parse_json
-from docre.core.storage import names_in, read_content, write_bytes
+from docre.core.listing import names_in
+from docre.core.storage import read_content, write_bytes
 from docre.corpus.columns import Columns, to_arrow
 from docre.corpus.units import Rejected
 from docre.errors import DocreError

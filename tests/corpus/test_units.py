@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from docre.core.storage import expand
+from docre.core.listing import expand
 from docre.corpus import units as module
 from docre.corpus.units import Unit, grouped, units
 from docre.data.readers import READERS

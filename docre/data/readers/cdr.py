@@ -41,8 +41,9 @@ def read_pairs(record: Record, head_type: str, relation: str) -> Document:
 
     Raises DocreError that names file, line and pair for anything else.
     """
+    text = record.text.removesuffix("\r")
     try:
-        return parse_line(record.text.removesuffix("\r"), head_type, relation)
+        return parse_line(text, head_type, relation)
     except DocreError as error:
         raise DocreError(f"{record.path}: line {record.number}: {error}") from None
 
