@@ -25,7 +25,7 @@ def expand(pattern: str, suffixes: Collection[str]) -> list[Input]:
         raise DocreError(f"{pattern}: no files there ({', '.join(sorted(suffixes))})")
     for file in found:
         if any("\ud800" <= character <= "\udfff" for character in file.path):
-            raise DocreError(f"{ascii(file.path)}: the name of the file is not UTF-8")
+            raise DocreError(f"{file.path!a}: the name of the file is not UTF-8")
     return found
 
 

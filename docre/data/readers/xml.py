@@ -25,8 +25,8 @@ class Element:
 def cut_documents(path: Source) -> Iterator[Record]:
     """Each `document` element of an XML file, as a record with its number from 0.
 
-    Raises DocreError if the file cannot be read, is not well-formed XML in UTF-8, declares entities, is nested more than
-    DEEPEST levels deep, or has a document of more than MAX_RECORD bytes.
+    Raises DocreError if the file cannot be read, is not well-formed XML in UTF-8, declares entities, is nested more
+    than DEEPEST levels deep, or has a document of more than MAX_RECORD bytes.
     """
     spans: list[list[int]] = []  # [start, end) of documents in the file; the last one may lack its end
     parser = safe_parser(path)
