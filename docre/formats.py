@@ -54,10 +54,9 @@ def reader_hint(path: str | Path, reader: str) -> str:
     except OSError:
         return ""
     content, _ = recognize(sample.decode("utf-8-sig", "replace").lstrip())
-    own = "docred" if reader in ("docgnre", "dwie") else reader
-    return (
-        f" (it looks like {content} documents: use --reader {content})" if content in LAYOUTS and content != own else ""
-    )
+    if content not in LAYOUTS or content == ("docred" if reader in ("docgnre", "dwie") else reader):
+        return ""
+    return f" (it looks like {content} documents: use --reader {content})"
 
 
 def missing_hint(path: Path) -> str:

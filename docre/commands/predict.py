@@ -29,7 +29,7 @@ def main(arguments: list[str]) -> None:
         action="append",
         metavar="FILE",
         help="the documents. With a folder as --output: files, folders or patterns such as 'corpus/*.jsonl.gz', here "
-        "or at an address (s3://...), .json, .jsonl or .parquet, also .gz and .zst; may be repeated",
+        "or at an address (s3://...), also .parquet, .gz and .zst; may be repeated",
     )
     parser.add_argument(
         "--output",

@@ -27,7 +27,7 @@ def add_corpus_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--threads", type=int, metavar="N", help="of each process (default: they share the CPUs)")
     group.add_argument("--format", choices=("jsonl", "parquet"), help="of the parts (%(default)s)")
     group.add_argument("--part-size", type=int, metavar="N", help="documents in a part (%(default)s)")
-    group.add_argument("--strict", action="store_true", help="stop at a document that cannot be predicted")
+    group.add_argument("--strict", action="store_true", help="stop at a document that cannot be read or predicted")
     group.set_defaults(**DEFAULTS)
 
 

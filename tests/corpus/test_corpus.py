@@ -176,7 +176,7 @@ def test_poisoned_documents_are_set_aside(saved, tmp_path, monkeypatch, capsys):
     kept = [(Path(line["file"]).name, line["number"]) for line in lines(tmp_path / "out")]
     assert kept == [("a.jsonl", 1), ("a.jsonl", 3), ("a.jsonl", 7), ("b.jsonl.gz", 1), ("c.json", 0)]
     assert "4 documents were rejected" in capsys.readouterr().out
-    for name, message in (("a.jsonl", "not UTF-8"), ("c.json", "cannot be read on")):
+    for name, message in (("a.jsonl", "line 2: not valid JSON"), ("c.json", "cannot be read on")):
         with pytest.raises(DocreError, match=message):
             run(saved, tmp_path / "in" / name, tmp_path / f"strict-{name}", "--strict")
         assert not list((tmp_path / f"strict-{name}").glob("part-*"))
