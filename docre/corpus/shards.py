@@ -89,8 +89,8 @@ class Output:
     def start(self, plan: Mapping[str, Any]) -> Counts | None:
         """Begin, or go on with, a corpus that is predicted into this folder; return the totals if it is complete.
 
-        plan: what is predicted with what. Raises DocreError if the folder holds anything else; but a plan of which no
-        part is there yet is replaced.
+        plan: what is predicted with what. Raises DocreError if the folder holds anything else; but a plan with which no
+        document was predicted yet is replaced.
         """
         path = self.path(MANIFEST)
         content = read_content(path)
@@ -104,9 +104,11 @@ class Output:
             other = next((k for k, value in parse_json(dump(plan), path).items() if before.get(k) != value), None)
             if other is None:
                 return Counts(**before["totals"]) if before.get("complete") else None
-            if any(name.startswith(PART) for name in names_in(self.folder)):
+            parts = [name for name in names_in(self.folder) if name.startswith(PART)]  # of any format
+            if any(self.report(name[len(PART) :].split(".")[0])["counts"]["documents"] for name in parts):
                 was, now = (json.dumps(each)[:200] for each in (before.get(other), plan[other]))
                 raise DocreError(f"{self.folder}: {other} was {was}, now it is {now}: choose another folder")
+            self.clear()
         write_bytes(path, dump({**plan, "complete": False}))
         return None
 
@@ -121,7 +123,7 @@ class Output:
         return total
 
     def clear(self) -> None:
-        """Remove all parts, so that another plan may begin here."""
+        """Remove all parts and reports."""
         for name in names_in(self.folder):
             if name.startswith(PART):
                 remove(self.path(name))

@@ -2,15 +2,19 @@
 
 import json
 import os
+import sys
 import time
 from pathlib import Path
 
 import pytest
+import torch
 
 from docre.commands import extract, predict
 from docre.core.listing import expand, is_inside
 from docre.core.storage import Input, remove
 from docre.corpus import run as module
+from docre.corpus.blame import blamed
+from docre.corpus.shards import Output
 from docre.corpus.units import units
 from docre.data.readers import READERS
 from docre.data.readers.base import reads
@@ -164,6 +168,11 @@ def test_a_wrong_reader_ends_with_one_line_and_a_right_one_begins_anew(saved, tm
     with pytest.raises(DocreError, match="none of 14 documents can be predicted"):
         run(saved, tmp_path / "long.jsonl", tmp_path / "out", "--reader", "jsonl")
     assert not list((tmp_path / "out").glob("part-*"))
+    with monkeypatch.context() as killed:
+        killed.setattr(Output, "clear", lambda self: sys.exit())
+        with pytest.raises(SystemExit):
+            run(saved, tmp_path / "long.jsonl", tmp_path / "out", "--reader", "jsonl")
+    assert list((tmp_path / "out").glob("part-*"))
     run(saved, tmp_path / "a.jsonl", tmp_path / "out")
     assert len(lines(tmp_path / "out")) == 6 and rejected(tmp_path / "out") == []
 
@@ -192,6 +201,17 @@ def test_a_mistake_in_a_plugin_rejects_a_document_but_memory_ends_the_run(saved,
             run(saved, tmp_path / "a.jsonl", tmp_path / "memory", "--reader", "mistaken")
     finally:
         READERS.unregister("mistaken")
+
+
+def test_a_gpu_that_failed_ends_the_run(monkeypatch):
+    def broken():
+        raise RuntimeError("CUDA error: an illegal memory access\nmore")
+
+    assert str(blamed(DocreError("a: wrong"), "b")) == "a: wrong"
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.cuda, "synchronize", broken)
+    with pytest.raises(DocreError, match="the GPU failed: CUDA error: an illegal memory access: the same command"):
+        blamed(RuntimeError("x"), "b")
 
 
 def test_one_bad_element_of_a_list_is_left_out(saved, tmp_path):
