@@ -45,6 +45,20 @@ def hint(path: str | Path, expected: str) -> str:
     return f" (it looks like {content} documents: use --reader {content}, or data.reader={content} in a config)"
 
 
+def reader_hint(path: str | Path, reader: str) -> str:
+    """A hint, as `hint` gives, which reader is the right one for documents that `reader` could not read, whatever the
+    layout. It is "" if that is not known."""
+    try:
+        with Path(path).open("rb") as file:
+            sample = file.read(SAMPLE_SIZE)
+    except OSError:
+        return ""
+    content, _ = recognize(sample.decode("utf-8-sig", "replace").lstrip())
+    if content not in LAYOUTS or content == ("docred" if reader in ("docgnre", "dwie") else reader):
+        return ""
+    return f" (it looks like {content} documents: use --reader {content})"
+
+
 def missing_hint(path: Path) -> str:
     """Which command makes a file that does not exist, or which file of its folder has a similar name."""
     if path.parent.parts[-2:] == ("data", "synthetic"):

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from docre.config.options import add_calibration, add_checkpoint_options, add_checkpoints, add_tagger, tagger_changes
-from docre.core.files import decode, parse_json, read_text
+from docre.core.files import decode
+from docre.core.storage import suffix
 from docre.corpus.options import add_corpus_options, is_folder, predict_into_folder
 from docre.errors import DocreError
 from docre.extraction import ExtractedTriple, Extraction
@@ -45,7 +46,7 @@ def main(arguments: list[str]) -> None:
     options = parser.parse_intermixed_args(arguments)
     if options.min_confidence is not None and not 0 <= options.min_confidence <= 1:
         raise DocreError(f"--min-confidence: expected a number from 0 to 1, got {options.min_confidence}")
-    if is_folder(options.output):
+    if is_folder(options):
         contents = {"text": True, "min_confidence": options.min_confidence}
         predict_into_folder(options, tagger_changes(options), [options.text], contents)
         return
@@ -83,12 +84,17 @@ def read_texts(source: str) -> Sequence["Text"]:
         files = sorted(path.glob("*.txt"))
         if not files:
             raise DocreError(f"{path}: no .txt files in this folder")
-        return [(file.name, plain(file)) for file in files]
-    if path.suffix.lower() == ".jsonl" and " " not in source:
-        return read_lines(path)
-    if is_there(path) or (path.suffix.lower() == ".txt" and " " not in source):
-        return [(path.name, plain(path))]
-    return [("text", source)]
+    elif is_there(path) or (suffix(path) in (".txt", ".jsonl") and " " not in source):
+        files = [path]
+    else:
+        return [("text", source)]
+
+    from docre.inference.texts import text_in, texts
+
+    found = [text_in(record) for file in files for record in texts(file)]
+    if not found:
+        raise DocreError(f"{path}: no texts")
+    return found
 
 
 def is_there(path: Path) -> bool:
@@ -97,32 +103,6 @@ def is_there(path: Path) -> bool:
         return path.exists()
     except (OSError, ValueError):
         return False
-
-
-def plain(path: Path) -> str:
-    """The text in a file. Raises DocreError if it is not UTF-8, or binary."""
-    text = read_text(path)
-    if "\0" in text:
-        raise DocreError(f"{path}: a binary file, not a text")
-    return text
-
-
-def read_lines(path: Path) -> Sequence["Text"]:
-    """The text in each JSON object of a file, with its entities if it has some."""
-    from docre.inference.extract import text_of
-
-    texts: list[Text] = []
-    for number, line in enumerate(read_text(path).split("\n"), 1):
-        if not line.strip():
-            continue
-        item = parse_json(line, str(path), number)
-        try:
-            texts.append(text_of(item, f"{path.stem}:{number}"))
-        except DocreError as error:
-            raise DocreError(f"{path}: line {number}: {error}") from None
-    if not texts:
-        raise DocreError(f"{path}: no texts")
-    return texts
 
 
 def describe(extraction: Extraction) -> str:

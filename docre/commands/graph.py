@@ -34,8 +34,9 @@ def main(arguments: list[str]) -> None:
 def read(path: Path) -> Iterator[Extraction]:
     """The extractions in a file. Raises DocreError that names the file, the line and the field."""
     for record in lines(path):
+        text = record.text
         try:
-            yield Extraction.from_json(record.text)
+            yield Extraction.from_json(text)
         except DocreError as error:
             raise DocreError(f"{path}: line {record.number}: {error}") from None
 

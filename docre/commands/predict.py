@@ -29,7 +29,7 @@ def main(arguments: list[str]) -> None:
         action="append",
         metavar="FILE",
         help="the documents. With a folder as --output: files, folders or patterns such as 'corpus/*.jsonl.gz', here "
-        "or at an address (s3://...), .json, .jsonl or .parquet, also .gz and .zst; may be repeated",
+        "or at an address (s3://...), also .parquet, .gz and .zst; may be repeated",
     )
     parser.add_argument(
         "--output",
@@ -50,11 +50,13 @@ def main(arguments: list[str]) -> None:
     )
     add_checkpoint_options(parser)
     options = parser.parse_args(arguments)
-    if is_folder(options.output):
+    if is_folder(options):
         check_fields(options.fields)
         contents = {"text": False, "reader": options.reader, "fields": options.fields}
         predict_into_folder(options, options.changes, options.input, contents)
         return
+    if options.fields:
+        raise DocreError("--fields: needs a folder as --output, such as out/")
     if len(options.input) > 1:
         raise DocreError("--input: several inputs need a folder as --output, such as out/")
 

@@ -1,11 +1,10 @@
 """Files anywhere: in a local folder or at an address that fsspec knows (s3://bucket/file), compressed (.gz, .zst) or
 not. Whatever goes wrong is a DocreError of one line that names the file."""
 
-import glob
 import gzip
 import io
 import zlib
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -16,6 +15,7 @@ from docre.errors import DocreError
 
 COMPRESSED = (".gz", ".zst")
 ZST_WINDOW = 1 << 27  # bytes that decompression may take
+BUFFER = 1 << 16  # bytes that are read ahead
 ZST_CHUNK = 1 << 11  # bytes that are decompressed at once, each to 32 KiB at most
 
 
@@ -53,32 +53,6 @@ def decompressed(path: Source) -> PurePosixPath:
     """The name of a file without the suffix of its compression."""
     name = PurePosixPath(str(path))
     return name.with_suffix("") if name.suffix.lower() in COMPRESSED else name
-
-
-def expand(pattern: str, suffixes: Collection[str]) -> list[Input]:
-    """The files that a file, a folder (those in it with one of the suffixes, at any depth) or a glob pattern means, in
-    the order of their names. Raises DocreError if there are none."""
-    system, start = filesystem(pattern)
-    with one_line(pattern):
-        if any(character in pattern for character in "*?["):
-            found = glob.glob(pattern, recursive=True) if system is None else system.glob(start)
-            found = [path for path in found if not is_folder(system, path)]
-        elif is_folder(system, start):
-            inside = system.find(start) if system is not None else Path(pattern).rglob("*")
-            found = [str(path) for path in inside if suffix(str(path)) in suffixes and not is_folder(system, str(path))]
-        else:
-            found = [start]
-        found = sorted(found)
-        if not found:
-            raise DocreError(f"{pattern}: no files there ({', '.join(sorted(suffixes))})")
-        if system is None:
-            return [Input(path, Path(path).stat().st_size) for path in found]
-        return [Input(system.unstrip_protocol(path), int(system.size(path) or 0)) for path in found]
-
-
-def is_folder(system: Any, path: str) -> bool:
-    """Whether this is a folder of the file system (None: the local one)."""
-    return Path(path).is_dir() if system is None else bool(system.isdir(path))
 
 
 def filesystem(path: Source) -> tuple[Any, str]:
@@ -121,7 +95,7 @@ def opened(path: Source) -> Iterator[BinaryIO]:
         else:
             file = stack.enter_context(system.open(inside, "rb"))
         if isinstance(path, Input):
-            file = Counted(file, path)
+            file = stack.enter_context(io.BufferedReader(Counted(file, path), BUFFER))
         end = PurePosixPath(str(path).lower()).suffix
         if end == ".gz":
             file = stack.enter_context(gzip.GzipFile(fileobj=file))
@@ -227,13 +201,14 @@ def read_content(path: str) -> bytes | None:
             return None
 
 
-def names_in(folder: str) -> set[str]:
-    """The names of the files and folders in a folder; none if it is not there."""
-    system, inside = filesystem(folder)
-    with one_line(folder):
+def remove(path: str) -> None:
+    """Remove a file if it is there. Raises DocreError if that fails."""
+    system, inside = filesystem(path)
+    with one_line(path):
         try:
             if system is None:
-                return {path.name for path in Path(folder).iterdir()}
-            return {PurePosixPath(name).name for name in system.ls(inside, detail=False, refresh=True)}
+                Path(path).unlink(missing_ok=True)
+            else:
+                system.rm_file(inside)
         except FileNotFoundError:
-            return set()
+            pass

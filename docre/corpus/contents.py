@@ -4,13 +4,11 @@ Each tells how a document is made of a record, and what is written of it."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Sequence
-from pathlib import PurePosixPath
 from typing import Any
 
 from docre.config.loading import import_plugins, read_yaml, validate_as
 from docre.config.schema import Config
 from docre.core.location import find_checkpoint
-from docre.core.storage import suffix
 from docre.corpus.columns import ENTITY, FIELDS, TEXT_TRIPLE, TRIPLE
 from docre.data.features import UNLIMITED
 from docre.data.readers import READERS
@@ -19,8 +17,9 @@ from docre.data.readers.records import Record
 from docre.documents import Document, Prediction
 from docre.errors import DocreError
 from docre.inference.calibration import check_probabilities
-from docre.inference.extract import choose_tagger, tagged, tagger_name, text_of, to_extraction
+from docre.inference.extract import choose_tagger, tagged, tagger_name, to_extraction
 from docre.inference.scorer import PairScorer
+from docre.inference.texts import text_in
 
 
 class Content(ABC):
@@ -78,15 +77,11 @@ class Texts(Content):
         self.columns = {"title": str, "text": str, "entities": [ENTITY], "triples": [TEXT_TRIPLE]}
 
     def parse(self, record: Record) -> Document:
-        if suffix(record.path) == ".txt":
-            if "\0" in record.text:
-                raise DocreError(f"{record.path}: a binary file, not a text")
-            return tagged((PurePosixPath(str(record.path)).name, record.text), str(record.path), self.tagger)
+        text = text_in(record)
         try:
-            return tagged(text_of(record.parse_json(), record.default_title), record.default_title, self.tagger)
+            return tagged(text, record.default_title, self.tagger)
         except DocreError as error:
-            where = f"{record.path}: line {record.number}: "
-            raise DocreError(f"{'' if str(error).startswith(str(record.path)) else where}{error}") from None
+            raise DocreError(f"{record.path}: {error}") from None
 
     def row(self, document: Document, predictions: Sequence[Prediction]) -> dict[str, Any]:
         found = to_extraction(document, predictions, self.predictor.calibration, self.tagger_name)

@@ -5,7 +5,7 @@ takes the units one after another, and holds only a few.
 """
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import chain
 from multiprocessing.connection import wait
@@ -25,7 +25,7 @@ def all_units(groups: Sequence[Group]) -> Iterator[Unit]:
     return chain.from_iterable(group() for group in groups)
 
 
-def alone(groups: Sequence[Group], job: Job) -> Iterator[Counts]:
+def alone(groups: Sequence[Group], job: Job) -> Generator[Counts, None, None]:
     """In this process. The next unit is featurized while one is predicted."""
     worker = Worker(job)
     with ThreadPoolExecutor(1) as pool:
@@ -38,7 +38,7 @@ def alone(groups: Sequence[Group], job: Job) -> Iterator[Counts]:
             yield worker.finish(each.result())
 
 
-def processes(groups: Sequence[Group], job: Job, number: int, devices: int = 0) -> Iterator[Counts]:
+def processes(groups: Sequence[Group], job: Job, number: int, devices: int = 0) -> Generator[Counts, None, None]:
     """In `number` new processes, of which each has one of the first `devices` GPUs in turn (0: what torch has).
 
     A process that is killed is replaced, and its units are done again. Raises DocreError if that happens DEATHS times

@@ -7,7 +7,7 @@ unit that is done twice is written twice with the same content.
 
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import astuple
 from typing import Any
 
@@ -23,7 +23,7 @@ Rows = dict[str, Any]
 
 def on_ray(
     groups: Sequence[Group], job: Job, workers: int | None = None, apart: bool | None = None
-) -> Iterator[Counts]:
+) -> Generator[Counts, None, None]:
     """Do the units of all groups on the cluster at RAY_ADDRESS, or on one that is started on this machine.
 
     workers: how many; by default one for each GPU, or else each CPU, of the cluster. docre has to be installed on every

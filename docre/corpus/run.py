@@ -1,42 +1,45 @@
 """Predicts a corpus: plans it, does what is not done yet, and collects what was rejected."""
 
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
+from contextlib import closing, nullcontext
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from docre.core.listing import expand, is_inside
 from docre.core.location import find_checkpoint
 from docre.core.manifests import MANIFEST, digest, locked, remove_leftovers
 from docre.core.progress import progress_bar
-from docre.core.storage import Input, expand, is_remote
+from docre.core.storage import Input, is_remote
 from docre.corpus.contents import record_reader
 from docre.corpus.shards import Counts
 from docre.corpus.units import Group, Unit, grouped, units
 from docre.corpus.worker import Job
 from docre.data.readers.base import RecordReader
+from docre.errors import DocreError
+from docre.formats import reader_hint
 from docre.version import VERSION
 
-SUFFIXES = (".json", ".jsonl", ".parquet", ".xml", ".txt")
-Engine = Callable[[Sequence[Group], Job], Iterator[Counts]]
+TEXTS = (".txt", ".jsonl", ".parquet")
+FIRST = 1000  # documents; if none of them can be predicted, something else than the documents is wrong
+Engine = Callable[[Sequence[Group], Job], Generator[Counts, None, None]]
 
 
 def predict_corpus(job: Job, patterns: Sequence[str], reader: str | None, unit_size: int, engine: Engine) -> Counts:
-    """Predict all documents of the files that the patterns mean (see docre.core.storage.expand), each exactly once,
-    however often this is interrupted and started again; return the totals.
+    """Predict all documents of the files that the patterns mean (see `input_files`), each exactly once, however often
+    this is interrupted and started again; return the totals.
 
     reader:    of the documents; None for plain texts.
     unit_size: the documents of a unit.
     engine:    does the units.
 
-    Raises DocreError if the output folder holds anything else, if the checkpoint cannot be loaded, and, if the job is
-    strict, for the first document that cannot be predicted.
+    Raises DocreError if the output folder holds anything else, if the checkpoint cannot be loaded, if none of all
+    documents, or of the FIRST ones, can be predicted, and, if the job is strict, for the first one that cannot.
     """
-    suffixes = (".txt", ".jsonl", ".parquet") if reader is None else SUFFIXES
-    files = list({file.path: file for pattern in patterns for file in expand(pattern, suffixes)}.values())
     read = None if reader is None else record_reader(reader)
+    files = input_files(patterns, TEXTS if read is None else read.suffixes, job.output.folder)
     plan = plan_of(job, files, unit_size)
     with nullcontext() if is_remote(job.output.folder) else locked(Path(job.output.folder)):
         if not is_remote(job.output.folder):
@@ -46,11 +49,34 @@ def predict_corpus(job: Job, patterns: Sequence[str], reader: str | None, unit_s
         totals = job.output.start(plan)
         if totals is not None:
             return totals
-        done = job.output.committed()
+        reports = {name: job.output.report(name) for name in job.output.committed()}
+        done = frozenset(reports)
         groups = [partial(remaining, i, group, read, unit_size, done) for i, group in enumerate(grouped(files))]
-        before = sum((job.output.counts(name) for name in sorted(done)), Counts())
-        watch(engine(groups, job), before, sum(file.size for file in files))
-        return job.output.finish(plan, job.output.committed())
+        before = sum((Counts(**report["counts"]) for report in reports.values()), Counts())
+        useful = watch(engine(groups, job), before, sum(file.size for file in files))
+        reports |= {name: job.output.report(name) for name in job.output.committed() - done}
+        if not useful:
+            job.output.clear()
+            raise none_predicted(reports, reader)
+        return job.output.finish(plan, reports)
+
+
+def input_files(patterns: Sequence[str], suffixes: Collection[str], output: str) -> list[Input]:
+    """The files that the patterns mean (see docre.core.listing.expand), each once, without those in the output folder.
+    Raises DocreError if there are none."""
+    found = {file.path: file for pattern in patterns for file in expand(pattern, suffixes)}
+    files = [file for path, file in found.items() if not is_inside(path, output)]
+    if not files:
+        raise DocreError(f"{', '.join(patterns)}: no files there but those of the output")
+    return files
+
+
+def none_predicted(reports: Mapping[str, Any], reader: str | None) -> DocreError:
+    """The error (returned, not raised) that no document could be predicted, with what is wrong with the first."""
+    rejected = [each for _, report in sorted(reports.items()) for each in report["rejected"]]
+    file, reason = rejected[0]["place"]["file"], rejected[0]["reason"]
+    advice = "" if reader is None or is_remote(file) else reader_hint(file, reader)
+    return DocreError(f"none of {len(rejected):,} documents can be predicted; the first: {reason}{advice}")
 
 
 def plan_of(job: Job, files: Sequence[Input], unit_size: int) -> dict[str, Any]:
@@ -76,13 +102,17 @@ def remaining(
     return (unit for unit in units(group, files, reader, unit_size) if unit.name not in done)
 
 
-def watch(counted: Iterator[Counts], before: Counts, size: int) -> None:
-    """Show how far it is, in bytes of input, with documents and pairs a second. `before`: what was done earlier."""
+def watch(counted: Generator[Counts, None, None], before: Counts, size: int) -> bool:
+    """Show how far it is, in bytes of input, with documents and pairs a second. `before`: what was done earlier. Return
+    whether it is worth the while: if no document is predicted, neither at all nor of the FIRST, it is not."""
     now, start = Counts(), time.monotonic()
-    with progress_bar(size, "predict", "B", initial=before.size, unit_scale=True) as bar:
+    with closing(counted), progress_bar(size, "predict", "B", initial=before.size, unit_scale=True) as bar:
         for counts in counted:
             now += counts
             seconds = time.monotonic() - start
             speed = f"{now.documents / seconds:.1f} documents/s, {now.pairs / seconds:.0f} pairs/s"
             bar.set_postfix(done=f"{before.documents + now.documents} documents", speed=speed)
             bar.update(counts.size)
+            if not (before + now).documents and (before + now).failed >= FIRST:
+                break
+    return bool((before + now).documents) or not (before + now).failed

@@ -2,21 +2,22 @@
 
 manifest.json          what is predicted with what; `complete` and the totals once all is done
 part-00000-00000.jsonl (or .parquet) what was predicted of the documents of a unit: this file commits the unit
-units/00000-00000.json the counts of a unit, and what was rejected; written before its part
-rejected.jsonl         all that was rejected, once all is done
+units/00000-00000.json the counts of a unit, and what was rejected, or could not be read; written before its part
+rejected.jsonl         all of that, once all is done
 """
 
 import importlib.util
 import io
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass
 from typing import Any
 
 import orjson
 
 from docre.core.files import parse_json
-from docre.core.storage import names_in, read_content, write_bytes
+from docre.core.listing import names_in
+from docre.core.storage import read_content, remove, write_bytes
 from docre.corpus.columns import Columns, to_arrow
 from docre.corpus.units import Rejected
 from docre.errors import DocreError
@@ -27,7 +28,8 @@ MANIFEST, REJECTED, PART = "manifest.json", "rejected.jsonl", "part-"
 @dataclass(frozen=True)
 class Counts:
     """What was done: documents that were predicted (of which `cut` had mentions beyond the length limit), their pairs
-    and triples, documents that were rejected, and bytes of input."""
+    and triples, documents that were rejected, bytes of input, and files that could not be read to their end (`unread`).
+    """
 
     documents: int = 0
     cut: int = 0
@@ -35,6 +37,12 @@ class Counts:
     triples: int = 0
     rejected: int = 0
     size: int = 0
+    unread: int = 0
+
+    @property
+    def failed(self) -> int:
+        """Documents that were rejected, and files that could not be read to their end."""
+        return self.rejected + self.unread
 
     def __add__(self, other: "Counts") -> "Counts":
         return Counts(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
@@ -70,11 +78,8 @@ class Output:
         write_bytes(self.path(f"units/{name}.json"), orjson.dumps(content))
         write_bytes(self.path(f"{PART}{name}.{self.format}"), FORMATS[self.format](rows, columns))
 
-    def counts(self, name: str) -> Counts:
-        """Those of a unit that is done."""
-        return Counts(**self._unit(name)["counts"])
-
-    def _unit(self, name: str) -> Any:
+    def report(self, name: str) -> Any:
+        """The `counts` of a unit that is done, and what was `rejected`."""
         path = self.path(f"units/{name}.json")
         content = read_content(path)
         if content is None:
@@ -84,34 +89,46 @@ class Output:
     def start(self, plan: Mapping[str, Any]) -> Counts | None:
         """Begin, or go on with, a corpus that is predicted into this folder; return the totals if it is complete.
 
-        plan: what is predicted with what. Raises DocreError if the folder holds anything else.
+        plan: what is predicted with what. Raises DocreError if the folder holds anything else; but a plan with which no
+        document was predicted yet is replaced.
         """
         path = self.path(MANIFEST)
         content = read_content(path)
         if content is None:
             if names_in(self.folder) - {".lock"}:
                 raise DocreError(f"{self.folder}: has other files, and no {MANIFEST}: choose another folder")
-            write_bytes(path, dump({**plan, "complete": False}))
-            return None
-        before = parse_json(content, path)
-        if not isinstance(before, dict):
-            raise DocreError(f"{path}: expected an object")
-        for key, value in parse_json(dump(plan), path).items():
-            if before.get(key) != value:
-                was, now = (json.dumps(each)[:200] for each in (before.get(key), value))
-                raise DocreError(f"{self.folder}: {key} was {was}, now it is {now}: choose another folder")
-        return Counts(**before["totals"]) if before.get("complete") else None
+        else:
+            before = parse_json(content, path)
+            if not isinstance(before, dict):
+                raise DocreError(f"{path}: expected an object")
+            other = next((k for k, value in parse_json(dump(plan), path).items() if before.get(k) != value), None)
+            if other is None:
+                return Counts(**before["totals"]) if before.get("complete") else None
+            parts = [name for name in names_in(self.folder) if name.startswith(PART)]  # of any format
+            if any(self.report(name[len(PART) :].split(".")[0])["counts"]["documents"] for name in parts):
+                was, now = (json.dumps(each)[:200] for each in (before.get(other), plan[other]))
+                raise DocreError(f"{self.folder}: {other} was {was}, now it is {now}: choose another folder")
+            self.clear()
+        write_bytes(path, dump({**plan, "complete": False}))
+        return None
 
-    def finish(self, plan: Mapping[str, Any], names: Iterable[str]) -> Counts:
-        """Collect what was rejected, and say that all is done, with the totals; `names`: all units."""
+    def finish(self, plan: Mapping[str, Any], reports: Mapping[str, Any]) -> Counts:
+        """Collect what was rejected, and say that all is done, with the totals; `reports`: of all units, by name."""
         total, lines = Counts(), []
-        for name in sorted(names):
-            unit = self._unit(name)
-            total += Counts(**unit["counts"])
-            lines += [orjson.dumps({**each["place"], "reason": each["reason"]}) + b"\n" for each in unit["rejected"]]
+        for _, report in sorted(reports.items()):
+            total += Counts(**report["counts"])
+            lines += [orjson.dumps({**each["place"], "reason": each["reason"]}) + b"\n" for each in report["rejected"]]
         write_bytes(self.path(REJECTED), b"".join(lines))
         write_bytes(self.path(MANIFEST), dump({**plan, "complete": True, "totals": asdict(total)}))
         return total
+
+    def clear(self) -> None:
+        """Remove all parts and reports."""
+        for name in names_in(self.folder):
+            if name.startswith(PART):
+                remove(self.path(name))
+        for name in names_in(self.path("units")):
+            remove(self.path(f"units/{name}"))
 
 
 def dump(value: Any) -> bytes:

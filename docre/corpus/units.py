@@ -7,9 +7,11 @@ from typing import Any
 import orjson
 
 from docre.core.storage import Input, opened, suffix
+from docre.corpus.blame import blamed
 from docre.data.readers.base import RecordReader
-from docre.data.readers.records import Record, decoded, elements, lines, raw_lines
+from docre.data.readers.records import Record, elements, lines
 from docre.errors import DocreError
+from docre.inference.texts import texts
 
 UNIT_BYTES = 1 << 25  # of the documents of a unit; a unit may have one document more than fits
 GROUP_BYTES = 1 << 27  # of the files of a group; larger files are a group of their own
@@ -31,7 +33,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Rejected:
-    """A document that is left out, or what cannot be read of a file, and why."""
+    """A document that is left out, or the place from where on a file cannot be read, and why."""
 
     place: Place
     reason: str
@@ -41,31 +43,31 @@ class Rejected:
 class Unit:
     """Some documents that are predicted together, and written together.
 
-    name:     tells it apart from others, in the order of the corpus.
-    records:  the text of each document, and where it is.
-    rejected: what could not be read.
-    size:     the bytes of the files that it comes from.
+    name:    tells it apart from others, in the order of the corpus.
+    records: the text of each document, and where it is.
+    unread:  where files could not be read to their end.
+    size:    the bytes of the files that it comes from.
     """
 
     name: str
     records: Sequence[Record]
-    rejected: Sequence[Rejected]
+    unread: Sequence[Rejected]
     size: int
 
     def to_bytes(self) -> bytes:
         """For another process."""
-        records = [(str(r.path), r.number, r.offset, r.size, r.text) for r in self.records]
-        rejected = [(r.place.file, r.place.number, r.reason) for r in self.rejected]
-        return orjson.dumps([self.name, records, rejected, self.size])
+        records = [(str(r.path), r.number, r.offset, r.size, r.content, r.line, r.error) for r in self.records]
+        unread = [(each.place.file, each.place.number, each.reason) for each in self.unread]
+        return orjson.dumps([self.name, records, unread, self.size])
 
     @classmethod
     def from_bytes(cls, content: bytes) -> "Unit":
         """What `to_bytes` made."""
-        name, records, rejected, size = orjson.loads(content)
+        name, records, unread, size = orjson.loads(content)
         return cls(
             name,
             [Record(*record) for record in records],
-            [Rejected(Place(file, number), reason) for file, number, reason in rejected],
+            [Rejected(Place(file, number), reason) for file, number, reason in unread],
             size,
         )
 
@@ -89,59 +91,49 @@ def grouped(files: Iterable[Input]) -> list[list[Input]]:
 def units(group: int, files: Sequence[Input], reader: RecordReader | None, documents: int) -> Iterator[Unit]:
     """The units of a group of files, each of at most `documents` documents.
 
-    reader: of the documents; None for plain texts: .txt files, and .jsonl files of objects with a text.
+    reader: of the documents; None for plain texts (see docre.inference.texts).
     """
     records: list[Record] = []
-    rejected: list[Rejected] = []
+    unread: list[Rejected] = []
     number = size = before = counted = 0  # the unit's number, the bytes of its records, and of files
     for file in files:
         for found in safely(file, reader):
             if isinstance(found, Rejected):
-                rejected.append(found)
+                unread.append(found)
             else:
                 records.append(replace(found, path=file.path))
                 size += found.size
-            if len(records) + len(rejected) >= documents or size >= UNIT_BYTES:
+            if len(records) + len(unread) >= documents or size >= UNIT_BYTES:
                 done = before + file.read
-                yield Unit(f"{group:05}-{number:05}", records, rejected, done - counted)
-                records, rejected, size, number, counted = [], [], 0, number + 1, done
+                yield Unit(f"{group:05}-{number:05}", records, unread, done - counted)
+                records, unread, size, number, counted = [], [], 0, number + 1, done
         before += file.size
-    if records or rejected:
-        yield Unit(f"{group:05}-{number:05}", records, rejected, before - counted)
+    if records or unread:
+        yield Unit(f"{group:05}-{number:05}", records, unread, before - counted)
 
 
 def safely(file: Input, reader: RecordReader | None) -> Iterator[Record | Rejected]:
-    """The records of a file. Where one cannot be read, what is wrong with it; where the file cannot be read on, this is
-    the last."""
+    """The records of a file; where it cannot be read on, the last is what is wrong with it."""
     number = -1
     try:
-        for found in cut(file, reader):
-            number = found.number if isinstance(found, Record) else found.place.number
-            yield found
-    except DocreError as error:
-        yield Rejected(Place(file.path, number + 1), f"cannot be read on from here: {error}")
+        for record in cut(file, reader):
+            number = record.number
+            yield record
+    except Exception as error:
+        reason = f"cannot be read on from here: {blamed(error, file.path)}"
+        yield Rejected(Place(file.path, number + 1), reason)
 
 
-def cut(file: Input, reader: RecordReader | None) -> Iterator[Record | Rejected]:
+def cut(file: Input, reader: RecordReader | None) -> Iterator[Record]:
     """The records of a file, as its suffix and the reader say."""
     kind = suffix(file)
     if kind == ".parquet":
-        yield from rows(file)
-    elif kind == ".txt":
-        with opened(file) as opened_file:
-            content = opened_file.read()
-        yield decoded(file, 0, 0, content)
-    elif reader is None or reader.cut is lines or (kind == ".jsonl" and reader.cut is elements):
-        for number, offset, line in raw_lines(file):
-            try:
-                record = decoded(file, number, offset, line)
-            except DocreError as error:
-                yield Rejected(Place(file.path, number), str(error))
-            else:
-                if record.text.strip():
-                    yield record
-    else:
-        yield from reader.cut(file)  # type: ignore[arg-type]  # readers take what `opened` takes
+        return rows(file)
+    if reader is None:
+        return texts(file)
+    if kind == ".jsonl" and reader.cut is elements:
+        return lines(file)
+    return reader.cut(file)  # type: ignore[arg-type]  # readers take what `opened` takes
 
 
 def rows(file: Input) -> Iterator[Record]:

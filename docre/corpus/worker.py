@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import torch
 
+from docre.corpus.blame import blamed
 from docre.corpus.contents import content_of
 from docre.corpus.shards import Counts, Output
 from docre.corpus.units import Place, Rejected, Unit
@@ -27,7 +28,7 @@ class Job:
     checkpoints, changes, plugins, calibration, force: of the predictor (see docre.inference.calibration).
     contents: the options of docre.corpus.contents.content_of.
     output:   the folder of the parts.
-    strict:   stop at the first document that cannot be predicted.
+    strict:   stop at the first document that cannot be predicted, and at a file that cannot be read.
     threads:  of each worker on a CPU; None: as torch chooses.
     """
 
@@ -48,6 +49,7 @@ class Prepared:
 
     name: str
     size: int
+    unread: Sequence[Rejected] = ()
     documents: list[Document] = field(default_factory=list)
     places: list[Place] = field(default_factory=list)
     features: list[Features] = field(default_factory=list)
@@ -79,9 +81,9 @@ class Worker:
     def prepare(self, unit: Unit) -> Prepared:
         """Parse and featurize the documents of a unit. Those that are malformed are rejected; with `strict` this raises
         DocreError."""
-        made = Prepared(unit.name, unit.size, rejected=list(unit.rejected))
-        if made.rejected and self.job.strict:
-            raise DocreError(made.rejected[0].reason)
+        made = Prepared(unit.name, unit.size, unit.unread)
+        if made.unread and self.job.strict:
+            raise DocreError(made.unread[0].reason)
         records = [(Place.of(record), record) for record in unit.records]
         parsed = self._each(records, self._parse, made.rejected)
         documents = [(place, document) for (place, _), document in zip(records, parsed, strict=True) if document]
@@ -105,21 +107,25 @@ class Worker:
         (found,) = self.predictor.predict_features([features[1]])
         return found
 
+    def _row(self, found: tuple[Place, tuple[Document, Sequence[Prediction]]]) -> dict[str, Any]:
+        place, (document, triples) = found
+        return {"file": place.file, "number": place.number} | self.content.row(document, triples)
+
     def finish(self, made: Prepared) -> Counts:
         """Predict the documents of a unit, and write what was found. If they cannot be predicted together, each is
         predicted alone, and those that fail are rejected; with `strict` this raises DocreError."""
         found: list[list[Prediction] | None]
         try:
             found = list(self.predictor.predict_features(made.features))
-        except DocreError:
+        except Exception as error:
+            blamed(error, made.name)  # raises where it is no document's fault
             found = self._each(list(zip(made.places, made.features, strict=True)), self._predict, made.rejected)
         named = self.predictor.name([triples or [] for triples in found], made.documents)
-        rows: list[dict[str, Any]] = [
-            {"file": place.file, "number": place.number} | self.content.row(document, triples)
-            for place, document, triples, kept in zip(made.places, made.documents, named, found, strict=True)
-            if kept is not None
-        ]
-        features = [each for each, kept in zip(made.features, found, strict=True) if kept is not None]
+        kept = [i for i, triples in enumerate(found) if triples is not None]
+        items = [(made.places[i], (made.documents[i], named[i])) for i in kept]
+        written = self._each(items, self._row, made.rejected)
+        rows = [row for row in written if row is not None]
+        features = [made.features[i] for i, row in zip(kept, written, strict=True) if row is not None]
         counts = Counts(
             documents=len(rows),
             cut=sum(bool(each.cut_mentions) for each in features),
@@ -127,24 +133,27 @@ class Worker:
             triples=sum(len(row["triples"]) for row in rows),
             rejected=len(made.rejected),
             size=made.size,
+            unread=len(made.unread),
         )
         columns = {"file": str, "number": int} | self.content.columns
-        self.job.output.commit(made.name, rows, columns, counts, made.rejected)
+        self.job.output.commit(made.name, rows, columns, counts, [*made.unread, *made.rejected])
         return counts
 
     def _each(
         self, items: Sequence[tuple[Place, S]], make: Callable[[tuple[Place, S]], T], rejected: list[Rejected]
     ) -> list[T | None]:
-        """What `make` returns for each item. Where it raises DocreError, the item is rejected, and None stands for it;
-        with `strict` the error is raised."""
+        """What `make` returns for each item. Where it fails, whatever the error (but see `blamed`), the item is
+        rejected, and None stands for it; with `strict` a DocreError is raised."""
         made: list[T | None] = []
         for item in items:
             try:
                 made.append(make(item))
-            except DocreError as error:
+            except Exception as error:
+                place = item[0]
+                reason = blamed(error, f"{place.file}: document {place.number}")
                 if self.job.strict:
-                    raise
-                rejected.append(Rejected(item[0], str(error)))
+                    raise reason from None
+                rejected.append(Rejected(place, str(reason)))
                 made.append(None)
         return made
 

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from docre.analysis.calibration import Calibration
 from docre.data.features import UNLIMITED
-from docre.data.readers.jsonl import parse_document
 from docre.documents import Document, Prediction
 from docre.errors import DocreError
 from docre.extraction import ExtractedEntity, ExtractedTriple, Extraction, Span
@@ -64,15 +63,6 @@ def choose_tagger(predictor: "PairScorer", choice: TaggerChoice) -> Tagger | Non
     if not isinstance(values.get("name"), str):
         raise DocreError(f"tagger: expected a name, or a dict with a 'name'; got {choice!r}")
     return TAGGERS.build(values.pop("name"), values)
-
-
-def text_of(item: Any, default_title: str) -> Text:
-    """The text in a JSON object with `text`, and perhaps `title` and `entities`: a Document if it has entities. Raises
-    DocreError that begins with the field if it is malformed."""
-    if not isinstance(item, dict):
-        raise DocreError("expected an object with 'text'")
-    document = parse_document({"entities": []} | {k: v for k, v in item.items() if k != "relations"}, default_title)
-    return document if "entities" in item else (document.title, item["text"])
 
 
 def tagged(text: Text, title: str, tagger: Tagger | None) -> Document:

@@ -23,20 +23,11 @@ from docre.corpus import shards
 from docre.data.readers.docred import to_json, write_docred
 from docre.documents import Document
 from docre.errors import DocreError
-from docre.inference import checkpoint
 from docre.inference.predictor import Predictor
 from tests.conftest import ROOT
-from tests.inference.test_predictor import make
 from tests.tiny import random_documents
 
 DOCUMENTS = [each for seed in range(3) for each in random_documents(8, seed=seed)]
-
-
-@pytest.fixture(scope="module")
-def saved(tiny_encoder, tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("checkpoint") / "tiny"
-    checkpoint.save(make(tiny_encoder, data={"train": "t"}), folder)
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -173,7 +164,8 @@ def test_poisoned_documents_are_set_aside(saved, tmp_path, monkeypatch, capsys):
         return original(self, features, progress)
 
     monkeypatch.setattr(Predictor, "predict_features", failing)
-    run(saved, tmp_path / "in", tmp_path / "out")
+    with pytest.raises(DocreError, match=r"2 files were not read to their end: .*rejected\.jsonl tells why"):
+        run(saved, tmp_path / "in", tmp_path / "out")
     rejected = [json.loads(line) for line in (tmp_path / "out/rejected.jsonl").read_text().splitlines()]
     reasons = {(Path(r["file"]).name, r["number"]): r["reason"] for r in rejected}
     assert set(reasons) >= {("a.jsonl", 2), ("a.jsonl", 4), ("a.jsonl", 5), ("a.jsonl", 6)}
@@ -183,8 +175,8 @@ def test_poisoned_documents_are_set_aside(saved, tmp_path, monkeypatch, capsys):
     assert set(cut) == {"b.jsonl.gz", "c.json"} and all("\n" not in reason for reason in reasons.values())
     kept = [(Path(line["file"]).name, line["number"]) for line in lines(tmp_path / "out")]
     assert kept == [("a.jsonl", 1), ("a.jsonl", 3), ("a.jsonl", 7), ("b.jsonl.gz", 1), ("c.json", 0)]
-    assert f"{len(rejected)} documents were rejected" in capsys.readouterr().out
-    for name, message in (("a.jsonl", "not UTF-8"), ("c.json", "cannot be read on")):
+    assert "4 documents were rejected" in capsys.readouterr().out
+    for name, message in (("a.jsonl", "line 2: not valid JSON"), ("c.json", "cannot be read on")):
         with pytest.raises(DocreError, match=message):
             run(saved, tmp_path / "in" / name, tmp_path / f"strict-{name}", "--strict")
         assert not list((tmp_path / f"strict-{name}").glob("part-*"))

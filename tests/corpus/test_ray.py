@@ -41,11 +41,14 @@ def cluster() -> Iterator[object]:
 
 
 def start(saved: Path, source: Path, output: Path, address: str) -> subprocess.Popen:
-    """The command, as a process."""
-    command = [sys.executable, "-m", "docre", "predict", "--checkpoint", str(saved), "--input", str(source)]
-    command += ["--output", f"{output}/", "--part-size", "7", "--threads", "1", "--engine", "ray"]
+    """The command, as a process, in another folder than the cluster's, with paths that are relative to it."""
+    folder = output.parent
+    names = [os.path.relpath(path, folder) for path in (saved, source, output)]
+    command = [sys.executable, "-m", "docre", "predict", "--checkpoint", names[0], "--input", names[1]]
+    command += ["--output", f"{names[2]}/", "--part-size", "7", "--threads", "1", "--engine", "ray"]
     environment = os.environ | {"PYTHONPATH": str(ROOT), "RAY_ADDRESS": address}
-    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    return subprocess.Popen(command, env=environment, cwd=folder, text=True, **pipes)
 
 
 def parts(output: Path) -> int:

@@ -1,6 +1,7 @@
 """Cutting a file into records gives what reading it whole gives, or an error, wherever the reading is divided."""
 
 import json
+import tracemalloc
 
 import orjson
 import pytest
@@ -144,6 +145,50 @@ def test_files_that_cannot_be_read(tmp_path, cut):
     for path, message in ((tmp_path / "none", "No such file"), (tmp_path, "Is a directory")):
         with pytest.raises(DocreError, match=rf"^{path}: {message}"):
             list(cut(path))
-    (tmp_path / "f").write_bytes(b'["a",\n"\xff"]\n')
+
+
+@pytest.mark.parametrize("cut", [records.elements, records.lines])
+def test_what_is_not_utf8_is_passed_over(tmp_path, cut):
+    (tmp_path / "f").write_bytes(b'["a",\n"\xff",\n"b"]\n')
+    first, bad, last = cut(tmp_path / "f")
+    assert '"a"' in first.text and '"b"' in last.text
     with pytest.raises(DocreError, match=rf"^{tmp_path / 'f'}: not UTF-8 text \(byte 7\)"):
-        list(cut(tmp_path / "f"))
+        bad.parse_json()
+
+
+@pytest.mark.parametrize("chunk", [3, 64, 1 << 16])
+@pytest.mark.parametrize("cut", [records.elements, records.lines, records.blocks])
+def test_what_is_too_long_is_passed_over(tmp_path, monkeypatch, cut, chunk):
+    monkeypatch.setattr(records, "CHUNK", chunk)
+    monkeypatch.setattr(records, "MAX_RECORD", 200)
+    long = json.dumps({"a": ['\\"],}[' * 400]})
+    between = "\n\n" if cut is records.blocks else "\n"
+    (tmp_path / "f").write_text(f'["a",{between}{long},{between}"b",{between}"\\x"]')
+    first, bad, third, last = cut(tmp_path / "f")
+    assert '"a"' in first.text and '"b"' in third.text
+    with pytest.raises(DocreError, match=rf"^{tmp_path / 'f'}: line [123]: more than 0 MiB, too long"):
+        bad.parse_json()
+    with pytest.raises(DocreError, match=rf"^{tmp_path / 'f'}: line [47]: not valid JSON"):
+        last.parse_json()
+
+
+def test_a_file_of_backslashes_is_not_held_in_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr(records, "MAX_RECORD", 1 << 20)
+    (tmp_path / "f").write_bytes(b'["' + b"\\" * (1 << 24))
+    tracemalloc.start()
+    with pytest.raises(DocreError, match="too long"):
+        list(records.elements(tmp_path / "f"))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1 << 23
+
+
+def test_lines_are_counted_while_the_file_is_read(tmp_path, monkeypatch):
+    """Errors of syntax open it only once."""
+    (tmp_path / "f").write_text("[" + ",\n".join(["{no}"] * 50) + "]")
+    opened, times = records.opened, []
+    monkeypatch.setattr(records, "opened", lambda path: times.append(path) or opened(path))
+    for number, record in enumerate(records.elements(tmp_path / "f")):
+        with pytest.raises(DocreError, match=f"line {max(1, number + 1)}: not valid JSON"):
+            record.parse_json()
+    assert len(times) == 1

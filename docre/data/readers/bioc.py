@@ -41,7 +41,7 @@ def read_bioc_json(path: Path) -> Sequence[Document]:
 
 
 @READERS.register("bioc_xml")
-@reads(cut_documents)
+@reads(cut_documents, (".xml",))
 def read_bioc_xml(record: Record) -> Document:
     """Read a BioC collection in XML, otherwise as the reader bioc_json. Files that declare entities are refused, and no
     other file is read (as a DTD)."""

@@ -15,14 +15,14 @@ ARGUMENTS = (slice(5, 11), slice(11, 17))  # the columns of the two arguments
 
 
 @READERS.register("cdr")
-@reads(lines)
+@reads(lines, (".data", ".tsv", ".txt"))
 def read_cdr(record: Record) -> Document:
     """CDR (Li et al. 2016): one relation, `CID`, from a chemical to a disease that it induces. See `read_pairs`."""
     return read_pairs(record, "Chemical", "CID")
 
 
 @READERS.register("gda")
-@reads(lines)
+@reads(lines, (".data", ".tsv", ".txt"))
 def read_gda(record: Record) -> Document:
     """GDA (Wu et al. 2019): one relation, `GDA`, from a gene to a disease associated with it. See `read_pairs`."""
     return read_pairs(record, "Gene", "GDA")
@@ -41,8 +41,9 @@ def read_pairs(record: Record, head_type: str, relation: str) -> Document:
 
     Raises DocreError that names file, line and pair for anything else.
     """
+    text = record.text.removesuffix("\r")
     try:
-        return parse_line(record.text.removesuffix("\r"), head_type, relation)
+        return parse_line(text, head_type, relation)
     except DocreError as error:
         raise DocreError(f"{record.path}: line {record.number}: {error}") from None
 

@@ -1,7 +1,7 @@
 """Reader of what doccano exports from a project of sequence labelling with relations (JSONL with relations)."""
 
 from docre.data.readers.annotations import Link, Region, build
-from docre.data.readers.base import READERS, reads
+from docre.data.readers.base import JSON, READERS, reads
 from docre.data.readers.fields import check_keys, get, get_optional
 from docre.data.readers.records import Record, lines
 from docre.documents import Document
@@ -9,7 +9,7 @@ from docre.errors import DocreError
 
 
 @READERS.register("doccano")
-@reads(lines)
+@reads(lines, JSON)
 def read_doccano(record: Record) -> Document:
     """Read one document per line:
 

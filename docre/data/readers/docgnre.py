@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from docre.core.storage import Source
-from docre.data.readers.base import READERS, reads
+from docre.data.readers.base import JSON, READERS, reads
 from docre.data.readers.docred import parse_label, read_item
 from docre.data.readers.fields import get_optional
 from docre.data.readers.records import Record, elements
@@ -13,7 +13,7 @@ from docre.errors import DocreError
 
 
 @READERS.register("docgnre")
-@reads(elements)
+@reads(elements, JSON)
 def read_docgnre(record: Record) -> Document:
     """DocRED JSON whose documents may have additional labels in `gpt_labels`, each {h, t, r, score}.
 

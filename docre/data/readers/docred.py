@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from docre.core.files import write_json
-from docre.data.readers.base import READERS, reads
+from docre.data.readers.base import JSON, READERS, reads
 from docre.data.readers.fields import check_keys, describe_type, get, get_optional, parse_integers
 from docre.data.readers.records import Record, elements
 from docre.documents import Document, Entity, Mention, Triple
@@ -17,7 +17,7 @@ LABEL_KEYS = ("h", "t", "r", "evidence")
 
 
 @READERS.register("docred")
-@reads(elements)
+@reads(elements, JSON)
 def read_docred(record: Record) -> Document:
     """Read a JSON list of documents {title, sents, vertexSet, labels?}, the format of Yao et al. (2019).
 

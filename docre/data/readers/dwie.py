@@ -2,14 +2,14 @@
 
 from dataclasses import replace
 
-from docre.data.readers.base import READERS, reads
+from docre.data.readers.base import JSON, READERS, reads
 from docre.data.readers.docred import read_docred
 from docre.data.readers.records import Record, elements
 from docre.documents import Document
 
 
 @READERS.register("dwie")
-@reads(elements)
+@reads(elements, JSON)
 def read_dwie(record: Record) -> Document:
     """As the reader docred, but labels whose head is also the tail are dropped.
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
-from docre.data.readers.base import READERS, reads
+from docre.data.readers.base import JSON, READERS, reads
 from docre.data.readers.fields import check_keys, describe_type, get, get_optional, parse_integers
 from docre.data.readers.records import Record, lines
 from docre.documents import Document, Triple
@@ -19,7 +19,7 @@ CLOSING = frozenset([*".,;:!?)", "'s"])  # tokens without a space before them
 
 
 @READERS.register("jsonl")
-@reads(lines)
+@reads(lines, JSON)
 def read_jsonl(record: Record) -> Document:
     """Read one document per line:
 

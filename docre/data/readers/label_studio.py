@@ -3,7 +3,7 @@
 from typing import Any
 
 from docre.data.readers.annotations import Link, Region, build
-from docre.data.readers.base import READERS, reads
+from docre.data.readers.base import JSON, READERS, reads
 from docre.data.readers.fields import check_keys, get, get_optional
 from docre.data.readers.records import Record, elements
 from docre.documents import Document
@@ -11,7 +11,7 @@ from docre.errors import DocreError
 
 
 @READERS.register("label_studio")
-@reads(elements)
+@reads(elements, JSON)
 def read_label_studio(record: Record) -> Document:
     """Read a JSON list of tasks:
 

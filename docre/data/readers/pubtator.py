@@ -13,7 +13,7 @@ NUMBER = re.compile(r"[0-9]{1,9}")
 
 
 @READERS.register("pubtator")
-@reads(blocks)
+@reads(blocks, (".pubtator", ".txt"))
 def read_pubtator(record: Record) -> Document:
     """Read documents that blank lines separate:
 

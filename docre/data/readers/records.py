@@ -23,19 +23,32 @@ STEP[list(b"[{")], STEP[list(b"]}")] = 1, -1
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """The text of one document in a file.
+    """The text of one document in a file, or why it has none: what is wrong with one document keeps nobody from reading
+    those after it.
 
-    path:   the file.
-    number: the document's number in messages: the position in a JSON list, from 0, or the line, from 1.
-    offset: position of its first byte in the file.
-    size:   number of bytes.
+    path:    the file.
+    number:  the document's number in messages: the position in a JSON list, from 0, or the line, from 1.
+    offset:  position of its first byte in the file.
+    size:    number of bytes.
+    content: the text.
+    line:    the line of the file that it begins in, from 1.
+    error:   why the text cannot be read; None if it can.
     """
 
     path: Source
     number: int
     offset: int
     size: int
-    text: str
+    content: str
+    line: int = 1
+    error: str | None = None
+
+    @property
+    def text(self) -> str:
+        """The text. Raises DocreError that names the file if it cannot be read."""
+        if self.error is not None:
+            raise DocreError(self.error)
+        return self.content
 
     @property
     def default_title(self) -> str:
@@ -44,90 +57,91 @@ class Record:
 
     def parse_json(self) -> Any:
         """The JSON value that the record is. Raises DocreError that names the file and the line."""
-        try:
-            return parse_json(self.text, str(self.path))
-        except DocreError:
-            return parse_json(self.text, str(self.path), line_at(self.path, self.offset))  # now with the right line
+        return parse_json(self.text, str(self.path), self.line)
 
 
 def lines(path: Source) -> Iterator[Record]:
-    """Each line of a file that is not blank. Raises DocreError if the file cannot be read or is not UTF-8."""
+    """Each line of a file that is not blank. Raises DocreError if the file cannot be read."""
     for number, offset, line in raw_lines(path):
-        record = decoded(path, number, offset, line)
-        if record.text.strip():
+        record = decoded(path, number, offset, line, number)
+        if record.error or record.content.strip():
             yield record
 
 
 def raw_lines(path: Source) -> Iterator[tuple[int, int, bytes]]:
-    """The number, from 1, the position and the bytes of each line of a file. Raises DocreError if the file cannot be
-    read, or a line has more than MAX_RECORD bytes."""
+    """The number, from 1, the position and the bytes of each line of a file, of which MAX_RECORD at most. Raises
+    DocreError if the file cannot be read."""
     offset = number = 0
     with opened(path) as file:
         while line := file.readline(MAX_RECORD):
             number += 1
-            if len(line) == MAX_RECORD:
-                raise too_long(path, f"line {number}")
             start = len(codecs.BOM_UTF8) if offset == 0 and line.startswith(codecs.BOM_UTF8) else 0
             yield number, offset + start, line[start:].removesuffix(b"\n")
             offset += len(line)
+            while not line.endswith(b"\n") and (line := file.readline(CHUNK)):  # what is left of a long line
+                offset += len(line)
 
 
 def blocks(path: Source) -> Iterator[Record]:
     """Each run of lines that are not blank; its number is that of its first line. Raises DocreError as `lines` does."""
-    offset = start = number = 0
+    first, size = (0, 0), 0
     parts: list[bytes] = []
-    with opened(path) as file:
-        for line_number, line in enumerate(chain(file, [b""]), 1):
-            content = line.removeprefix(codecs.BOM_UTF8) if offset == 0 else line
-            if content.strip():
-                if not parts:
-                    start, number = offset + len(line) - len(content), line_number
-                parts.append(content)
-            elif parts:
-                yield decoded(path, number, start, b"".join(parts))
-                parts = []
-            offset += len(line)
+    for number, offset, line in chain(raw_lines(path), [(0, 0, b"")]):
+        if line.strip():
+            if not parts:
+                first, size = (number, offset), 0
+            if size <= MAX_RECORD:
+                parts.append(line)
+                size += len(line) + 1
+        elif parts:
+            yield decoded(path, *first, b"\n".join(parts), first[0])
+            parts = []
 
 
 def elements(path: Source) -> Iterator[Record]:
     """Each element of the JSON list that a file holds, white space around it included.
 
     Whoever parses every record as JSON has checked the whole file: what is between the records is checked here. Raises
-    DocreError if that is malformed, or the file holds another value, cannot be read or is not UTF-8.
+    DocreError if that is malformed, or the file holds another value or cannot be read.
     """
     pieces = top_level_pieces(path)
-    offset, before, delimiter = next(pieces)
+    offset, line, before, delimiter = next(pieces)
     before = before.removeprefix(codecs.BOM_UTF8)
     if before.strip(BLANKS) or delimiter != b"[":
-        value = {} if delimiter == b"{" else decoded(path, 0, offset, before).parse_json()
+        value = {} if delimiter == b"{" else decoded(path, 0, offset, before, line).parse_json()
         raise DocreError(f"{path}: expected a JSON list of documents, got {describe_type(value)}")
-    for number, (offset, content, delimiter) in enumerate(pieces):
+    for number, (offset, line, content, delimiter) in enumerate(pieces):
         if delimiter == b"]" and number == 0 and not content.strip(BLANKS):
             break
-        record = decoded(path, number, offset, content)
+        record = decoded(path, number, offset, content, line)
         if delimiter not in (b",", b"]"):
             record.parse_json()  # knows better what is wrong
-            raise invalid(path, offset + len(content), "expected ',' or ']' after an element of the list")
+            raise invalid(path, line + content.count(b"\n"), "expected ',' or ']' after an element of the list")
         yield record
         if delimiter == b"]":
             break
-    offset, after, delimiter = next(pieces)
+    _, line, after, delimiter = next(pieces)
     if after.strip(BLANKS) or delimiter:
-        raise invalid(path, offset, "unexpected text after the list")
+        raise invalid(path, line, "unexpected text after the list")
 
 
-def top_level_pieces(path: Source) -> Iterator[tuple[int, bytes, bytes]]:
-    """What stands between the delimiters of the outermost JSON list: (offset, content, the delimiter that ends it).
+def top_level_pieces(path: Source) -> Iterator[tuple[int, int, bytes, bytes]]:
+    """What stands between the delimiters of the outermost JSON list: (offset, line, content, the delimiter that ends
+    it). The content is cut off where it is longer than MAX_RECORD.
 
     Delimiters are the bracket that opens the list, the commas between its elements and the bracket that closes it; the
     last piece ends with the file, and has b"". Of malformed JSON no byte is lost, but it may be cut anywhere.
     """
-    offset, depth, quoted = 0, 0, False
-    parts: list[bytes] = []  # of the current piece
+    depth, quoted = 0, False
+    read, line = 0, 1  # where the chunk begins
+    place, size = (0, 1), 0  # where the piece begins, and how much is kept of it
+    parts: list[bytes] = []
+    held = b""
     with opened(path) as file:
-        while chunk := file.read(CHUNK):
-            while chunk.endswith(b"\\") and (more := file.read(CHUNK)):  # no escape sequence is divided
-                chunk += more
+        while (more := file.read(CHUNK)) or held:
+            chunk, held = held + more, b""
+            if more and (len(chunk) - len(chunk.rstrip(b"\\"))) % 2:  # no escape sequence is divided
+                chunk, held = chunk[:-1], chunk[-1:]
             plain = chunk.replace(b"\\\\", b"__").replace(b'\\"', b"__") if b"\\" in chunk else chunk
             code = np.frombuffer(plain, dtype=np.uint8)
             brace = code | 32  # makes braces of brackets, and of nothing else
@@ -143,39 +157,33 @@ def top_level_pieces(path: Source) -> Iterator[tuple[int, bytes, bytes]]:
             start = 0
             for end in position[cut].tolist():
                 parts.append(chunk[start:end])
-                content = b"".join(parts)
-                yield offset, content, chunk[end : end + 1]
-                offset += len(content) + 1
-                parts, start = [], end + 1
-            parts.append(chunk[start:])
-            if len(parts) > MAX_RECORD // CHUNK:
-                raise too_long(path, f"from byte {offset} on")
-    yield offset, b"".join(parts), b""
+                yield *place, b"".join(parts), chunk[end : end + 1]
+                line += chunk.count(b"\n", start, end)
+                parts, start, size, place = [], end + 1, 0, (read + end + 1, line)
+            if size <= MAX_RECORD:
+                parts.append(chunk[start:])
+                size += len(chunk) - start
+            line += chunk.count(b"\n", start)
+            read += len(chunk)
+    yield *place, b"".join(parts), b""
 
 
-def decoded(path: Source, number: int, offset: int, content: bytes) -> Record:
-    """The record with this content. Raises DocreError if it is not UTF-8."""
+def decoded(path: Source, number: int, offset: int, content: bytes, line: int = 1) -> Record:
+    """The record with this content, or with the error that it is not UTF-8, or too long for one document."""
     try:
-        return Record(path, number, offset, len(content), content.decode("utf-8"))
-    except UnicodeDecodeError as error:
-        raise DocreError(f"{path}: not UTF-8 text (byte {offset + error.start})") from None
+        if len(content) < MAX_RECORD:
+            return Record(path, number, offset, len(content), content.decode("utf-8"), line)
+        error = f"line {line}: {too_long()}"
+    except UnicodeDecodeError as invalid:
+        error = f"not UTF-8 text (byte {offset + invalid.start})"
+    return Record(path, number, offset, len(content), "", line, f"{path}: {error}")
 
 
-def too_long(path: Source, where: str) -> DocreError:
-    """The error (returned, not raised) for more bytes in one document than MAX_RECORD."""
-    return DocreError(f"{path}: {where}: more than {MAX_RECORD >> 20} MiB, too long for one document")
+def too_long() -> str:
+    """What is wrong with a document of MAX_RECORD bytes or more."""
+    return f"more than {MAX_RECORD >> 20} MiB, too long for one document"
 
 
-def invalid(path: Source, offset: int, reason: str) -> DocreError:
-    """The error (returned, not raised) for JSON that is malformed at a position of the file."""
-    return DocreError(f"{path}: line {line_at(path, offset)}: not valid JSON: {reason}")
-
-
-def line_at(path: Source, offset: int) -> int:
-    """The line, from 1, of a position in a file."""
-    line = 1
-    with opened(path) as file:
-        while offset > 0 and (chunk := file.read(min(CHUNK, offset))):
-            line += chunk.count(b"\n")
-            offset -= len(chunk)
-    return line
+def invalid(path: Source, line: int, reason: str) -> DocreError:
+    """The error (returned, not raised) for JSON that is malformed in a line of the file."""
+    return DocreError(f"{path}: line {line}: not valid JSON: {reason}")

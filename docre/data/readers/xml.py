@@ -6,7 +6,7 @@ from typing import Any
 from xml.parsers import expat
 
 from docre.core.storage import Source, opened
-from docre.data.readers.records import CHUNK, Record, decoded
+from docre.data.readers.records import CHUNK, MAX_RECORD, Record, decoded, too_long
 from docre.errors import DocreError
 
 DEEPEST = 50  # levels of elements
@@ -25,8 +25,8 @@ class Element:
 def cut_documents(path: Source) -> Iterator[Record]:
     """Each `document` element of an XML file, as a record with its number from 0.
 
-    Raises DocreError if the file cannot be read, is not well-formed XML in UTF-8, declares entities, or is nested more
-    than DEEPEST levels deep.
+    Raises DocreError if the file cannot be read, is not well-formed XML in UTF-8, declares entities, is nested more
+    than DEEPEST levels deep, or has a document of more than MAX_RECORD bytes.
     """
     spans: list[list[int]] = []  # [start, end) of documents in the file; the last one may lack its end
     parser = safe_parser(path)
@@ -62,6 +62,8 @@ def cut_documents(path: Source) -> Iterator[Record]:
                 kept, kept_from = kept[last:], kept_from + last
             if not spans and (done := parser.CurrentByteIndex) > kept_from:
                 kept, kept_from = kept[done - kept_from :], done
+            if len(kept) > MAX_RECORD:
+                raise DocreError(f"{path}: document {number}: {too_long()}")
             if not chunk:
                 return
 

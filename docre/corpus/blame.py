@@ -1,0 +1,33 @@
+"""Whose fault an error is: that of one document, which is left out, or that of the machine, which ends the run."""
+
+import traceback
+from pathlib import Path
+
+import torch
+
+from docre.errors import DocreError
+
+
+def blamed(error: Exception, where: str) -> DocreError:
+    """The error as one line about the document at `where` (returned, not raised). A DocreError tells by itself what is
+    wrong; any other, as a mistake in a plugin, is told with the line of code that it comes from.
+
+    Raises the error itself if memory ran out, and DocreError if the GPU failed: no later document would do better.
+    """
+    if isinstance(error, DocreError):
+        return error
+    if isinstance(error, MemoryError):
+        raise error
+    if torch.cuda.is_initialized():
+        try:
+            torch.cuda.synchronize()
+        except RuntimeError as failure:
+            raise DocreError(f"the GPU failed: {first_line(failure)}: the same command goes on from here") from None
+    code = traceback.extract_tb(error.__traceback__)[-1]
+    source = f"{Path(code.filename).name}, line {code.lineno}"
+    return DocreError(f"{where}: {type(error).__name__}: {first_line(error)} ({source})")
+
+
+def first_line(error: Exception) -> str:
+    """The first line of what an error says."""
+    return (str(error).splitlines() or [""])[0]
