@@ -12,8 +12,10 @@ import torch
 from docre.commands import extract, predict
 from docre.core.listing import expand, is_inside
 from docre.core.storage import Input, remove
+from docre.corpus import ray_engine
 from docre.corpus import run as module
 from docre.corpus.blame import blamed
+from docre.corpus.engines import alone
 from docre.corpus.shards import Output
 from docre.corpus.units import units
 from docre.data.readers import READERS
@@ -38,10 +40,11 @@ def rejected(output: Path) -> list[str]:
 
 @pytest.fixture(autouse=True)
 def _words():
-    if "words" not in TAGGERS:
+    there = "words" in TAGGERS
+    if not there:
         TAGGERS.register("words")(Words)
     yield
-    if "words" in TAGGERS:
+    if not there:
         TAGGERS.unregister("words")
 
 
@@ -243,6 +246,21 @@ def test_output_folders(saved, tmp_path, monkeypatch, capsys):
     ):
         with pytest.raises(DocreError, match=message):
             predict.main([*command, output])
+
+
+def test_relative_paths_do_not_leave_the_first_process(saved, tmp_path, monkeypatch):
+    """Processes of a Ray cluster are in another folder."""
+    monkeypatch.chdir(tmp_path)
+    Path("a.jsonl").write_text("\n".join(LINES))
+
+    def elsewhere(groups, job, workers=None):
+        os.chdir("/")
+        yield from alone(groups, job)
+
+    monkeypatch.setattr(ray_engine, "on_ray", elsewhere)
+    options = ["--checkpoint", os.path.relpath(saved), "--input", "a.jsonl", "--output", "found", "--engine", "ray"]
+    predict.main(options)
+    assert len(lines(tmp_path / "found")) == 6
 
 
 def test_a_corpus_that_goes_on_reads_each_count_once(saved, tmp_path, monkeypatch):
