@@ -4,7 +4,7 @@ Indices are flat: the documents, windows, tokens, mentions, entities and pairs o
 whole batch. So every stage is a few gathers and matrix products, however many documents the batch holds.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from itertools import pairwise
 from typing import Any
@@ -141,6 +141,18 @@ class ModelOutput:
             return value.to(torch.promote_types(value.dtype, torch.float32))
 
         return ModelOutput(**{f.name: widen(getattr(self, f.name)) for f in fields(self)})
+
+
+def occurrences(index: Tensor, size: int) -> Tensor:
+    """How often each number of range(size) is in `index`: [entries] -> [size], int64. (torch.bincount looks for the
+    largest number first, for which the host waits if it is on a GPU.)"""
+    return index.new_zeros(size).index_add(0, index, torch.ones_like(index))
+
+
+def integers_on(device: torch.device, values: Sequence[Any]) -> Tensor:
+    """torch.tensor(values, device=device), for which the host does not wait if that is a GPU."""
+    tensor = torch.tensor(values)
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
 
 
 def even_slices(length: int, size: int) -> list[slice]:

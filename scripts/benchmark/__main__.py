@@ -19,6 +19,7 @@ memory:     the peak of a training step, weights and optimizer state included.
 """
 
 import argparse
+import os
 import shlex
 import sys
 from collections.abc import Sequence
@@ -169,7 +170,7 @@ def main(arguments: list[str]) -> None:
         "device": f"{device_name(torch.device(options.device))}, {precision}",
         "machine": describe_machine(),
         "versions": versions(),
-        "data": data,
+        "data": os.path.relpath(data, ROOT),
         "seed": options.seed,
         "averaged_layers": options.averaged_layers,
         "encoders": {},

@@ -1,8 +1,8 @@
 """The fast path as a side of the benchmark: docre's training and prediction, timed. It runs in a process of its own."""
 
 import random
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -37,7 +37,7 @@ TOP_K = 4
 
 @dataclass(frozen=True)
 class Settings:
-    """What is the same for both sides."""
+    """What is the same for both sides. `parameters` are those of the model that differ from its defaults."""
 
     encoder: str
     data: str
@@ -48,6 +48,7 @@ class Settings:
     threads: int
     seed: int
     model: str = "atlop"
+    parameters: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Subject:
@@ -78,7 +79,7 @@ class Subject:
         encoder = Encoder(self.backbone(), settings.averaged_layers)
         plan = WindowPlan(encoder.max_length, (tokenizer.cls_token_id,), (tokenizer.sep_token_id,) * encoder.window_end)
         self.collate = Collator(plan, len(schema.relations))
-        self.model: Any = MODELS.build(settings.model, {}, encoder, self.loss.num_outputs)
+        self.model: Any = MODELS.build(settings.model, settings.parameters, encoder, self.loss.num_outputs)
         self.objective = Objective(self.model, self.loss).to(self.device)
         self.optimizer: torch.optim.Optimizer = build_optimizer(self.objective, Training())
 
