@@ -4,7 +4,7 @@ Indices are flat: the documents, windows, tokens, mentions, entities and pairs o
 whole batch. So every stage is a few gathers and matrix products, however many documents the batch holds.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from itertools import pairwise
 from typing import Any
@@ -149,8 +149,9 @@ def occurrences(index: Tensor, size: int) -> Tensor:
     return index.new_zeros(size).index_add(0, index, torch.ones_like(index))
 
 
-def integers_on(device: torch.device, values: Sequence[Any]) -> Tensor:
-    """torch.tensor(values, device=device), for which the host does not wait if that is a GPU."""
+def integers_on(device: torch.device, values: Any) -> Tensor:
+    """torch.tensor(values, device=device) of nested sequences of integers, or of an array. On a GPU it is copied from
+    page-locked memory, for which the host need not wait."""
     tensor = torch.tensor(values)
     return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
 
