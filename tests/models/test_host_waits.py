@@ -4,6 +4,7 @@ No GPU is needed to see that it does not: "meta" tensors have shapes but no valu
 (`item`, `nonzero`, a boolean index, `torch.bincount`, ...) is an error with them. Here they take the way of a GPU.
 """
 
+import re
 from contextlib import nullcontext
 from dataclasses import replace
 
@@ -16,6 +17,7 @@ from docre.models.entity_map import pair_cells
 from docre.tensors import ModelOutput, integers_on, occurrences
 from docre.terms import TERMS
 from docre.training.objective import Objective
+from tests.conftest import ROOT
 from tests.losses.cases import make_case as loss_case
 from tests.models.test_fast_equals_reference import BATCHES, RELATIONS, batch_of
 from tests.terms.cases import make_case as term_case
@@ -82,8 +84,7 @@ def test_no_model_waits_in_training(name, layers, batch_name, as_on_a_gpu):
 def test_which_losses_wait(name, as_on_a_gpu):
     case = loss_case(name)
     loss = case.loss.to("meta")
-    output = ModelOutput(*(x.detach().to("meta").requires_grad_() for x in (case.output.logits, case.output.head)))
-    output = replace(output, tail=output.head)
+    output = ModelOutput(*(leaf(x) for x in (case.output.logits, case.output.head, case.output.tail)))
 
     def step():
         loss(output, case.labels.to("meta")).backward()
@@ -97,13 +98,17 @@ def test_which_losses_wait(name, as_on_a_gpu):
 def test_which_terms_wait(name, as_on_a_gpu):
     term, output, batch = term_case(name, 0)
     moved = ModelOutput(
-        output.logits.detach().to("meta").requires_grad_(),
-        *(None if x is None else x.detach().to("meta") for x in (output.head, output.tail)),
-        attention=None if output.attention is None else output.attention.detach().to("meta").requires_grad_(),
-        auxiliaries={key: x.detach().to("meta").requires_grad_() for key, x in output.auxiliaries.items()},
+        leaf(output.logits),
+        *(None if x is None else leaf(x) for x in (output.head, output.tail, output.attention)),
+        auxiliaries={key: leaf(x) for key, x in output.auxiliaries.items()},
     )
     assert waits(lambda: term.to("meta")(moved, batch.to("meta")).backward()) == (name in WAITING_TERMS)
     assert as_on_a_gpu == []
+
+
+def leaf(x: torch.Tensor) -> torch.Tensor:
+    """A meta tensor like this one, which requires a gradient if it can."""
+    return x.detach().to("meta").requires_grad_(x.is_floating_point())
 
 
 def waits(step) -> bool:
@@ -148,3 +153,11 @@ def test_batches_are_pinned_and_copied_without_waiting(monkeypatch):
 def test_cells_of_pairs_on_the_way_of_a_gpu(as_on_a_gpu):
     batch = batch_of(*BATCHES["several lengths"])
     assert pair_cells(batch.to("meta"), batch.entity_counts).shape == batch.pair_head.shape
+
+
+def test_the_documentation_lists_lines_that_exist():
+    text = (ROOT / "docs/scaling.md").read_text()
+    rows = re.findall(r"^\| `(docre/[\w/]+\.py)` \| `(.+?)` \|", text, re.MULTILINE)
+    assert len(rows) > 5
+    for path, line in rows:
+        assert line in [code.strip() for code in (ROOT / path).read_text().splitlines()], (path, line)
