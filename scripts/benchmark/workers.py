@@ -83,7 +83,7 @@ class Subject:
         encoder = Encoder(self.backbone(), settings.averaged_layers)
         plan = WindowPlan(encoder.max_length, (tokenizer.cls_token_id,), (tokenizer.sep_token_id,) * encoder.window_end)
         self.collate = Collator(plan, len(schema.relations))
-        self.model: Any = MODELS.build(settings.model, settings.parameters, encoder, self.loss.num_outputs)
+        self.model: Any = MODELS.build(settings.model, dict(settings.parameters), encoder, self.loss.num_outputs)
         self.objective = Objective(self.model, self.loss).to(self.device)
         self.optimizer: torch.optim.Optimizer = build_optimizer(self.objective, Training())
 

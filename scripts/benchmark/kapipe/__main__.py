@@ -77,7 +77,7 @@ def compare(settings: Settings, batches: int, folder: Path) -> dict[str, Any]:
     }
     (folder / "request.json").write_text(json.dumps(request))
     plain, kept = (KapipeProcess(folder / "request.json", keeps) for keeps in (False, True))
-    sides = {"docre": fast, "kapipe": plain, "same_allocator": kept}
+    sides: dict[str, Any] = {"docre": fast, "kapipe": plain, "same_allocator": kept}
     parts = groups(range(settings.documents), BATCH)
     inputs = [side.ask("inputs", range(settings.documents)) for side in (fast, plain)]
     check_inputs(*inputs)
