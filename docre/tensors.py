@@ -143,6 +143,19 @@ class ModelOutput:
         return ModelOutput(**{f.name: widen(getattr(self, f.name)) for f in fields(self)})
 
 
+def occurrences(index: Tensor, size: int) -> Tensor:
+    """How often each number of range(size) is in `index`: [entries] -> [size], int64. (torch.bincount looks for the
+    largest number first, for which the host waits if it is on a GPU.)"""
+    return index.new_zeros(size).index_add(0, index, torch.ones_like(index))
+
+
+def integers_on(device: torch.device, values: Any) -> Tensor:
+    """torch.tensor(values, device=device) of nested sequences of integers, or of an array. On a GPU it is copied from
+    page-locked memory, for which the host need not wait."""
+    tensor = torch.tensor(values)
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
+
+
 def even_slices(length: int, size: int) -> list[slice]:
     """The fewest slices of at most `size` that cover range(length), equal in length to within 1; at least one slice."""
     count = max(1, -(-length // size))

@@ -29,7 +29,7 @@ from docre.inference.scorer import PairScorer
 from docre.losses import LOSSES
 from docre.models import NOTHING
 from docre.models.precision import autocast
-from docre.tensors import Batch, ModelOutput
+from docre.tensors import Batch, ModelOutput, integers_on
 from docre.text import TAGGERS, Tagger
 
 
@@ -197,8 +197,8 @@ class Predictor(PairScorer):
             hidden, rows = self._encode(whole)
         for pair in self.limits.tile_pairs(document):
             restricted, mentions = restrict_to_pairs(document, pair)
-            kept = torch.from_numpy(np.isin(whole.row_mention.numpy(), mentions))
-            yield replace(self._collate([restricted]), encoded=(hidden, rows[kept.to(rows.device)])), pair
+            kept = integers_on(rows.device, np.flatnonzero(np.isin(whole.row_mention.numpy(), mentions)))
+            yield replace(self._collate([restricted]), encoded=(hidden, rows.index_select(0, kept))), pair
 
     def _collate(self, documents: Sequence[Features]) -> Batch:
         batch = self.collate(documents)

@@ -18,7 +18,7 @@ from docre.models.dropout import Dropout
 from docre.models.packing import pack
 from docre.models.plan import AttentionPlan
 from docre.models.swap import swap
-from docre.tensors import Batch
+from docre.tensors import Batch, integers_on, occurrences
 
 
 class Encoder(nn.Module):
@@ -96,7 +96,7 @@ class Encoder(nn.Module):
     def _run_padded(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """`encode_windows` with windows padded to the longest, by transformers' eager attention."""
         ids = pad_sequence(batch.input_ids.split(batch.window_lengths), batch_first=True, padding_value=self._pad_id())
-        lengths = torch.tensor(batch.window_lengths, device=ids.device)
+        lengths = integers_on(ids.device, batch.window_lengths)
         mask = torch.arange(ids.shape[1], device=ids.device) < lengths[:, None]
         output = self.backbone(
             input_ids=ids,
@@ -105,10 +105,11 @@ class Encoder(nn.Module):
             output_attentions=True,
         )
         maps = output.attentions[-self.averaged_layers :]
-        window = torch.arange(len(lengths), device=ids.device).repeat_interleave(lengths)[batch.row_token]
-        position = batch.position_ids[batch.row_token]
-        rows = torch.stack([layer[window, :, position] for layer in maps]).mean(0)
-        return self._mean_hidden(output)[mask], rows
+        window = torch.arange(len(lengths), device=ids.device)
+        window = window.repeat_interleave(lengths, output_size=len(batch.position_ids))
+        rows = torch.stack([layer[window[batch.row_token], :, batch.position_ids[batch.row_token]] for layer in maps])
+        hidden = self._mean_hidden(output).flatten(0, 1)
+        return hidden.index_select(0, window * ids.shape[1] + batch.position_ids), rows.mean(0)
 
     def _mean_hidden(self, output: Any) -> Tensor:
         if self.averaged_layers == 1:
@@ -135,7 +136,7 @@ def merge_tokens(hidden: Tensor, batch: Batch) -> Tensor:
         return hidden
     merged = hidden.new_zeros(sum(batch.document_lengths), hidden.shape[1])
     merged = merged.index_add(0, batch.merge_target, hidden.index_select(0, batch.merge_source))
-    count = torch.bincount(batch.merge_target, minlength=len(merged)).clamp(min=1)
+    count = occurrences(batch.merge_target, len(merged)).clamp(min=1)
     return merged / count[:, None]
 
 

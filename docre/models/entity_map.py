@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from docre.tensors import Batch
+from docre.tensors import Batch, integers_on
 
 
 def cell_entities(batch: Batch) -> tuple[Tensor, Tensor]:
@@ -35,9 +35,9 @@ def pair_cells(batch: Batch, sides: Sequence[int], order: Sequence[int] | None =
     for document, cells in zip(order, accumulate((sides[d] ** 2 for d in order), initial=0), strict=False):
         first[document] = cells
     entity = list(accumulate(batch.entity_counts, initial=0))[:-1]
-    table = torch.tensor([first, list(sides), entity], device=batch.pair_head.device)
-    counts = torch.tensor(batch.pair_counts, device=batch.pair_head.device)
-    start, side, offset = table.repeat_interleave(counts, dim=1)
+    table = integers_on(batch.pair_head.device, (first, sides, entity))
+    counts = integers_on(batch.pair_head.device, batch.pair_counts)
+    start, side, offset = table.repeat_interleave(counts, dim=1, output_size=len(batch.pair_head))
     return start + (batch.pair_head - offset) * side + batch.pair_tail - offset
 
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from docre.tensors import even_slices
+from docre.tensors import even_slices, integers_on
 
 SCRATCH_BYTES = 2 * 2**20  # of a [heads, length, length] buffer, which on a CPU should fit into the cache
 
@@ -104,7 +104,7 @@ class AttentionPlan:
         [tokens], a mask that is True at tokens and False at padding [windows, longest], and the position of the token
         of each row [rows]."""
         device, longest = self.row_index.device, self.longest
-        lengths, counts = (torch.tensor(x, device=device) for x in (self.window_lengths, self.row_counts))
+        lengths, counts = integers_on(device, (self.window_lengths, self.row_counts))
         windows = torch.arange(len(lengths), device=device)
         real = torch.arange(longest, device=device) < lengths[:, None]
         tokens = sum(self.window_lengths)

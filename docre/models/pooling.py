@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import pad
 
-from docre.tensors import Batch, even_slices
+from docre.tensors import Batch, even_slices, occurrences
 
 
 def pool_entities(tokens: Tensor, batch: Batch) -> Tensor:
@@ -35,7 +35,7 @@ def pool_attention(attention: Tensor, batch: Batch) -> Tensor:
     """
     entities = sum(batch.entity_counts)
     total = attention.new_zeros(entities, *attention.shape[1:]).index_add(0, batch.mention_entity, attention)
-    count = torch.bincount(batch.mention_entity, minlength=entities).clamp(min=1)
+    count = occurrences(batch.mention_entity, entities).clamp(min=1)
     return total / count[:, None, None]
 
 

@@ -1,9 +1,8 @@
 """DREEAM's self-training: the context attention is drawn to that of a teacher."""
 
-import torch
 from torch import Tensor
 
-from docre.tensors import Batch, ModelOutput
+from docre.tensors import Batch, ModelOutput, occurrences
 from docre.terms.base import TERMS, Term, divergence
 
 
@@ -27,5 +26,5 @@ class AttentionTerm(Term):
     def forward(self, output: ModelOutput, batch: Batch) -> Tensor:
         assert output.attention is not None
         values = divergence(batch.targets["attention"].to(output.attention.dtype), output.attention)
-        pairs = torch.bincount(batch.pair_context, minlength=len(values))
+        pairs = occurrences(batch.pair_context, len(values))
         return (values * pairs).sum()

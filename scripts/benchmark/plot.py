@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+SIDES = {"reference": "reference", "same_allocator": "reference, same allocator", "fast": "fast path"}
+
 
 def plot(results: dict[str, Any], path: Path) -> bool:
     """Plot time and memory by encoder, and the scaling sweeps, into a PNG file. Returns False without matplotlib."""
@@ -16,20 +18,21 @@ def plot(results: dict[str, Any], path: Path) -> bool:
     encoders, sweeps = results["encoders"], results.get("scaling", {})
     figure, axes = pyplot.subplots(1, 2 + len(sweeps), figsize=(4.2 * (2 + len(sweeps)), 3.6), squeeze=False)
     comparison, memory = axes[0, :2]
-    names, width = [Path(name).parts[0].removeprefix("package:") for name in encoders], 0.25
-    for offset, (key, label) in enumerate((("reference", "reference"), ("fast", "fast path"))):
-        for work, shift in (("training", 0), ("evaluation", 2 * width)):
-            positions = [i * 5 * width + offset * width + shift for i in range(len(names))]
+    names = [Path(name).parts[0].removeprefix("package:") for name in encoders]
+    width, middle = 1 / (2 * len(SIDES) + 2), (len(SIDES) - 1) / 2
+    for offset, (key, label) in enumerate(SIDES.items()):
+        for work, shift in (("training", 0), ("evaluation", len(SIDES) + 0.5)):
+            positions = [i + (offset + shift) * width for i in range(len(names))]
             heights = [e[work][key] / e[work]["documents"] for e in encoders.values()]
-            comparison.bar(positions, heights, width * 0.9, color=f"C{offset}", label=label if not shift else None)
-    comparison.set_xticks([i * 5 * width + 1.5 * width for i in range(len(names))], names)
+            comparison.bar(positions, heights, width * 0.9, color=f"C{offset}", label=None if shift else label)
+        positions = [i + offset * width for i in range(len(names))]
+        heights = [e["training"][f"{key}_megabytes"] for e in encoders.values()]
+        memory.bar(positions, heights, width * 0.9, color=f"C{offset}")
+    comparison.set_xticks([i + (len(SIDES) - 0.25) * width for i in range(len(names))], names)
     comparison.set_ylabel("seconds a document")
     comparison.set_title("training, evaluation", fontsize="medium")
-    comparison.legend()
-    for offset, key in enumerate(("reference_megabytes", "fast_megabytes")):
-        positions = [i * 3 * width + offset * width for i in range(len(names))]
-        memory.bar(positions, [e["training"][key] for e in encoders.values()], width * 0.9, color=f"C{offset}")
-    memory.set_xticks([i * 3 * width + width / 2 for i in range(len(names))], names)
+    comparison.legend(fontsize="small")
+    memory.set_xticks([i + middle * width for i in range(len(names))], names)
     memory.set_ylabel("peak MB of a training step")
     for axis, (name, points) in zip(axes[0, 2:], sweeps.items(), strict=True):
         x = [p["all_pairs"] if name == "entities" else p["all_tokens"] for p in points]

@@ -1,6 +1,6 @@
 """Time, memory and FLOPs of the stages of a training step."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -54,27 +54,27 @@ def counting() -> FlopCounterMode:
     return FlopCounterMode(display=False, custom_mapping=more)
 
 
-def combine(laps: Sequence[tuple[Sums, Sums, Sums]], documents: int, speed: float) -> dict[str, Any]:
-    """For each stage: the seconds per document and peak MB of both sides, and the time that its matrix products need at
-    `speed` FLOP/s ("floor").
+def combine(
+    laps: Mapping[str, Sequence[Sums]], flops: Sequence[Sums], documents: int, speed: float
+) -> dict[str, dict[str, float]]:
+    """For each stage: the seconds per document and the peak MB ("<side>_megabytes") of each side, and the time that the
+    matrix products of the fast path need at `speed` FLOP/s ("floor").
 
-    laps: for each batch those of the reference, those of the fast path, and the FLOPs of the fast path.
+    laps:  for each side, by its name, those of each batch.
+    flops: for each batch the FLOPs of the fast path.
     """
-    slow, fast, flops = zip(*laps, strict=True)
 
-    def total(laps: Sequence[Sums], stage: str) -> float:
-        return sum(sums.get(stage, 0.0) for sums, _ in laps) / documents
+    def total(batches: Sequence[Sums], stage: str) -> float:
+        return sum(sums.get(stage, 0.0) for sums, _ in batches) / documents
 
-    def peak(laps: Sequence[Sums], stage: str) -> float:
-        return max(peaks.get(stage, 0.0) for _, peaks in laps)
+    def peak(batches: Sequence[Sums], stage: str) -> float:
+        return max(peaks.get(stage, 0.0) for _, peaks in batches)
 
     return {
         stage: {
-            "reference": total(slow, stage),
-            "fast": total(fast, stage),
+            **{side: total(batches, stage) for side, batches in laps.items()},
             "floor": total(flops, stage) / speed,
-            "reference_megabytes": peak(slow, stage),
-            "fast_megabytes": peak(fast, stage),
+            **{f"{side}_megabytes": peak(batches, stage) for side, batches in laps.items()},
         }
         for stage in STAGES
     }
@@ -82,10 +82,12 @@ def combine(laps: Sequence[tuple[Sums, Sums, Sums]], documents: int, speed: floa
 
 def stage_table(stages: dict[str, Any]) -> str:
     """A text table with one line for each stage."""
-    lines = [f"{'':12}{'reference':>10}{'fast':>10}{'ratio':>8}{'floor':>10}   peak MB (ms a document)"]
+    titles = ("reference", "same alloc", "fast", "ratio", "to same", "floor")
+    lines = [f"{'':12}" + "".join(f"{title:>11}" for title in titles) + "   peak MB (ms a document)"]
     for stage, s in stages.items():
-        ratio = f"{s['reference'] / s['fast']:8.2f}" if s["reference"] and s["fast"] else f"{'':8}"
-        memory = f"{s['reference_megabytes']:.0f} -> {s['fast_megabytes']:.0f}"
-        times = [f"{1000 * s[name]:10.2f}" for name in ("reference", "fast", "floor")]
-        lines.append(f"{stage:12}{times[0]}{times[1]}{ratio}{times[2]}   {memory}")
+        ms = {name: f"{1000 * s[name]:11.2f}" for name in ("reference", "same_allocator", "fast", "floor")}
+        ratios = [f"{s[side] / s['fast']:11.2f}" if s[side] else f"{'':11}" for side in ("reference", "same_allocator")]
+        memory = " / ".join(f"{s[f'{side}_megabytes']:.0f}" for side in ("reference", "same_allocator"))
+        columns = [ms["reference"], ms["same_allocator"], ms["fast"], *ratios, ms["floor"]]
+        lines.append(f"{stage:12}{''.join(columns)}   {memory} -> {s['fast_megabytes']:.0f}")
     return "\n".join(lines)

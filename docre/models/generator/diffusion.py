@@ -100,7 +100,7 @@ class Diffusion(nn.Module):
         x, *steps = noise
         x0 = None
         for i, (t, noise_t) in enumerate(zip(reversed(range(self.steps)), steps, strict=True)):
-            time = torch.tensor([t], device=x.device)
+            time = torch.full((1,), t, device=x.device)
             free = prior(x, time, x0, None)
             if every_step or i == 0:
                 x0 = (1 + guidance) * prior(x, time, x0, labels) - guidance * free
