@@ -135,7 +135,7 @@ def table(results: dict[str, Any]) -> str:
         lines.append(f"largest difference of logits: {r['largest_difference_of_logits']:.1e}")
         kept = ", ".join(f"{name} {kept}" for name, kept in r["keeps_freed_memory"].items())
         lines.append(f"allocator keeps freed memory, as measured: {kept}")
-        lines.append(f"stages of a training step (of the first {STAGED} batches)\n{stage_table(r['stages'])}")
+        lines.append(f"stages of a training step (of the first batches, {STAGED} at most)\n{stage_table(r['stages'])}")
     if "scaling" in results:
         lines.append(scaling_table(results["scaling"]))
     return "\n".join(lines)

@@ -59,6 +59,7 @@ def test_one_batch_of_a_tiny_encoder(tiny_encoder, tmp_path):
     assert [len(results["scaling"][sweep]) for sweep in ("entities", "tokens", "batch")] == [1, 1, 1]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(KEPT is None, reason="a property of glibc")
 @pytest.mark.parametrize(
     ("side", "model", "kept"),

@@ -47,6 +47,7 @@ def test_different_inputs_are_refused(name):
         check_inputs([ours, ours], [ours, ours | {name: [5] if name == "tokens" else 7}])
 
 
+@pytest.mark.slow
 def test_a_process_without_kapipe_says_so(tmp_path):
     request = tmp_path / "request.json"
     request.write_text(json.dumps({}))
