@@ -123,7 +123,7 @@ def main(arguments: list[str]) -> None:
     write_docred(files["damaged"], known.documents)
     done: dict[str, Any] = {
         "command": shlex.join(["python", "-m", "scripts.audit", *arguments]),
-        "device": f"{device_name(torch.device('cpu'))}, {torch.get_num_threads()} threads",
+        "device": device_name(torch.device("cuda" if torch.cuda.is_available() else "cpu")),
         "versions": versions(),
         "setting": {key: getattr(options, key) for key in ("share", "by", "wrong", "folds", "seeds", "seed")},
         "config": config.model_dump(),

@@ -24,9 +24,9 @@ def about(result: dict[str, Any]) -> Iterator[str]:
     yield f"## {100 * s['share']:g}% of the labels removed {way}, {100 * s['wrong']:g}% of the others replaced"
     yield ""
     yield f"{result['labels']:,} labels; {result['missing']:,} are missing, {result['wrong']:,} wrong."
-    yield f"{s['folds']} folds, {s['seeds']} model(s) a fold, seed {s['seed']}, "
-    yield f"{result['config']['training']['epochs']} epochs;"
-    yield f"{result['device']}; torch {versions['torch']}, docre {versions['docre']}."
+    yield f"{s['folds']} folds, {s['seeds']} model(s) a fold, seed {s['seed']},"
+    yield f"{result['config']['training']['epochs']} epochs; {result['device']}; torch {versions['torch']},"
+    yield f"transformers {versions['transformers']}, docre {versions['docre']}."
 
 
 def rankings(result: dict[str, Any]) -> Iterator[str]:

@@ -337,14 +337,20 @@ def test_a_checkpoint_with_itself_has_the_same_scores(place, monkeypatch):
     [
         (["evaluate", *checkpoints("a", "bare"), "--data", "test.json", "--json", "new"], "bare: no probabilities"),
         (["evaluate", *checkpoints("a", "two"), "--data", "test.json", "--json", "new"], "a: has the relation 'P3'"),
-        (["predict", *checkpoints("a", "none"), "--input", "test.json", "--output", "new"], "none: not a checkpoint"),
-        (["predict", *checkpoints("a", "bare"), "--input", "test.json", "--output", "new"], "bare: no probabilities"),
+        (
+            ["predict", *checkpoints("a", "none"), "--input", "test.json", "--output", "new.json"],
+            "none: not a checkpoint",
+        ),
+        (
+            ["predict", *checkpoints("a", "bare"), "--input", "test.json", "--output", "new.json"],
+            "bare: no probabilities",
+        ),
         (
             ["predict", *checkpoints("a"), "--input", "test.json", "--output", "new/", "--dev", "dev.json"],
             "--dev: for ",
         ),
         (
-            ["predict", *checkpoints("a"), "--input", "test.json", "--output", "new", "--dev", "x.json"],
+            ["predict", *checkpoints("a"), "--input", "test.json", "--output", "new.json", "--dev", "x.json"],
             "x.json: No such",
         ),
         (["calibrate", *checkpoints("a", "b"), "--data", "dev.json"], "--output: several checkpoints need one"),

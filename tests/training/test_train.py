@@ -168,9 +168,16 @@ def test_bf16_on_a_cpu(run, corpus, tiny_encoder, tmp_path):
     for a, b in zip(exact["epochs"], rounded["epochs"], strict=True):
         assert a["loss"] != b["loss"] and b["loss"] == pytest.approx(a["loss"], rel=0.05)
     predict.main(
-        ["--checkpoint", str(tmp_path / "run"), "--input", str(corpus / "test.json"), "--output", str(tmp_path / "r")]
+        [
+            "--checkpoint",
+            str(tmp_path / "run"),
+            "--input",
+            str(corpus / "test.json"),
+            "--output",
+            str(tmp_path / "r.json"),
+        ]
     )
-    assert (tmp_path / "r").read_bytes() == (tmp_path / "run" / "result.json").read_bytes()
+    assert (tmp_path / "r.json").read_bytes() == (tmp_path / "run" / "result.json").read_bytes()
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="for CPUs")
