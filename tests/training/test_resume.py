@@ -75,6 +75,14 @@ def slow_writing() -> None:
     folders.sync = lambda path: (time.sleep(0.01), real(path))  # type: ignore[func-returns-value]
 
 
+def text_of(path: Path) -> str:
+    """The text of a file; none if it is not there, or the child removes it just now."""
+    try:
+        return path.read_text()
+    except FileNotFoundError:
+        return ""
+
+
 @forks
 @pytest.mark.slow
 @pytest.mark.parametrize("dev", [True, False])
@@ -93,9 +101,9 @@ def test_killed_ten_times_it_ends_as_if_never_killed(dev, corpus, tiny_encoder, 
                 code = child.wait()
                 break
             lines, at_a_write = rng.randrange(1, 5), bool(rng.randrange(2))
-            seen = (run / "log.jsonl").read_text().count("\n") if (run / "log.jsonl").exists() else 0
+            seen = text_of(run / "log.jsonl").count("\n")
             while (code := child.poll()) is None:
-                log = (run / "log.jsonl").read_text() if (run / "log.jsonl").exists() else ""
+                log = text_of(run / "log.jsonl")
                 if log.count("\n") >= seen + lines and (not at_a_write or list(run.glob(".*.tmp"))):
                     time.sleep(rng.uniform(0, 0.005 if at_a_write else 0.06))
                     child.kill()

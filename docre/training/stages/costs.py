@@ -6,10 +6,19 @@ from pathlib import Path
 from docre.data.readers import count
 
 
-@lru_cache
 def count_documents(path: str, reader: str) -> int | None:
     """The number of documents in a file; None if it is not there."""
-    return count(path, reader) if Path(path).is_file() else None
+    file = Path(path).resolve()
+    if not file.is_file():
+        return None
+    found = file.stat()
+    return _count(file, reader, found.st_size, found.st_mtime_ns)
+
+
+@lru_cache
+def _count(path: Path, reader: str, size: int, modified: int) -> int:
+    """Computed once for each version of a file, since several stages may read a large one."""
+    return count(path, reader)
 
 
 def duration(seconds: float) -> str:
