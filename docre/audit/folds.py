@@ -90,14 +90,14 @@ class Audit:
                 held_out = [self.documents[i] for i in group]
                 yield group, held_out, judge(judges, held_out)
 
-    def suggest(self) -> tuple[Suggestions, AnnotationErrors]:
-        """The suggestions, ranked, and the rates of annotation errors, when all runs are finished."""
+    def suggest(self) -> Suggestions:
+        """The suggestions, ranked, when all runs are finished."""
         found, errors = [], AnnotationErrors()
         for positions, held_out, judgment in self.judgments():
             errors.add(judgment.probability, judgment.table.labels)
             found += judgment.suggestions(held_out, positions, LEAST)
         ranked = weighed(found, errors.fit())
-        return Suggestions(self.data, digest(Path(self.data)), self.config.data.reader, ranked), errors
+        return Suggestions(self.data, digest(Path(self.data)), self.config.data.reader, ranked)
 
 
 def plan_audit(config: Config, data: str, folds: int, seeds: int, folder: Path) -> Audit:

@@ -57,7 +57,7 @@ def audit(options: argparse.Namespace) -> None:
         planned.train()
         if not is_main_process():
             return
-        found, _ = planned.suggest()
+        found = planned.suggest()
         found.save(folder / "audit.json")
         write_text(folder / "review.html", review_page(found, planned.documents, 500 if most is None else most))
     labels = sum(len(document.triples or ()) for document in planned.documents)

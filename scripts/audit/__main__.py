@@ -138,7 +138,7 @@ def main(arguments: list[str]) -> None:
         every = [read_json(path) for path in sorted(options.results.glob("*.json"))]
         write_text(options.results / "README.md", readme(every))
 
-    audit = plan_audit(load_config(options.config, changes), files["damaged"], options.folds, options.seeds, folder)
+    audit = plan_audit(config, files["damaged"], options.folds, options.seeds, folder)
     audit.train()
     qualities, suggestions = audited(audit, known)
     save(audit=qualities)

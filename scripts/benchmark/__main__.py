@@ -43,7 +43,7 @@ from scripts.benchmark.process import Worker
 from scripts.benchmark.reference import Reference, ReferenceKeepingMemory
 from scripts.benchmark.scaling import scaling, scaling_table
 from scripts.benchmark.stages import Sums, combine, stage_table
-from scripts.benchmark.workers import CLOCKS, DATA, MINILM, RANDOM, ROOT, Settings, Subject
+from scripts.benchmark.workers import CLOCKS, MINILM, RANDOM, ROOT, Settings, Subject, add_data
 
 TRAINING_BATCH, EVALUATION_BATCH = 4, 8
 STAGED = 5  # batches for which stages are timed and FLOPs counted
@@ -144,7 +144,7 @@ def table(results: dict[str, Any]) -> str:
 def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--encoders", nargs="*", default=[MINILM, RANDOM])
-    parser.add_argument("--data", help=f"DocRED JSON (default: the first of these that exists: {', '.join(DATA)})")
+    add_data(parser)
     parser.add_argument("--batches", type=int, default=20)
     parser.add_argument("--averaged-layers", type=int, default=1)
     parser.add_argument("--device", default="cpu")
@@ -161,8 +161,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--output")
     options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)
-    present = [str(path) for path in (ROOT / name for name in DATA) if path.exists()]
-    data = options.data or present[0]
+    data = options.data
     precision = resolve_precision(options.precision, options.device)
 
     def settings(encoder: str, documents: int) -> Settings:

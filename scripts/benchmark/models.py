@@ -28,7 +28,7 @@ from docre.core.files import write_json
 from docre.tensors import ModelOutput
 from docre.training.environment import device_name, versions
 from scripts.benchmark.process import Worker
-from scripts.benchmark.workers import DATA, MINILM, ROOT, Settings, Subject
+from scripts.benchmark.workers import MINILM, Settings, Subject, add_data
 
 BATCH = 4
 
@@ -108,13 +108,13 @@ def main(arguments: list[str]) -> None:
     builders = importlib.import_module("tests.models.published.timed").BUILDERS
     parser.add_argument("--models", nargs="+", choices=builders, default=list(builders))
     parser.add_argument("--encoder", default=MINILM)
-    parser.add_argument("--data", help=f"DocRED JSON (default: the first of these that exists: {', '.join(DATA)})")
+    add_data(parser)
     parser.add_argument("--batches", type=int, default=5)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--seed", type=int, default=66)
     parser.add_argument("--output", type=Path, default=Path("results/benchmark-models.json"))
     options = parser.parse_args(arguments)
-    data = options.data or next(str(path) for path in (ROOT / name for name in DATA) if path.exists())
+    data = options.data
     results: dict[str, Any] = {
         "command": shlex.join(["python", "-m", "scripts.benchmark.models", *arguments]),
         "device": device_name(torch.device("cpu")),

@@ -1,5 +1,6 @@
 """The fast path as a side of the benchmark: docre's training and prediction, timed. It runs in a process of its own."""
 
+import argparse
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -35,6 +36,15 @@ RANDOM = "bert-base-random"  # BERT_base with random weights, which takes the sa
 TOP_K = 4
 # cpu: the time that the cores worked for the process, which does not count while other jobs have them
 CLOCKS = {"wall": perf_counter, "cpu": process_time}
+
+
+def add_data(parser: argparse.ArgumentParser) -> None:
+    """Add `--data`, the file of documents, by default the first of DATA that exists."""
+    present = next(str(path) for path in (ROOT / name for name in DATA) if path.exists())
+    listed = ", ".join(DATA)
+    parser.add_argument(
+        "--data", default=present, help=f"DocRED JSON (default: the first of these that exists: {listed})"
+    )
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,7 @@ from scripts.benchmark.kapipe.environment import VERSION, install, python
 from scripts.benchmark.kapipe.sides import FromDocuments, KapipeProcess, divisible
 from scripts.benchmark.machine import describe_machine
 from scripts.benchmark.process import Worker
-from scripts.benchmark.workers import CLOCKS, DATA, MINILM, RANDOM, ROOT, TOP_K, Settings
+from scripts.benchmark.workers import CLOCKS, MINILM, RANDOM, ROOT, TOP_K, Settings, add_data
 
 BATCH = 4
 WORK = {"training": "train", "prediction": "evaluate"}
@@ -151,7 +151,7 @@ def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--install", action="store_true", help="make the environment of kapipe, and stop")
     parser.add_argument("--encoders", nargs="+", default=[MINILM, RANDOM])
-    parser.add_argument("--data", help=f"DocRED JSON (default: the first of these that exists: {', '.join(DATA)})")
+    add_data(parser)
     parser.add_argument("--batches", type=int, default=10)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--seed", type=int, default=66)
@@ -167,7 +167,7 @@ def main(arguments: list[str]) -> None:
     if options.batches < 1:
         raise DocreError(f"--batches: expected at least 1, got {options.batches}")
     torch.set_num_threads(options.threads)
-    data = options.data or next(str(path) for path in (ROOT / name for name in DATA) if path.exists())
+    data = options.data
     results: dict[str, Any] = {
         "command": shlex.join(["python", "-m", "scripts.benchmark.kapipe", *arguments]),
         "device": f"{device_name(torch.device('cpu'))}, fp32",
