@@ -48,14 +48,25 @@ class Interrupts:
 
     @contextmanager
     def at_once(self, message: str) -> Iterator[None]:
-        """Context in which a signal raises Interrupted with this message at once, as does one received before."""
-        if self.received:
-            raise Interrupted(message, self.received)
+        """Context in which a signal raises Interrupted with this message at once, as does one received before.
+
+        A library in C may lose an exception that is raised inside it, or replace it by one of its own (numpy: "Cannot
+        compare structured arrays"). So after a signal, any exception and the end of the context become Interrupted.
+        """
+        self._stop(message)
         self._at_once = message
         try:
             yield
+        except Exception:
+            self._stop(message)
+            raise
         finally:
             self._at_once = None
+        self._stop(message)
+
+    def _stop(self, message: str) -> None:
+        if self.received:
+            raise Interrupted(message, self.received)
 
 
 def ignore_interrupts(worker: int) -> None:
