@@ -168,17 +168,18 @@ class Counted(io.RawIOBase):
 
 
 def write_bytes(path: str, content: bytes) -> None:
-    """Write a file at once: it is there completely or not at all. An object store puts it in place as a whole; other
-    kinds of remote storage get it under another name, and then rename it. Raises DocreError if it cannot be written."""
+    """Write a file at once: it is there completely or not at all. An object store puts it in place as a whole (asked
+    for a folder, it would make a bucket); other kinds of remote storage get it under another name, and then rename it.
+    Raises DocreError if it cannot be written."""
     system, inside = filesystem(path)
     if system is None:
         write_atomically(path, lambda temporary: temporary.write_bytes(content))
         return
     with one_line(path):
-        system.makedirs(system._parent(inside), exist_ok=True)
         if ATOMIC & set(protocols(system)):
             system.pipe_file(inside, content)
         else:
+            system.makedirs(system._parent(inside), exist_ok=True)
             system.pipe_file(f"{inside}.tmp", content)
             system.mv(f"{inside}.tmp", inside)
 
