@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, cast
 
@@ -67,6 +68,22 @@ def filesystem(path: Source) -> tuple[Any, str]:
         return system, inside
 
 
+class StorageError(DocreError):
+    """The storage failed: a network or a disk, not the one file. The same file may be read later."""
+
+
+@contextmanager
+def reading(path: Source) -> Iterator[None]:
+    """Turns what goes wrong with the storage in the block into a StorageError. For a file that is not there, or that
+    nobody may read, the error stays what it is."""
+    try:
+        yield
+    except (FileNotFoundError, PermissionError, IsADirectoryError):
+        raise
+    except Exception as error:
+        raise StorageError(f"{path}: {(str(error) or type(error).__name__).splitlines()[0]}") from None
+
+
 @contextmanager
 def one_line(path: Source) -> Iterator[None]:
     """Turns what goes wrong with a file in the block into a DocreError. For addresses that is any exception, since each
@@ -86,14 +103,14 @@ def one_line(path: Source) -> Iterator[None]:
 @contextmanager
 def opened(path: Source) -> Iterator[BinaryIO]:
     """The file, opened for reading its bytes, which are decompressed if its name ends with .gz or .zst. Raises
-    DocreError if it cannot be opened or read; so the block should do nothing but read."""
+    DocreError if it cannot be opened or read (so the block should do nothing but read): StorageError if an Input cannot
+    for a reason that is not its own."""
     system, inside = filesystem(path)
     with one_line(path), ExitStack() as stack:
         file: Any
-        if system is None:
-            file = stack.enter_context(Path(inside).open("rb"))
-        else:
-            file = stack.enter_context(system.open(inside, "rb"))
+        with reading(path):
+            opening = Path(inside).open if system is None else partial(system.open, inside)
+            file = stack.enter_context(opening("rb"))
         if isinstance(path, Input):
             file = stack.enter_context(io.BufferedReader(Counted(file, path), BUFFER))
         end = PurePosixPath(str(path).lower()).suffix
@@ -162,7 +179,8 @@ class Counted(io.RawIOBase):
         return int(self.file.tell())
 
     def readinto(self, buffer: Any) -> int:
-        count = int(self.file.readinto(buffer))
+        with reading(self.source):
+            count = int(self.file.readinto(buffer))
         self.source.read = max(self.source.read, self.file.tell())
         return count
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from docre.core.storage import Input, opened, suffix
+from docre.core.storage import Input, StorageError, opened, suffix
 from docre.corpus.blame import blamed
 from docre.data.readers.base import RecordReader
 from docre.data.readers.records import Record, elements, lines
@@ -113,12 +113,15 @@ def units(group: int, files: Sequence[Input], reader: RecordReader | None, docum
 
 
 def safely(file: Input, reader: RecordReader | None) -> Iterator[Record | Rejected]:
-    """The records of a file; where it cannot be read on, the last is what is wrong with it."""
+    """The records of a file; where it cannot be read on, the last is what is wrong with it. Raises DocreError if the
+    storage failed, which may be there again when the same command goes on."""
     number = -1
     try:
         for record in cut(file, reader):
             number = record.number
             yield record
+    except StorageError as error:
+        raise DocreError(f"{error}: the same command goes on from here") from None
     except Exception as error:
         reason = f"cannot be read on from here: {blamed(error, file.path)}"
         yield Rejected(Place(file.path, number + 1), reason)
@@ -150,6 +153,8 @@ def rows(file: Input) -> Iterator[Record]:
                     text = orjson.dumps(without_nothing(row), default=str).decode()
                     yield Record(file, number, 0, len(text), text)
                     number += 1
+        except StorageError:
+            raise
         except Exception as error:  # pyarrow's own, of many kinds
             raise DocreError(f"{file}: not a Parquet file that can be read: {str(error).splitlines()[0]}") from None
 

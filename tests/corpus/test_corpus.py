@@ -1,6 +1,7 @@
 """A corpus predicted into a folder: each document exactly once, whatever happens, and the same triples as in memory."""
 
 import gzip
+import io
 import json
 import os
 import signal
@@ -243,6 +244,43 @@ def test_addresses_and_zst(saved, tmp_path, whole):
     memory.pipe_file("/in/x.jsonl.zst", zstandard.compress(content)[:-30])
     with pytest.raises(DocreError, match="cannot be read on"):
         run(saved, "memory://in", tmp_path / "cut", "--strict")
+
+
+@pytest.mark.parametrize("name", ["x.jsonl", "x.jsonl.gz", "x.parquet"])
+def test_a_failure_of_the_storage_is_no_fault_of_the_file(saved, tmp_path, name, monkeypatch):
+    """The run ends, and goes on from there."""
+    memory = pytest.importorskip("fsspec").filesystem("memory")
+    content = "".join(json.dumps(to_json(d)) + "\n" for d in DOCUMENTS).encode()
+    if name.endswith(".gz"):
+        content = gzip.compress(content)
+    if name.endswith(".parquet"):
+        pyarrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+        table = pyarrow.Table.from_pylist([to_json(d) for d in DOCUMENTS])
+        parquet.write_table(table, tmp_path / name, row_group_size=5)
+        content = (tmp_path / name).read_bytes()
+    memory.pipe_file(f"/flaky/{name}", content)
+    run(saved, f"memory://flaky/{name}", tmp_path / "whole")
+
+    class Flaky(io.BytesIO):
+        def readinto(self, buffer):
+            left.append(None)
+            if len(left) == failing:
+                raise ConnectionError("reset by peer\nsee the log")
+            return super().readinto(memoryview(buffer)[:2000])
+
+    monkeypatch.setattr(type(memory), "open", lambda self, path, mode: Flaky(content))
+    failing = 0
+    while True:
+        failing += 1
+        left: list[None] = []
+        try:
+            run(saved, f"memory://flaky/{name}", tmp_path / "out")
+        except DocreError as error:
+            assert str(error) == f"memory:///flaky/{name}: reset by peer: the same command goes on from here"
+        else:
+            break
+    assert failing > 3 and lines(tmp_path / "out") == lines(tmp_path / "whole")
+    assert not (tmp_path / "out/rejected.jsonl").read_text()
 
 
 def test_plain_texts(tiny_encoder, saved, tmp_path):
