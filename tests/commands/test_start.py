@@ -43,6 +43,10 @@ def test_a_new_project_has_ten_labelled_documents(tmp_path):
     new.write_project(tmp_path / "mine", "bert-base-cased")
     documents = [d for split in ("train", "dev", "test") for d in read(tmp_path / f"mine/{split}.jsonl", "jsonl")]
     assert len(documents) == 10 and all(document.triples and document.source for document in documents)
+    relations = [{t.relation for d in part for t in d.triples} for part in (documents[:6], documents[6:])]
+    assert relations[0] == relations[1] and len(relations[0]) == 4
+    assert all(mention.name[0].isupper() for d in documents for entity in d.entities for mention in entity.mentions)
+    assert all(len(triple.evidence) == 1 for document in documents for triple in document.triples)
 
 
 def test_a_document_as_jsonl_reads_back(tmp_path):
