@@ -8,7 +8,7 @@ from typing import Any
 
 from docre.analysis import RelationErrors, cases, plots, relation_errors, seen_types, type_consistent
 from docre.analysis.summary import Analysis, analyze, figures, no_prediction_notes, summary_table
-from docre.config.options import add_checkpoint_options
+from docre.config.options import add_checkpoint, add_checkpoint_options
 from docre.core.files import write_json
 from docre.data.readers import READERS, iterate, read
 
@@ -23,9 +23,7 @@ def main(arguments: list[str]) -> None:
         description="Show where a model's thresholds lie, which errors it makes, how well its margins are calibrated, "
         "and with --against also what differs from another model. Prints tables; writes analysis.json and plots.",
     )
-    parser.add_argument(
-        "--checkpoint", required=True, type=Path, metavar="DIR", help="a checkpoint, or the folder of a run"
-    )
+    add_checkpoint(parser, type=Path)
     parser.add_argument("--data", required=True, type=Path, metavar="FILE", help="documents with labels")
     parser.add_argument("--train", type=Path, metavar="FILE", help="the training set, for type-consistent errors")
     parser.add_argument("--against", type=Path, metavar="DIR", help="another checkpoint to compare with")

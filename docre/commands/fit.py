@@ -2,7 +2,7 @@
 
 import argparse
 
-from docre.config.options import add_checkpoint_options
+from docre.config.options import add_checkpoint, add_checkpoint_options
 from docre.data.readers import read
 from docre.errors import DocreError
 
@@ -14,7 +14,7 @@ def main(arguments: list[str]) -> None:
         description="Fit an inference (as inference.name=fusion) on dev documents, and save in the checkpoint which "
         "one it is and what it found. Training does this at its end if the config names such an inference.",
     )
-    parser.add_argument("--checkpoint", required=True, metavar="DIR", help="a checkpoint, or the folder of a run")
+    add_checkpoint(parser)
     parser.add_argument("--data", required=True, metavar="DEV", help="documents with labels, but not the test set")
     parser.add_argument("--reader", metavar="NAME", help="the format of the documents (default: the training data's)")
     add_checkpoint_options(parser)

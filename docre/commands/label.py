@@ -2,7 +2,7 @@
 
 import argparse
 
-from docre.config.options import add_checkpoint_options
+from docre.config.options import add_checkpoint, add_checkpoint_options
 from docre.data.readers import read
 from docre.data.readers.docred import write_docred
 
@@ -14,7 +14,7 @@ def main(arguments: list[str]) -> None:
         description="Label documents with the triples, and the evidence, that a checkpoint predicts (silver labels), "
         "and write them as DocRED JSON, to train another model on. Labels that they have are replaced.",
     )
-    parser.add_argument("--checkpoint", required=True, metavar="DIR", help="a checkpoint, or the folder of a run")
+    add_checkpoint(parser)
     parser.add_argument("--input", required=True, metavar="FILE", help="the documents; they need no labels")
     parser.add_argument("--output", required=True, metavar="FILE", help="the .json file to write")
     parser.add_argument("--reader", metavar="NAME", help="the format of the documents (default: the training data's)")

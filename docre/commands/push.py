@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from docre.config.options import add_checkpoint
 from docre.core import hub
 from docre.core.files import read_json, write_text
 from docre.errors import DocreError
@@ -18,7 +19,7 @@ def main(arguments: list[str]) -> None:
         'docre.load("hub:owner/name") loads it again.',
     )
     parser.add_argument("repository", metavar="OWNER/NAME", help="the repository, which is created if it is missing")
-    parser.add_argument("--checkpoint", required=True, metavar="DIR", help="a checkpoint, or the folder of a run")
+    add_checkpoint(parser)
     parser.add_argument(
         "--scores", metavar="FILE", help="test scores for the card, from docre evaluate --bootstrap 1000 --json FILE"
     )

@@ -1,9 +1,8 @@
 """docre serve --checkpoint DIR: a page and a JSON API that find entities and triples in text."""
 
 import argparse
-import json
 
-from docre.config.options import add_checkpoint_options
+from docre.config.options import add_checkpoint, add_checkpoint_options, add_tagger, tagger_changes
 from docre.errors import DocreError
 
 
@@ -15,12 +14,8 @@ def main(arguments: list[str]) -> None:
         "list 'texts' (and 'titles'), 'min_confidence' from 0 to 1, and 'format', a suffix of docre graph such as "
         "ttl. Also /healthz, /metrics and /openapi.json. Anyone who can reach the address may use it.",
     )
-    parser.add_argument("--checkpoint", required=True, metavar="DIR", help="a checkpoint, or the folder of a run")
-    parser.add_argument(
-        "--tagger",
-        metavar="NAME",
-        help="what finds the entities, with parameters as tagger.pipeline=NAME (default: that of the checkpoint)",
-    )
+    add_checkpoint(parser)
+    add_tagger(parser)
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: only this machine)")
     parser.add_argument("--port", type=int, default=8000, help="port (default: 8000; 0: any that is free)")
     parser.add_argument("--max-queue", type=int, default=256, metavar="N", help="texts that may wait (default: 256)")
@@ -47,8 +42,7 @@ def main(arguments: list[str]) -> None:
     from docre.inference.extract import choose_tagger, extract
 
     with bind(options.host, options.port) as bound:
-        changes = [f"tagger.name={json.dumps(options.tagger)}"] * bool(options.tagger) + options.changes
-        predictor = load(options.checkpoint, changes=changes, plugins=options.plugins)
+        predictor = load(options.checkpoint, changes=tagger_changes(options), plugins=options.plugins)
         tagger = choose_tagger(predictor, None)
         if tagger is None:
             raise DocreError("no tagger finds the entities: choose one, as --tagger spacy")

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from docre.config.options import add_checkpoint_options, add_tagger, tagger_changes
+from docre.config.options import add_checkpoint, add_checkpoint_options, add_tagger, tagger_changes
 from docre.core.words import counted
 from docre.data.readers import read
 from docre.data.readers.docred import write_docred
@@ -18,7 +18,7 @@ def main(arguments: list[str]) -> None:
         description="Find the entities of labeled documents anew, in their plain text, and write DocRED JSON with "
         "these entities and the labels of the gold ones. data.tagged in a config trains on them too.",
     )
-    parser.add_argument("--checkpoint", required=True, metavar="DIR", help="whose tagger finds the entities")
+    add_checkpoint(parser, "whose tagger finds the entities")
     parser.add_argument("--data", required=True, type=Path, metavar="FILE", help="documents with labels")
     parser.add_argument("--output", required=True, type=Path, metavar="FILE", help="the file to write")
     parser.add_argument(

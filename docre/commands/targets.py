@@ -2,7 +2,7 @@
 
 import argparse
 
-from docre.config.options import add_checkpoint_options
+from docre.config.options import add_checkpoint, add_checkpoint_options
 
 
 def main(arguments: list[str]) -> None:
@@ -13,7 +13,7 @@ def main(arguments: list[str]) -> None:
         "another model on these documents (data.targets in its config). The same command continues after an "
         "interruption.",
     )
-    parser.add_argument("--checkpoint", required=True, metavar="DIR", help="the teacher: a checkpoint, or a run")
+    add_checkpoint(parser, "the teacher: a checkpoint, or a run")
     parser.add_argument("--data", required=True, metavar="FILE", help="the documents; they need no labels")
     parser.add_argument("--output", required=True, metavar="DIR", help="the folder for the targets")
     parser.add_argument(

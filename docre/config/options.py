@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 from docre.config.loading import CHANGEABLE
 
@@ -17,6 +18,24 @@ def add_plugins(parser: argparse.ArgumentParser) -> None:
         metavar="MODULE,...",
         help="Python modules to import first: they register losses, models or readers of your own",
     )
+
+
+def add_checkpoint(
+    parser: argparse._ActionsContainer, help: str = "a checkpoint, or the folder of a run", **more: Any
+) -> None:
+    """Add `--checkpoint`, for commands that take one: a second one is an error, not a replacement."""
+    parser.add_argument("--checkpoint", required=True, action=Once, metavar="DIR", help=help, **more)
+
+
+class Once(argparse.Action):
+    """Stores the value of an option that may be given only once."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option: str | None = None
+    ) -> None:
+        if getattr(namespace, self.dest) is not self.default:
+            parser.error(f"{option}: given twice; this command takes one")
+        setattr(namespace, self.dest, values)
 
 
 def add_checkpoints(parser: argparse._ActionsContainer, required: bool = True) -> None:

@@ -121,6 +121,18 @@ def test_help(command, capsys):
     assert f"usage: docre {command}" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_second_checkpoint_is_taken_or_refused(command, capsys):
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    usage = " ".join(capsys.readouterr().out.split())
+    if "--checkpoint DIR" not in usage or "repeated, an ensemble" in usage:
+        return
+    with pytest.raises(SystemExit) as caught:
+        main([command, "--checkpoint", "a", "--checkpoint", "b"])
+    assert caught.value.code == 2 and "--checkpoint: given twice" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("arguments", [[], ["--help"], ["--version"], ["trian"], ["--verison"]])
 def test_the_door_itself(arguments, capsys):
     with pytest.raises(SystemExit) as end:
