@@ -10,6 +10,8 @@ from docre.data.readers import read
 from docre.data.readers.docred import write_docred
 from docre.errors import DocreError
 
+FOLDS, SEEDS, MOST = 5, 1, 500  # defaults of options that --apply refuses
+
 
 def main(arguments: list[str]) -> None:
     """Rank labels that are probably missing or wrong, for a review; or apply what reviewers decided."""
@@ -25,9 +27,9 @@ def main(arguments: list[str]) -> None:
     what.add_argument("--apply", metavar="FILE", help="decisions.json of the review page, or audit.json")
     parser.add_argument("--data", metavar="FILE", help="the labeled documents (default: data.train of the config)")
     parser.add_argument("--output", required=True, metavar="PATH", help="a folder; with --apply the file to write")
-    parser.add_argument("--folds", type=int, metavar="N", help="into which the documents are divided (default: 5)")
-    parser.add_argument("--seeds", type=int, metavar="N", help="models that judge each fold (default: 1)")
-    parser.add_argument("--most", type=int, metavar="N", help="suggestions of each kind on the page (default: 500)")
+    parser.add_argument("--folds", type=int, metavar="N", help=f"parts of the documents (default: {FOLDS})")
+    parser.add_argument("--seeds", type=int, metavar="N", help=f"models that judge each fold (default: {SEEDS})")
+    parser.add_argument("--most", type=int, metavar="N", help=f"suggestions of each kind on the page (default: {MOST})")
     parser.add_argument(
         "--at-least", type=float, metavar="P", help="with --apply: also accept what is undecided and this probable"
     )
@@ -43,6 +45,11 @@ def main(arguments: list[str]) -> None:
         audit(options)
 
 
+def given(value: int | None, default: int) -> int:
+    """The value, or the default if it was not given."""
+    return default if value is None else value
+
+
 def audit(options: argparse.Namespace) -> None:
     """Train the models of an audit, and write what they suggest."""
     from docre.audit import plan_audit
@@ -51,15 +58,16 @@ def audit(options: argparse.Namespace) -> None:
     from docre.core.manifests import locked
 
     config = load_config(options.config, options.changes)
-    folder, data, most = Path(options.output), options.data or config.data.train, options.most
-    planned = plan_audit(config, data, options.folds or 5, 1 if options.seeds is None else options.seeds, folder)
+    folder, data = Path(options.output), options.data or config.data.train
+    folds, seeds, most = given(options.folds, FOLDS), given(options.seeds, SEEDS), given(options.most, MOST)
+    planned = plan_audit(config, data, folds, seeds, folder)
     with locked(folder) if is_main_process() else nullcontext():
         planned.train()
         if not is_main_process():
             return
         found = planned.suggest()
         found.save(folder / "audit.json")
-        write_text(folder / "review.html", review_page(found, planned.documents, 500 if most is None else most))
+        write_text(folder / "review.html", review_page(found, planned.documents, most))
     labels = sum(len(document.triples or ()) for document in planned.documents)
     missing, wrong = (sum(s.probability for s in found.suggestions if s.kind == kind) for kind in ("missing", "wrong"))
     print(f"of {labels} labels about {wrong:.0f} are wrong, and about {missing:.0f} are missing")
