@@ -11,12 +11,24 @@ from typing import TYPE_CHECKING, Any
 
 from docre.documents import Document, Entity, Mention, Prediction, Triple
 from docre.errors import DocreError, DocreWarning
+from docre.version import VERSION as __version__
 
 if TYPE_CHECKING:
     from docre.data.readers import read
     from docre.inference.loading import load
 
-__all__ = ["DocreError", "DocreWarning", "Document", "Entity", "Mention", "Prediction", "Triple", "load", "read"]
+__all__ = [
+    "DocreError",
+    "DocreWarning",
+    "Document",
+    "Entity",
+    "Mention",
+    "Prediction",
+    "Triple",
+    "__version__",
+    "load",
+    "read",
+]
 
 _LAZY = {
     "load": "docre.inference.loading",

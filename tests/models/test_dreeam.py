@@ -11,9 +11,9 @@ from transformers import BertConfig, BertModel
 from docre.data.collate import Collator, WindowPlan
 from docre.data.features import Features
 from docre.inference.methods import INFERENCES, PairScores
+from docre.inference.methods.decision import predicted_evidence
 from docre.inference.methods.excerpt import evidence_excerpts
 from docre.inference.methods.fusion import PLACES, place_scores
-from docre.inference.methods.plain import predicted_evidence
 from docre.losses import build
 from docre.models import MODELS, Encoder
 from docre.tensors import Batch

@@ -12,8 +12,8 @@ from docre.core.progress import progress_bar
 from docre.data.features import Features, Ints
 from docre.errors import DocreError
 from docre.inference.methods.base import INFERENCES, Handle, Inference, PairScores
+from docre.inference.methods.decision import predicted_evidence
 from docre.inference.methods.excerpt import Bools, Excerpt, evidence_excerpts
-from docre.inference.methods.plain import predicted_evidence
 from docre.losses import Loss
 from docre.losses.base import ThresholdClassDecision
 from docre.tensors import Batch, ModelOutput

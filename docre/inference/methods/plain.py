@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from torch import Tensor
+import numpy as np
 
 from docre.data.features import Features, Ints
 from docre.inference.methods.base import INFERENCES, Handle, Inference, PairScores
+from docre.inference.methods.decision import decided, wanted
+from docre.inference.methods.parts import Parts
 from docre.tensors import Batch, ModelOutput
-from docre.terms.evidence import sum_by_sentence
 
 if TYPE_CHECKING:
     from docre.inference.predictor import Predictor
@@ -16,26 +17,27 @@ if TYPE_CHECKING:
 
 @INFERENCES.register("plain")
 class Plain(Inference):
-    """The model reads each whole document once; the loss decides (`Loss.decide`), with at most `evaluation.top_k`
-    relations for a pair. Parameters: none."""
+    """The model reads each whole document once, and the loss decides.
+
+    It decides as `Loss.decide` says, for at most `evaluation.top_k` relations of a pair. Parameters: none.
+
+    Plain texts are not cut off at the length limit (`evaluation.max_tokens`, by default `data.max_tokens`) as documents
+    are: those that are longer are read in parts of that length (see `parts`).
+    """
 
     def score(
         self, predictor: "Predictor", features: Sequence[Features], handle: Handle, task: str, progress: bool = False
     ) -> None:
         def decide(document: Ints, pair: Ints, output: ModelOutput, batch: Batch) -> None:
-            loss, logits = predictor.loss, output.logits
-            scores, margins = loss.scores(logits.float()), loss.margins(logits)
-            evidence = predicted_evidence(output, batch, predictor.config.evaluation.evidence_threshold)
-            handle(document, pair, PairScores(scores, margins, predictor.decide(logits), evidence))
+            handle(whole[document], pair, decided(predictor, output, batch))
 
-        wanted = frozenset({"attention"}) if predictor.predicts_evidence else frozenset()
-        predictor.run_model(features, decide, task, wanted, progress)
+        def hand_on(document: Ints, pair: Ints, found: PairScores) -> None:
+            handle(longer[document], pair, found)
 
-
-def predicted_evidence(output: ModelOutput, batch: Batch, threshold: float | None) -> Tensor | None:
-    """The evidence sentences of each pair, bool [pairs, most sentences]: those that have more than `threshold` of the
-    pair's attention (Ma et al. 2023, section 3.2). None without attention or threshold."""
-    if output.attention is None or threshold is None:
-        return None
-    by_sentence = sum_by_sentence(output.attention.float(), batch)
-    return (by_sentence > threshold).index_select(0, batch.pair_context)
+        limit = predictor.featurize.max_tokens
+        cut = [i for i, f in enumerate(features) if len(f.input_ids) <= limit]
+        uncut = [i for i, f in enumerate(features) if len(f.input_ids) > limit]
+        whole, longer = np.array(cut, dtype=np.int64), np.array(uncut, dtype=np.int64)
+        predictor.run_model([features[i] for i in cut], decide, task, wanted(predictor), progress)
+        if uncut:
+            Parts(limit).score(predictor, [features[i] for i in uncut], hand_on, task, progress)

@@ -1,0 +1,157 @@
+"""Long documents read in parts: each pair as the parts that mention both entities see it."""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from docre.core.progress import progress_bar
+from docre.data.features import Features, Ints
+from docre.errors import DocreError
+from docre.inference.methods.base import INFERENCES, Handle, Inference, PairScores
+from docre.inference.methods.decision import decided, wanted
+from docre.inference.methods.excerpt import Bools, Excerpt, excerpt
+from docre.tensors import Batch, ModelOutput
+
+if TYPE_CHECKING:
+    from docre.inference.predictor import Predictor
+
+NEVER = -100.0  # the score and margin of pairs that no part mentions together
+GROUP = 64  # documents that are read together
+SLICE = 1 << 14  # pairs that are handed on together
+
+
+@INFERENCES.register("parts")
+class Parts(Inference):
+    """Reads long documents in parts, each as a document of its own.
+
+    A document that is longer than `tokens` is divided into parts of at most that length: whole sentences, each part
+    from the middle of the one before. A relation of a pair has its highest margin over the parts that mention both
+    entities, and is predicted if a part predicts it; the evidence is that of the part with the pair's highest margin.
+    Pairs that no part mentions together have no relation. A sentence that is longer is a part of its own.
+
+    A model knows documents as long as those it was trained on; of longer ones it predicts too much or misses much
+    (docs/text.md has measurements). This takes about twice the time of reading each token once.
+
+    Parameters:
+    tokens: the length of a part, [CLS] and [SEP] included; best about that of the training documents. A document is
+            still cut off at `evaluation.max_tokens`.
+    """
+
+    def __init__(self, tokens: int = 512) -> None:
+        super().__init__()
+        if tokens < 8:
+            raise DocreError(f"inference 'parts': tokens: expected at least 8, got {tokens}")
+        self.tokens = tokens
+
+    def score(
+        self, predictor: "Predictor", features: Sequence[Features], handle: Handle, task: str, progress: bool = False
+    ) -> None:
+        with progress_bar(len(features), task, "document", show=progress) as bar:
+            for start in range(0, len(features), GROUP):
+                group = features[start : start + GROUP]
+                for i, merged in enumerate(self._read(predictor, group, task), start):
+                    merged.hand_on(i, handle)
+                bar.update(len(group))
+
+    def _read(self, predictor: "Predictor", features: Sequence[Features], task: str) -> "list[Merged]":
+        """What the parts of each document say together."""
+        excerpts = [[excerpt(document, part) for part in divide(document, self.tokens)] for document in features]
+        relations = len(predictor.schema.relations)
+        merged = [Merged(*both, relations) for both in zip(features, excerpts, strict=True)]
+        places = [(whole, part) for whole, parts in zip(merged, excerpts, strict=True) for part in parts]
+
+        def keep(document: Ints, pair: Ints, output: ModelOutput, batch: Batch) -> None:
+            found = decided(predictor, output, batch)
+            scores, margins, predicted = (x.cpu().numpy() for x in (found.scores, found.margins, found.predicted))
+            evidence = None if found.evidence is None else found.evidence.cpu().numpy()
+            for j in np.unique(document):
+                rows = document == j
+                whole, part = places[j]
+                own_evidence = None if evidence is None else evidence[rows]
+                whole.add(part.pair[pair[rows]], scores[rows], margins[rows], predicted[rows], own_evidence)
+
+        predictor.run_model([part.features for _, part in places], keep, task, wanted(predictor))
+        return merged
+
+
+class Merged:
+    """What the parts of a document say together of the pairs that they mention.
+
+    document: the features of the whole document.
+    parts:    its excerpts.
+    """
+
+    def __init__(self, document: Features, parts: Sequence[Excerpt], relations: int) -> None:
+        self.count = len(document.pairs)
+        self.pairs = np.unique(np.concatenate([part.pair for part in parts]))
+        shape = len(self.pairs), relations
+        self.scores = np.full(shape, NEVER, dtype=np.float32)
+        self.margins = np.full(shape, -np.inf, dtype=np.float32)
+        self.predicted = np.zeros(shape, dtype=bool)
+        self.sentences = document.num_sentences
+        self.evidence: Bools | None = None
+
+    def add(
+        self,
+        pair: Ints,
+        scores: NDArray[np.float32],
+        margins: NDArray[np.float32],
+        predicted: Bools,
+        evidence: Bools | None,
+    ) -> None:
+        """Add what a part says of some pairs, which are given by their positions in the document."""
+        rows = np.searchsorted(self.pairs, pair)
+        before = self.margins[rows]
+        higher = margins > before
+        if evidence is not None:
+            if self.evidence is None:
+                self.evidence = np.zeros((len(self.pairs), self.sentences), dtype=bool)
+            best = margins.max(1) > before.max(1)
+            self.evidence[rows[best]] = False
+            self.evidence[rows[best], : evidence.shape[1]] = evidence[best, : self.sentences]
+        self.margins[rows] = np.where(higher, margins, before)
+        self.scores[rows] = np.where(higher, scores, self.scores[rows])
+        self.predicted[rows] |= predicted
+
+    def hand_on(self, number: int, handle: Handle) -> None:
+        """Call `handle` with all pairs of the document, which has this number."""
+        evidence = None if self.evidence is None else torch.from_numpy(self.evidence)
+        scores, margins, predicted = map(torch.from_numpy, (self.scores, self.margins, self.predicted))
+        handle(np.full(len(self.pairs), number), self.pairs, PairScores(scores, margins, predicted, evidence))
+        apart = np.setdiff1d(np.arange(self.count), self.pairs, assume_unique=True)
+        for start in range(0, len(apart), SLICE):
+            pairs = apart[start : start + SLICE]
+            shape = len(pairs), self.scores.shape[1]
+            never = torch.tensor(NEVER).expand(shape)
+            none = None if evidence is None else torch.tensor(False).expand(len(pairs), self.sentences)
+            handle(
+                np.full(len(pairs), number), pairs, PairScores(never, never, torch.tensor(False).expand(shape), none)
+            )
+
+
+def divide(document: Features, tokens: int) -> Iterator[Bools]:
+    """The sentences of each part of a document, bool [sentences]: as many whole sentences as fit into `tokens`; each
+    part begins in the middle of the one before. There is at least one."""
+    lengths = np.bincount(document.token_sentence[document.token_sentence >= 0], minlength=document.num_sentences)
+    ends = np.cumsum(lengths)  # the tokens up to the end of each sentence
+
+    def last(first: int) -> int:
+        """The sentence after the last of a part."""
+        most = ends[first] - lengths[first] + tokens - 2
+        return max(int(np.searchsorted(ends, most, side="right")), first + 1)
+
+    begin, end = 0, last(0) if len(ends) else 0
+    while True:
+        part = np.zeros(len(ends), dtype=bool)
+        part[begin:end] = True
+        yield part
+        if end == len(ends):
+            return
+        middle = (ends[begin] - lengths[begin] + ends[end - 1]) / 2
+        begin = max(int(np.searchsorted(ends, middle, side="right")), begin + 1)
+        while last(begin) == end:  # it would lie within the one before
+            begin += 1
+        end = last(begin)
