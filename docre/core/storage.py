@@ -81,7 +81,7 @@ def reading(path: Source) -> Iterator[None]:
     except (FileNotFoundError, PermissionError, IsADirectoryError):
         raise
     except Exception as error:
-        raise StorageError(f"{path}: {(str(error) or type(error).__name__).splitlines()[0]}") from None
+        raise StorageError(f"{path}: {reason(error)}") from None
 
 
 @contextmanager
@@ -93,18 +93,23 @@ def one_line(path: Source) -> Iterator[None]:
     except DocreError:
         raise
     except (OSError, EOFError, zlib.error) as error:
-        raise DocreError(f"{path}: {getattr(error, 'strerror', None) or error or type(error).__name__}") from None
+        raise DocreError(f"{path}: {reason(error)}") from None
     except Exception as error:
         if not is_remote(path) and not type(error).__module__.startswith("zstandard"):
             raise
-        raise DocreError(f"{path}: {(str(error) or type(error).__name__).splitlines()[0]}") from None
+        raise DocreError(f"{path}: {reason(error)}") from None
+
+
+def reason(error: Exception) -> str:
+    """What an error says, without the number and the name of the file that the system adds: the first line."""
+    return str(getattr(error, "strerror", None) or str(error) or type(error).__name__).splitlines()[0]
 
 
 @contextmanager
 def opened(path: Source) -> Iterator[BinaryIO]:
     """The file, opened for reading its bytes, which are decompressed if its name ends with .gz or .zst. Raises
-    DocreError if it cannot be opened or read (so the block should do nothing but read): StorageError if an Input cannot
-    for a reason that is not its own."""
+    DocreError if it cannot be opened or read, so the block should do nothing but read: StorageError if it cannot be
+    opened, or if an Input cannot be read, because the storage fails."""
     system, inside = filesystem(path)
     with one_line(path), ExitStack() as stack:
         file: Any

@@ -113,15 +113,13 @@ def units(group: int, files: Sequence[Input], reader: RecordReader | None, docum
 
 
 def safely(file: Input, reader: RecordReader | None) -> Iterator[Record | Rejected]:
-    """The records of a file; where it cannot be read on, the last is what is wrong with it. Raises DocreError if the
-    storage failed, which may be there again when the same command goes on."""
+    """The records of a file; where it cannot be read on, the last is what is wrong with it. Raises DocreError where it
+    is no fault of the file (see `blamed`)."""
     number = -1
     try:
         for record in cut(file, reader):
             number = record.number
             yield record
-    except StorageError as error:
-        raise DocreError(f"{error}: the same command goes on from here") from None
     except Exception as error:
         reason = f"cannot be read on from here: {blamed(error, file.path)}"
         yield Rejected(Place(file.path, number + 1), reason)

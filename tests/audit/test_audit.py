@@ -111,7 +111,8 @@ def test_another_audit_in_the_same_folder_is_refused(audited, config):  # noqa: 
 def test_bad_input(config, corpus, tmp_path):  # noqa: F811
     from docre.data.readers.docred import write_docred
 
-    for option, message in ((["--folds", "0"], "--folds: expected 2 to 8"), (["--folds", "9"], "--folds: expected"),
+    for option, message in ((["--folds", "1"], "--folds: expected 2 to 8"), (["--folds", "9"], "--folds: expected"),
+                            (["--folds", "0"], "--folds: expected 2 to 8"),
                             (["--seeds", "0"], "--seeds: expected at least 1")):  # fmt: skip
         with pytest.raises(DocreError, match=message):
             audit.main(["--config", str(config), "--output", str(tmp_path / "o"), *option])

@@ -24,6 +24,7 @@ s3fs = pytest.importorskip("s3fs")
 server = pytest.importorskip("moto.server")
 
 LINES = [json.dumps(to_json(document)) + "\n" for document in DOCUMENTS]
+FILES = {"a.jsonl": "".join(LINES[:9]).encode(), "deep/b.jsonl.gz": gzip.compress("".join(LINES[9:]).encode())}
 
 
 @pytest.fixture(scope="module")
@@ -51,8 +52,7 @@ def bucket(service: str, request: pytest.FixtureRequest) -> tuple[s3fs.S3FileSys
     client = s3fs.S3FileSystem()
     name = re.sub("[^a-z0-9]+", "-", request.node.name).strip("-")
     client.mkdir(name)
-    client.pipe_file(f"{name}/in/a.jsonl", "".join(LINES[:9]).encode())
-    client.pipe_file(f"{name}/in/deep/b.jsonl.gz", gzip.compress("".join(LINES[9:]).encode()))
+    client.pipe({f"{name}/in/{path}": content for path, content in FILES.items()})
     return client, name
 
 
@@ -61,8 +61,8 @@ def local(saved, tmp_path_factory) -> dict[str, list[dict]]:
     """What is written of the same files in a folder, to a folder."""
     folder = tmp_path_factory.mktemp("local")
     (folder / "in" / "deep").mkdir(parents=True)
-    (folder / "in" / "a.jsonl").write_text("".join(LINES[:9]))
-    (folder / "in" / "deep" / "b.jsonl.gz").write_bytes(gzip.compress("".join(LINES[9:]).encode()))
+    for path, content in FILES.items():
+        (folder / "in" / path).write_bytes(content)
     run(saved, folder / "in", folder / "out")
     return contents(written(folder / "out"), f"{folder}/")
 

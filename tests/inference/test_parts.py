@@ -7,6 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from docre.analysis.calibration import Calibration
+from docre.analysis.platt import Platt
 from docre.data.features import UNLIMITED, Features
 from docre.documents import Document, Entity
 from docre.errors import DocreError
@@ -146,9 +148,6 @@ def test_texts_beyond_the_limit_are_read_in_parts(tiny_encoder, model):
         assert [replace(p, score=0, margin=0) for p in one] == [replace(p, score=0, margin=0) for p in other] != []
         assert [p.margin for p in one] == pytest.approx([p.margin for p in other], abs=1e-4)
     assert found[2] != limited.predict_features(limited.featurize(texts))[2]
-    from docre.analysis.calibration import Calibration
-    from docre.analysis.platt import Platt
-
     limited.use(Calibration(limited.schema.relations, (0.0,) * 5, "test", platt=Platt(1.0, 0.0)))
     both = Ensemble([limited, limited])
     again = both.predict_features(both.featurize(texts, UNLIMITED))

@@ -125,11 +125,9 @@ class Merged:
         for start in range(0, len(apart), SLICE):
             pairs = apart[start : start + SLICE]
             shape = len(pairs), self.scores.shape[1]
-            never = torch.tensor(NEVER).expand(shape)
-            none = None if evidence is None else torch.tensor(False).expand(len(pairs), self.sentences)
-            handle(
-                np.full(len(pairs), number), pairs, PairScores(never, never, torch.tensor(False).expand(shape), none)
-            )
+            never, no = torch.tensor(NEVER).expand(shape), torch.tensor(False)
+            no_evidence = None if evidence is None else no.expand(len(pairs), self.sentences)
+            handle(np.full(len(pairs), number), pairs, PairScores(never, never, no.expand(shape), no_evidence))
 
 
 def divide(document: Features, tokens: int) -> Iterator[Bools]:

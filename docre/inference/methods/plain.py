@@ -29,15 +29,14 @@ class Plain(Inference):
         self, predictor: "Predictor", features: Sequence[Features], handle: Handle, task: str, progress: bool = False
     ) -> None:
         def decide(document: Ints, pair: Ints, output: ModelOutput, batch: Batch) -> None:
-            handle(whole[document], pair, decided(predictor, output, batch))
+            handle(within[document], pair, decided(predictor, output, batch))
 
         def hand_on(document: Ints, pair: Ints, found: PairScores) -> None:
-            handle(longer[document], pair, found)
+            handle(beyond[document], pair, found)
 
         limit = predictor.featurize.max_tokens
-        cut = [i for i, f in enumerate(features) if len(f.input_ids) <= limit]
-        uncut = [i for i, f in enumerate(features) if len(f.input_ids) > limit]
-        whole, longer = np.array(cut, dtype=np.int64), np.array(uncut, dtype=np.int64)
-        predictor.run_model([features[i] for i in cut], decide, task, wanted(predictor), progress)
-        if uncut:
-            Parts(limit).score(predictor, [features[i] for i in uncut], hand_on, task, progress)
+        longer = np.array([len(f.input_ids) > limit for f in features], dtype=bool)
+        within, beyond = np.flatnonzero(~longer), np.flatnonzero(longer)
+        predictor.run_model([features[i] for i in within.tolist()], decide, task, wanted(predictor), progress)
+        if len(beyond):
+            Parts(limit).score(predictor, [features[i] for i in beyond.tolist()], hand_on, task, progress)
