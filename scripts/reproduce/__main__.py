@@ -45,9 +45,8 @@ def main(arguments: list[str]) -> None:
     for run, stage in zip(runs, run_stages(stages, f"remove their folders from {folder}"), strict=True):
         assert isinstance(stage, InProcess)
         write_json(results / f"{run.name}.json", result_of(run, stage, command_line(run, folder)))
-    write_text(
-        results / "README.md", readme(plan, str(options.plan), list(map(read_json, sorted(results.glob("*.json")))))
-    )
+        write_tables(plan, options.plan, results)
+    write_tables(plan, options.plan, results)
     print(f"written to {results}/")
 
 

@@ -1,6 +1,5 @@
 """The runs of a plan: trainings and recipes, each in a process of its own."""
 
-import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from docre.training.recipe import read_recipe
 from docre.training.stages import standings
 from docre.training.stages.base import Stage, Standing
 from docre.training.stages.train import Train
+from scripts.reproduce import process
 
 
 @dataclass(frozen=True)
@@ -71,9 +71,9 @@ class InProcess(Stage):
         return self.folder
 
     def run(self, restart: bool = False) -> None:
-        done = subprocess.run([sys.executable, *self.command], check=False)
-        if done.returncode:
-            raise DocreError(f"{self.name} ended with exit code {done.returncode}; the same command resumes it")
+        code = process.run([sys.executable, *self.command])
+        if code:
+            raise DocreError(f"{self.name} ended with exit code {code}; the same command resumes it")
 
 
 @dataclass(frozen=True)
