@@ -1,4 +1,4 @@
-"""The exception for wrong input and the warning about questionable input; each message is a single line."""
+"""The exception for wrong input, the warning about questionable input, and what other exceptions say: single lines."""
 
 
 class DocreError(ValueError):
@@ -15,3 +15,8 @@ class DocreError(ValueError):
 class DocreWarning(UserWarning):
     """Questionable input: nothing stops, but the user should know. Commands print it on standard error as
     `docre: warning: ...` (see docre.core.cli)."""
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of what an error says; the name of its class if it says nothing."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

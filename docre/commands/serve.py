@@ -39,12 +39,10 @@ def main(arguments: list[str]) -> None:
     except ImportError as error:
         raise DocreError(f"docre serve needs {error.name}: pip install 'docre[serve]'") from None
     from docre.inference.checkpoint import load
-    from docre.inference.extract import choose_tagger, extract
+    from docre.inference.extract import extract, require_tagger
 
     with bind(options.host, options.port) as bound:
         predictor = load(options.checkpoint, changes=tagger_changes(options), plugins=options.plugins)
-        tagger = choose_tagger(predictor, None)
-        if tagger is None:
-            raise DocreError("no tagger finds the entities: choose one, as --tagger spacy")
+        tagger = require_tagger(predictor)
         limits = Limits(options.max_queue, options.max_characters, options.timeout, options.batch_size)
         run(make_app(lambda texts: extract(predictor, texts, tagger), limits), bound, options.timeout)

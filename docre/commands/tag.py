@@ -39,12 +39,10 @@ def main(arguments: list[str]) -> None:
     from docre.evaluation.end_to_end.mapping import with_gold_labels
     from docre.inference.checkpoint import load
     from docre.inference.confidence import plain_text
-    from docre.inference.extract import choose_tagger
+    from docre.inference.extract import require_tagger
 
     predictor = load(options.checkpoint, changes=tagger_changes(options), plugins=options.plugins)
-    tagger = choose_tagger(predictor, None)
-    if tagger is None:
-        raise DocreError("no tagger finds the entities: choose one, as --tagger spacy")
+    tagger = require_tagger(predictor)
     gold = read(options.data, options.reader or predictor.config.data.reader)
     check_titles(gold, str(options.data))
     found = [with_gold_labels(tagger(plain_text(d), d.title), d, options.similarity) for d in gold]

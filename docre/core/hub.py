@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from docre.core.files import write_atomically
-from docre.errors import DocreError
+from docre.errors import DocreError, first_line
 
 PREFIX = "hub:"
 FILES = ("*.json", "*.yaml", "*.safetensors", "*.txt", "*.model")  # what is downloaded; no pickle, and no code
@@ -64,8 +64,7 @@ def problem() -> str | None:
     try:
         get_session().head(constants.ENDPOINT, timeout=TIMEOUT)
     except Exception as error:  # of one of several HTTP libraries, depending on the version of huggingface_hub
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        return f"the hub ({constants.ENDPOINT}) cannot be reached: {reason}"
+        return f"the hub ({constants.ENDPOINT}) cannot be reached: {first_line(error)}"
     return None
 
 
@@ -106,8 +105,7 @@ def explained(name: str, offline: str | None) -> Iterator[None]:
                 f"{name}: {offline}, and it is not in the cache: give the path of a folder that holds a copy instead"
             ) from None
         kind = next((text for known, text in KNOWN_PROBLEMS.items() if known in mro(error)), None)
-        reason = kind or (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise DocreError(f"{name}: {reason}") from None
+        raise DocreError(f"{name}: {kind or first_line(error)}") from None
 
 
 def mro(error: Exception) -> set[str]:

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, cast
 
 from docre.core.files import write_atomically
-from docre.errors import DocreError
+from docre.errors import DocreError, first_line
 
 COMPRESSED = (".gz", ".zst")
 ZST_WINDOW = 1 << 27  # bytes that decompression may take
@@ -102,7 +102,7 @@ def one_line(path: Source) -> Iterator[None]:
 
 def reason(error: Exception) -> str:
     """What an error says, without the number and the name of the file that the system adds: the first line."""
-    return str(getattr(error, "strerror", None) or str(error) or type(error).__name__).splitlines()[0]
+    return getattr(error, "strerror", None) or first_line(error)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from docre.core.storage import StorageError
-from docre.errors import DocreError
+from docre.errors import DocreError, first_line
 
 GOES_ON = "the same command goes on from here"
 
@@ -32,8 +32,3 @@ def blamed(error: Exception, where: str) -> DocreError:
     code = traceback.extract_tb(error.__traceback__)[-1]
     source = f"{Path(code.filename).name}, line {code.lineno}"
     return DocreError(f"{where}: {type(error).__name__}: {first_line(error)} ({source})")
-
-
-def first_line(error: Exception) -> str:
-    """The first line of what an error says."""
-    return (str(error).splitlines() or [""])[0]

@@ -16,7 +16,7 @@ import numpy as np
 from docre.corpus.shards import Counts
 from docre.corpus.units import Group, Unit
 from docre.corpus.worker import Job, Worker
-from docre.errors import DocreError
+from docre.errors import DocreError, first_line
 
 Rows = dict[str, Any]
 
@@ -40,7 +40,7 @@ def on_ray(
         try:
             ray.init(address=os.environ.get("RAY_ADDRESS"), log_to_driver=False, logging_level="error")
         except (ConnectionError, RayError, RuntimeError) as error:
-            raise DocreError(f"RAY_ADDRESS: {str(error).splitlines()[0]}") from None
+            raise DocreError(f"RAY_ADDRESS: {first_line(error)}") from None
     resources = ray.cluster_resources()
     gpus, cpus = int(resources.get("GPU", 0)), int(resources.get("CPU", 1))
     number = workers or gpus or cpus

@@ -10,7 +10,7 @@ from docre.core.storage import Input, StorageError, opened, suffix
 from docre.corpus.blame import blamed
 from docre.data.readers.base import RecordReader
 from docre.data.readers.records import Record, elements, lines
-from docre.errors import DocreError
+from docre.errors import DocreError, first_line
 from docre.inference.texts import texts
 
 UNIT_BYTES = 1 << 25  # of the documents of a unit; a unit may have one document more than fits
@@ -154,7 +154,7 @@ def rows(file: Input) -> Iterator[Record]:
         except StorageError:
             raise
         except Exception as error:  # pyarrow's own, of many kinds
-            raise DocreError(f"{file}: not a Parquet file that can be read: {str(error).splitlines()[0]}") from None
+            raise DocreError(f"{file}: not a Parquet file that can be read: {first_line(error)}") from None
 
 
 def without_nothing(row: dict[str, Any]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from docre.inference.scorer import PairScorer
 
 MAX_CHARACTERS = 500_000
+NO_TAGGER = "no tagger finds the entities: choose one, as --tagger spacy or extract(..., tagger='spacy')"
 
 Text = str | tuple[str, str] | Document
 TaggerChoice = str | Mapping[str, Any] | Tagger | None
@@ -65,6 +66,14 @@ def choose_tagger(predictor: "PairScorer", choice: TaggerChoice) -> Tagger | Non
     return TAGGERS.build(values.pop("name"), values)
 
 
+def require_tagger(predictor: "PairScorer") -> Tagger:
+    """The tagger of a checkpoint or of its config. Raises DocreError if it has none."""
+    tagger = choose_tagger(predictor, None)
+    if tagger is None:
+        raise DocreError(NO_TAGGER)
+    return tagger
+
+
 def tagged(text: Text, title: str, tagger: Tagger | None) -> Document:
     """The document of a text. Raises DocreError if it is empty or too long, or there is no tagger."""
     given = text if isinstance(text, Document) else None
@@ -85,7 +94,7 @@ def tagged(text: Text, title: str, tagger: Tagger | None) -> Document:
     if given is not None:
         return given
     if tagger is None:
-        raise DocreError("no tagger finds the entities: choose one, as --tagger spacy or extract(..., tagger='spacy')")
+        raise DocreError(NO_TAGGER)
     return tagger(text, title)
 
 

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from docre.errors import DocreError
+from docre.errors import DocreError, first_line
 from docre.inference.predictor import Predictor
 from docre.models import Model
 
@@ -39,8 +39,7 @@ def read_state_dict(path: str | Path) -> dict[str, Tensor]:
         if type(error).__name__ == "UnpicklingError":
             reason = "it holds Python objects, which could run code; nothing was read"
             raise DocreError(f"{path}: not a plain file of weights: {reason}") from None
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise DocreError(f"{path}: not a file of weights: {reason}") from None
+        raise DocreError(f"{path}: not a file of weights: {first_line(error)}") from None
     for key in WRAPPERS:
         if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
             content = content[key]

@@ -13,7 +13,7 @@ from transformers import AutoConfig, AutoModel, AutoTokenizer
 from transformers.utils import logging
 
 from docre.core import hub
-from docre.errors import DocreError
+from docre.errors import DocreError, first_line
 from docre.models.dropout import Dropout
 from docre.models.packing import pack
 from docre.models.plan import AttentionPlan
@@ -204,10 +204,8 @@ def _load(factory: Any, name: str, **options: Any) -> Any:
     except DocreError:
         raise
     except Exception as error:  # on damaged files transformers raises many kinds of exceptions
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise DocreError(
-            f"encoder {name!r} cannot be loaded (expected a hub name, a folder or package:NAME/folder): {reason}"
-        ) from None
+        expected = "a hub name, a folder or package:NAME/folder"
+        raise DocreError(f"encoder {name!r} cannot be loaded (expected {expected}): {first_line(error)}") from None
     finally:
         logging.set_verbosity(verbosity)
         if bars:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from docre.documents import Document
 from docre.documents.plain import MarkedEntity, mark
-from docre.errors import DocreError
+from docre.errors import DocreError, first_line
 from docre.text.base import TAGGERS, Tagger
 from docre.text.names import join_names
 
@@ -80,7 +80,7 @@ def load_model(name: str) -> Any:
     try:
         return GLiNER.from_pretrained(name).eval()
     except Exception as error:  # of whatever kind: GLiNER and the hub document none
-        raise DocreError(f"GLiNER model {name!r}: {(str(error) or type(error).__name__).splitlines()[0]}") from None
+        raise DocreError(f"GLiNER model {name!r}: {first_line(error)}") from None
 
 
 def windows(count: int, size: int) -> list[tuple[int, int, int, int]]:

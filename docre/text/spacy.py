@@ -5,7 +5,7 @@ from typing import Any
 
 from docre.documents import Document
 from docre.documents.plain import MarkedEntity, mark
-from docre.errors import DocreError
+from docre.errors import DocreError, first_line
 from docre.text.base import TAGGERS, Tagger
 from docre.text.names import join_names
 
@@ -43,7 +43,7 @@ def load_pipeline(name: str) -> Any:
     try:
         return spacy.load(name)
     except (OSError, ValueError) as error:
-        raise DocreError(f"spaCy pipeline {name!r}: {str(error).splitlines()[0]}") from None
+        raise DocreError(f"spaCy pipeline {name!r}: {first_line(error)}") from None
 
 
 def entities_of(doc: Any) -> list[MarkedEntity]:
