@@ -49,7 +49,8 @@ def readme(plan: Mapping[str, Any], path: str, results: Sequence[Result]) -> str
         "F1, Ign-F1, P, R and OVR in percent; mean ± sample standard deviation where there are several seeds. The best "
         "epoch is chosen by dev F1. Minutes are wall time, training and dev evaluations; "
         "seconds a document are the same, for each time that a document was read. "
-        "Std(RO) and OVR are those of `docre analyze` on the test documents.",
+        "Std(RO) and OVR are those of `docre analyze` on the test documents. One pair whose mean positive and mean "
+        "negative logits nearly coincide makes Std(RO) large.",
     ]
     for dataset in dict.fromkeys(result["dataset"] for result in results):
         chosen = [result for result in results if result["dataset"] == dataset]
@@ -67,10 +68,14 @@ def readme(plan: Mapping[str, Any], path: str, results: Sequence[Result]) -> str
 
 
 def table(results: Sequence[Result]) -> list[str]:
-    """A Markdown table with a row for each loss."""
+    """A Markdown table with a row for each loss, which names the precision where not all runs have the same."""
+    several = len({result["precision"] for result in results}) > 1
     lines = [row("loss", "seeds", *COLUMNS), row("---", *["---:"] * (len(COLUMNS) + 1))]
     for loss, runs in by_loss(results).items():
-        lines.append(row(loss, str(len(runs)), *(spread([get(r) for r in runs]) for get in COLUMNS.values())))
+        name = f"{loss} ({', '.join(sorted({run['precision'] for run in runs}))})" if several else loss
+        lines.append(row(name, str(len(runs)), *(spread([get(r) for r in runs]) for get in COLUMNS.values())))
+    if several:
+        lines += ["", "Times and memory can only be compared between runs of the same precision."]
     return lines
 
 

@@ -98,13 +98,17 @@ def test_a_plan_is_run_once(tiny_encoder, tmp_path):
 
 
 def test_the_table_has_mean_and_deviation_over_seeds():
-    def result(seed: int, f1: float) -> dict:
+    def result(seed: int, f1: float, **others) -> dict:
         scores = {"f1": f1, "ign_f1": f1, "p": f1, "r": f1}
         about = dict.fromkeys(("device", "precision", "torch", "transformers", "accelerate", "docre", "commit"), "x")
         run = {"name": f"a_{seed}", "dataset": "D", "loss": "atl", "seed": seed, "command": f"run {seed}"}
         numbers = {"best": scores | {"epoch": 2}, "epochs": [scores], "test": scores}
-        return about | run | numbers | {"training_seconds": 60.0, "peak_memory_mb": 1024}
+        return about | run | numbers | {"training_seconds": 60.0, "peak_memory_mb": 1024} | others
 
     text = readme({"scale": "s", "encoder": "e"}, "plan", [result(1, 0.5), result(2, 0.6)])
     assert "| atl | 2 | 55.00 ± 7.07 | 55.00 ± 7.07 |" in text  # sqrt(2 * 5^2)
     assert "run 1\n```" in text and "dev F1 by epoch: 55.00" in text
+
+    other = result(1, 0.5, loss="afl", precision="bf16")
+    text = readme({"scale": "s", "encoder": "e"}, "plan", [result(1, 0.5, precision="fp32"), other])
+    assert "| atl (fp32) | 1 | 50.00 |" in text and "| afl (bf16) | 1 | 50.00 |" in text and "`afl`, dev F1" in text
