@@ -120,16 +120,15 @@ def calibrate(
     """
     if not table.gold:
         raise DocreError("no relation is labeled, so nothing can be calibrated")
-    allowed = keep_best(np.ones_like(table.labels), table.scores, top_k)
-    common = _common_shift(table, allowed, 0.0, precision, recall)
+    common = _common_shift(table, 0.0, top_k, precision, recall)
     shift = np.full(len(table.relations), common)
     if per_relation:
-        best = _common_shift(table, allowed, 0.0, None, None)
-        own = relation_shifts(table, allowed, best)
+        best = _common_shift(table, 0.0, top_k, None, None)
+        own = relation_shifts(table, keep_best(np.ones_like(table.labels), table.scores, top_k), best)
         positives = table.labels.sum(axis=0)
         weight = positives / np.maximum(positives + shrinkage, 1e-9)
         shift = best + weight * (own - best)
-        shift = shift + _common_shift(table, allowed, shift, precision, recall)
+        shift = shift + _common_shift(table, shift, top_k, precision, recall)
     purpose = "the best F1"
     if precision is not None or recall is not None:
         purpose = f"precision {precision:g}" if precision is not None else f"recall {recall:g}"
@@ -169,11 +168,29 @@ def relation_shifts(table: MarginTable, allowed: Bools, start: float) -> Floats:
     return shift
 
 
+def displaced(margins: Floats, scores: Floats, top_k: int) -> Floats:
+    """At which threshold each candidate triple is no longer predicted, [pairs, R]: where `top_k` relations of its pair
+    with higher scores have margins above the threshold. -inf if there are not so many."""
+    order = np.argsort(-scores, axis=1, kind="stable")
+    ordered = np.take_along_axis(margins, order, axis=1)
+    best = np.full((len(margins), top_k), -np.inf, dtype=margins.dtype)  # the highest margins so far, the least first
+    limit = np.empty_like(margins)
+    for rank in range(margins.shape[1]):
+        limit[:, rank] = best[:, 0]
+        best[:, 0] = np.maximum(best[:, 0], ordered[:, rank])
+        best.sort(axis=1)
+    found = np.empty_like(margins)
+    np.put_along_axis(found, order, limit, axis=1)
+    return found
+
+
 def _common_shift(
-    table: MarginTable, allowed: Bools, base: Floats | float, precision: float | None, recall: float | None
+    table: MarginTable, base: Floats | float, top_k: int, precision: float | None, recall: float | None
 ) -> float:
     """The best common shift of all margins, after `base` (a number or [R]) was added to them."""
-    candidates = cuts((table.margins + base)[allowed], table.labels[allowed])
+    shifted = table.shifted(base).margins
+    dropped = np.full_like(shifted, -np.inf) if top_k < 1 else displaced(shifted, table.scores, top_k)
+    candidates = cuts(shifted.ravel(), table.labels.ravel(), dropped.ravel())
     taken, correct = candidates.taken, candidates.correct
     if precision is not None:
         (reached,) = np.nonzero(correct / np.maximum(1, taken) >= precision)
@@ -181,7 +198,7 @@ def _common_shift(
         if not len(reached):
             best = float((correct[1:] / np.maximum(1, taken[1:])).max(initial=0))
             raise DocreError(f"a precision of {precision:g} cannot be reached: the highest is {best:.4f}")
-        best_cut = reached[-1]
+        best_cut = reached[correct[reached].argmax()]
     elif recall is not None:
         (reached,) = np.nonzero(correct / table.gold >= recall)
         if not len(reached):

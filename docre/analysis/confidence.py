@@ -46,13 +46,15 @@ def log_odds(score: float | None) -> float:
 
 def fit_end_to_end(features: Doubles, right: NDArray[np.bool_], tagger: str) -> EndToEnd:
     """The weights of the highest likelihood, by L-BFGS-B. `features`: z, m and e of triples [triples, 3]; `right`:
-    which of them are right. With few triples they are near 0, and the intercept is that of the share that is right.
+    which of them are right. A feature that is the same for all triples gets the weight 0.
 
     As in Platt scaling the targets are (n_1 + 1) / (n_1 + 2) and 1 / (n_0 + 2).
     """
     count, positive = len(right), int(right.sum())
     target = np.where(right, (positive + 1) / (positive + 2), 1 / (count - positive + 2))
-    scale = np.maximum(features.std(axis=0), 1e-6) if count else np.ones(3)
+    spread = features.std(axis=0) if count else np.zeros(3)
+    varies = spread > 1e-6
+    scale = np.where(varies, spread, 1.0)
     scaled = np.concatenate([features / scale, np.ones((count, 1))], axis=1)
 
     def cost(weights: Doubles) -> tuple[float, Doubles]:
@@ -62,8 +64,10 @@ def fit_end_to_end(features: Doubles, right: NDArray[np.bool_], tagger: str) -> 
         value = (np.logaddexp(0, logits) - target * logits).sum() / max(1, count) + 0.5 * (ridge @ weights)
         return float(value), scaled.T @ (p - target) / max(1, count) + ridge
 
-    bounds = [(0.0, None)] * 3 + [(None, None)]
-    found = minimize(cost, np.array([0.5, 0.1, 0.1, 0.0]), jac=True, method="L-BFGS-B", bounds=bounds).x
+    bounds = [(0.0, None if each else 0.0) for each in varies] + [(None, None)]
+    found = minimize(
+        cost, np.array([0.5, 0.1, 0.1, 0.0]) * [*varies, True], jac=True, method="L-BFGS-B", bounds=bounds
+    ).x
     relation, mentions, entities = (found[:3] / scale).tolist()
     return EndToEnd(relation, mentions, entities, float(found[3]), tagger)
 

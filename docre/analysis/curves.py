@@ -60,18 +60,28 @@ class Cuts:
     shift: np.ndarray
 
 
-def cuts(margins: Floats, labels: np.ndarray) -> Cuts:
-    """All cuts of margins [n] with labels [n], from none taken to all taken."""
+def cuts(margins: Floats, labels: np.ndarray, dropped: Floats | None = None) -> Cuts:
+    """All cuts of margins [n] with labels [n], from none taken to all taken.
+
+    dropped: [n] thresholds below which a margin is no longer taken (-inf: never); none by default.
+    """
+    gains = np.ones(len(margins), dtype=int)
+    if dropped is not None:  # what is dropped is one less at its threshold
+        ever, later = margins > dropped, (margins > dropped) & np.isfinite(dropped)
+        margins = np.concatenate([margins[ever], dropped[later]])
+        labels = np.concatenate([labels[ever], labels[later]])
+        gains = np.repeat([1, -1], [ever.sum(), later.sum()])
     order = np.argsort(-margins, kind="stable")
     values = margins[order].astype(np.float64)
     if not len(values):
         return Cuts(np.zeros(1, dtype=int), np.zeros(1, dtype=int), np.zeros(1))
-    correct = np.concatenate([[0], np.cumsum(labels[order])])
+    taken = np.concatenate([[0], np.cumsum(gains[order])])
+    correct = np.concatenate([[0], np.cumsum(gains[order] * labels[order])])
     (steps,) = np.nonzero(np.diff(values))
-    taken = np.concatenate([[0], steps + 1, [len(values)]])
+    ends = np.concatenate([[0], steps + 1, [len(values)]])
     middle = -(values[steps] + values[steps + 1]) / 2
     shift = np.concatenate([[-values[0]], middle, [-values[-1] + 1e-3 * max(1.0, abs(values[-1]))]])
-    return Cuts(taken, correct[taken], shift)
+    return Cuts(taken[ends], correct[ends], shift)
 
 
 def precision_recall(table: MarginTable) -> PrecisionRecall:

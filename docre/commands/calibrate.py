@@ -68,7 +68,7 @@ def main(arguments: list[str]) -> None:
     predictor.forget_calibration()
     documents = read(options.data, options.reader or predictor.config.data.reader)
     table = margin_table(predictor, documents, progress=True)
-    top_k = predictor.config.evaluation.top_k
+    top_k = predictor.top_k
     if options.no_shift:
         calibration = Calibration.without_shift(table)
     else:

@@ -33,7 +33,7 @@ def fit_threshold(predictor: PairScorer, documents: Sequence[Document], progress
     forgotten. Raises DocreError for a document without labels, and if nothing is labeled."""
     predictor.forget_calibration()
     table = margin_table(predictor, documents, progress)
-    predictor.use(calibrate(table, top_k=predictor.config.evaluation.top_k))
+    predictor.use(calibrate(table, top_k=predictor.top_k))
 
 
 def fitted_calibration(predictor: PairScorer, documents: Sequence[Document]) -> Calibration:

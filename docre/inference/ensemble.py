@@ -114,6 +114,7 @@ class Ensemble(PairScorer):
     def _combine(self, features: Sequence[Features], task: str) -> PairScores:
         """The scores of all pairs of some documents, one document after another."""
         log_odds: list[Tensor] = []
+        undecided: list[Tensor] = []  # where the margin is 0
         most = torch.full((sum(len(f.pairs) for f in features),), self.config.evaluation.top_k)
         votes = torch.zeros(len(most), max(f.num_sentences for f in features))
         voters = 0
@@ -121,12 +122,13 @@ class Ensemble(PairScorer):
             found = read(member, views(features, i), task)
             margins = found.margins.masked_fill((found.margins > 0) & ~found.predicted, 0)[:, self.orders[i]]
             log_odds.append(platt.slope * margins + platt.intercept)
+            undecided.append(margins == 0)
             most = torch.maximum(most, found.predicted.sum(1))
             if found.evidence is not None:
                 votes += found.evidence
                 voters += 1
         scores = log_odds_of_mean(log_odds)
-        margins = scores - self.limit + self.shift
+        margins = (scores - self.limit).masked_fill(torch.stack(undecided).all(0), 0) + self.shift
         predicted = margins > 0
         if self.config.evaluation.top_k > 0:
             predicted = likeliest(predicted, scores, most)

@@ -138,6 +138,7 @@ def nearest_mentions(heads: Sequence[Span], tails: Sequence[Span]) -> tuple[Span
     def candidates() -> Iterable[tuple[Span, Span]]:
         for head in heads:
             after = bisect_left(starts, head.start)
-            yield from ((head, tail) for tail in tails[max(after - 1, 0) : after + 1])
+            before = bisect_left(starts, starts[after - 1]) if after else 0  # the first of those that begin there
+            yield from ((head, tails[i]) for i in (before, after) if i < len(tails))
 
     return min(candidates(), key=lambda both: abs(both[0].start - both[1].start))

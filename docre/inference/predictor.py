@@ -143,6 +143,10 @@ class Predictor(PairScorer):
         """Whether predictions have evidence sentences."""
         return self.config.evaluation.evidence_threshold is not None and "attention" in self.model.offers
 
+    @property
+    def top_k(self) -> int:
+        return super().top_k if self.inference.limits else -1
+
     @torch.inference_mode()
     def run_model(
         self,

@@ -52,6 +52,11 @@ class PairScorer(ABC):
     def predicts_evidence(self) -> bool:
         """Whether predictions have evidence sentences."""
 
+    @property
+    def top_k(self) -> int:
+        """How many relations of a pair are predicted at most; no limit below 1."""
+        return self.config.evaluation.top_k
+
     @abstractmethod
     def use(self, calibration: Calibration) -> None:
         """Use a calibration for these relations: its shift of the margins, and its probabilities."""

@@ -1,5 +1,6 @@
 """Curves, reliability and calibration: computed by hand, compared with brute force, and properties of a calibration."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -8,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from docre.analysis import calibrate, load_calibration, precision_recall, reliability
-from docre.analysis.calibration import relation_shifts
+from docre.analysis.calibration import displaced, relation_shifts
+from docre.analysis.curves import cuts
 from docre.analysis.table import keep_best
 from docre.commands.calibrate import rates
 from docre.errors import DocreError
@@ -70,6 +72,37 @@ def test_one_shift_is_the_best_of_all(seed, top_k):
     found = rates(table.shifted(calibrate(table, recall=0.7, top_k=top_k).shift, top_k))
     assert found[1] >= 0.7
     assert found[0] == pytest.approx(brute_force(table, top_k, lambda p, r, f: p if r >= 0.7 else -1), abs=0.05)
+
+
+@pytest.mark.parametrize("top_k", [1, 2])
+@given(seed=st.integers(0, 10**6))
+def test_a_goal_is_reached_by_shifts_for_each_relation_too(top_k, seed):
+    table = random_table(seed, pairs=40, bias=1.0, top_k=top_k)
+    if not table.gold:
+        return
+    for goal, place in (({"precision": 0.5}, 0), ({"recall": 0.3}, 1)):
+        try:
+            found = calibrate(table, **goal, per_relation=True, top_k=top_k)
+        except DocreError:
+            continue
+        assert rates(table.shifted(found.shift, top_k))[place] >= next(iter(goal.values())) - 1e-9
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_cuts_with_top_k_count_what_the_shifted_table_predicts(seed):
+    table = random_table(seed, pairs=30)
+    scores = np.random.default_rng(seed).permuted(table.scores, axis=1)  # another order than that of the margins
+    table = replace(table, scores=scores.astype(np.float32))
+    found = cuts(table.margins.ravel(), table.labels.ravel(), displaced(table.margins, table.scores, 2).ravel())
+    assert len(found.shift) > 50
+    for taken, correct, shift in zip(found.taken, found.correct, found.shift, strict=True):
+        predicted = table.shifted(shift, 2).predicted
+        assert (predicted.sum(), (predicted & table.labels).sum()) == (taken, correct)
+
+
+def test_of_equal_recalls_the_highest_precision_is_chosen():
+    table = table_of([[2.0, 1.0]], [[1, 0]])
+    assert table.shifted(calibrate(table, precision=0.5).shift).predicted.tolist() == [[True, False]]
 
 
 @given(st.integers(0, 10**6), st.floats(-2, 2))

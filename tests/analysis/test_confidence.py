@@ -40,6 +40,13 @@ def test_what_is_given_as_sure_is_right_as_often():
     assert error < 0.05
 
 
+def test_a_score_that_is_always_the_same_has_no_weight():
+    features, _, right, _ = sample(300)
+    features[:, 1] = 0
+    found = fit_end_to_end(features, right, "t")
+    assert found.mentions == 0 and found.relation > 0.3
+
+
 def test_a_score_that_misleads_has_no_weight():
     features, _, right, _ = sample(3000)
     features[:, 1] = -features[:, 1]

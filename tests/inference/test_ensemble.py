@@ -25,6 +25,7 @@ from docre.evaluation import evaluate as scores_of
 from docre.inference import ensemble as ensembles
 from docre.inference.checkpoint import save
 from docre.inference.ensemble import Ensemble, likeliest, log_odds_of_mean
+from docre.inference.methods import PairScores
 from docre.inference.predictor import Predictor
 from docre.inference.probe import margin_table
 from docre.models import load_pretrained, load_tokenizer
@@ -132,6 +133,20 @@ def test_margins_equal_the_slow_reference(different, limits, monkeypatch):
         each = [m.calibration.platt.probability(d) for m, d in zip(different, chances, strict=True)]
         assert t.probability == pytest.approx(sum(each) / 3, abs=1e-4)
         assert t.score == pytest.approx(math.log(t.probability / (1 - t.probability)), abs=1e-6)
+
+
+def test_what_every_member_is_undecided_about_is_not_predicted(encoders, monkeypatch):
+    """Whatever the rounding of a mean of probabilities."""
+
+    def undecided(member, features, task):
+        zeros = torch.zeros(sum(len(f.pairs) for f in features), len(RELATIONS), dtype=torch.float64)
+        return PairScores(zeros, zeros, zeros > 0)
+
+    monkeypatch.setattr(ensembles, "read", undecided)
+    rng = np.random.default_rng(0)
+    for _ in range(30):
+        members = [member(encoders["all"], 1, platt=(1.0, float(rng.normal()))) for _ in range(3)]
+        assert Ensemble(members).predict([random_document(1)]) == [[]]
 
 
 def test_evidence_is_what_half_of_those_that_give_it_say(different):

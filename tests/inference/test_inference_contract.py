@@ -7,6 +7,7 @@ import pytest
 import torch
 
 import docre
+from docre.analysis import Calibration
 from docre.config.loading import validate
 from docre.core.registry import describe
 from docre.data.limits import Limits
@@ -15,6 +16,7 @@ from docre.errors import DocreError
 from docre.inference.checkpoint import save
 from docre.inference.methods import INFERENCES, PairScores
 from docre.inference.predictor import Predictor
+from docre.inference.probe import margin_table
 from docre.models import load_pretrained, load_tokenizer
 from tests.tiny import RELATIONS, random_document, random_documents
 
@@ -80,6 +82,18 @@ def test_each_pair_once_and_what_is_predicted_has_a_positive_margin(name, predic
         assert (document["m"][document["p"]] > 0).all()
         total += document["p"].sum()
     assert total > 10
+
+
+@every_inference
+@pytest.mark.parametrize("shift", [3.0, -0.5])
+def test_a_calibration_shifts_the_margins_by_as_much_as_it_says(name, predictor, shift):
+    shifts = np.linspace(0, shift, len(RELATIONS))
+    expected = margin_table(predictor, DOCUMENTS).shifted(shifts, predictor.top_k)
+    predictor.use(Calibration(RELATIONS, tuple(shifts), "a test"))
+    found = margin_table(predictor, DOCUMENTS)
+    np.testing.assert_allclose(found.margins, expected.margins, atol=1e-5)
+    near = (np.abs(found.margins) < 1e-4).any(axis=1)
+    assert np.array_equal(found.predicted[~near], expected.predicted[~near])
 
 
 @every_inference

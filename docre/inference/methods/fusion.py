@@ -32,7 +32,8 @@ class Reading(NamedTuple):
 
     scores:   [pairs, R], see `place_scores`.
     evidence: bool [pairs, sentences] the predicted evidence.
-    own_scores, own_margins: [pairs, R] the loss's own.
+    own_scores, own_margins: [pairs, R] the loss's own; margins without the shift of a calibration, which is added to
+                             those of both readings together.
     """
 
     scores: Floats
@@ -76,6 +77,7 @@ class Fusion(Inference):
 
     reference = "Ma et al. 2023 (EACL), DREEAM, section 3.4"
     needs_fit = True
+    limits = False
 
     def __init__(self, predicted_only: bool = False, true_margins: bool = False) -> None:
         super().__init__()
@@ -93,11 +95,11 @@ class Fusion(Inference):
     def score(
         self, predictor: "Predictor", features: Sequence[Features], handle: Handle, task: str, progress: bool = False
     ) -> None:
-        tau = self.fitted["threshold"]
+        tau, shift = self.fitted["threshold"], predictor.loss.margin_shift.cpu().numpy()
         for i, (whole, scores, both) in enumerate(self._blend(predictor, features, task, progress)):
             never = np.minimum(whole.own_margins - ONE_READING - max(tau, 0), -ONE_READING)
-            margins = np.where(np.isnan(scores), never, scores - np.where(both, min(tau, 0), tau))
-            found = (whole.own_scores, margins.astype(np.float32), both | (scores > tau), whole.evidence)
+            margins = np.where(np.isnan(scores), never, scores - np.where(both, min(tau, 0), tau)) + shift
+            found = (whole.own_scores, margins.astype(np.float32), margins > 0, whole.evidence)
             count = len(scores)
             handle(np.full(count, i), np.arange(count), PairScores(*(torch.from_numpy(x) for x in found)))
 
@@ -156,7 +158,7 @@ class Fusion(Inference):
             assert evidence is not None
             loss, logits = predictor.loss, output.logits.float()
             places = place_scores(loss, logits, self.true_margins)
-            columns = [x.cpu().numpy() for x in (places, evidence, loss.scores(logits), loss.margins(logits))]
+            columns = [x.cpu().numpy() for x in (places, evidence, loss.scores(logits), unshifted(loss, logits))]
             for i in np.unique(document):
                 rows = document == i
                 for kept, column in zip(readings[i], columns, strict=True):
@@ -189,14 +191,19 @@ class Fusion(Inference):
         return highest
 
 
+def unshifted(loss: Loss, logits: Tensor) -> Tensor:
+    """The margins without the shift of a calibration, [pairs, R]."""
+    return loss.margins(logits) - loss.margin_shift
+
+
 def place_scores(loss: Loss, logits: Tensor, true_margins: bool) -> Tensor:
     """The scores of the relations among the PLACES highest columns of each pair, NaN for the others: logits [pairs,
     outputs] -> [pairs, R].
 
-    The score is the margin. Where TH is not among these columns, the lowest of them less 1 stands for TH, unless
-    `true_margins`. For a loss without a threshold class the columns are the relations.
+    The score is the margin without a shift. Where TH is not among these columns, the lowest of them less 1 stands for
+    TH, unless `true_margins`. For a loss without a threshold class the columns are the relations.
     """
-    margins, scores = loss.margins(logits), loss.scores(logits)
+    margins, scores = unshifted(loss, logits), loss.scores(logits)
     if not isinstance(loss, ThresholdClassDecision):
         best = scores.topk(min(PLACES, scores.shape[1]), dim=1).indices
         listed = torch.zeros_like(scores, dtype=torch.bool).scatter_(1, best, True)
@@ -204,6 +211,6 @@ def place_scores(loss: Loss, logits: Tensor, true_margins: bool) -> Tensor:
     top = logits.topk(min(PLACES, logits.shape[1]), dim=1)
     listed = torch.zeros_like(logits, dtype=torch.bool).scatter_(1, top.indices, True)
     if not true_margins:
-        lowest = scores - (top.values[:, -1:] - 1) + loss.margin_shift
+        lowest = scores - (top.values[:, -1:] - 1)
         margins = torch.where(listed[:, :1], margins, lowest)
     return margins.masked_fill(~listed[:, 1:], torch.nan)
