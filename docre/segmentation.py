@@ -49,6 +49,8 @@ def sentence_starts(text: str) -> Iterator[int]:
     """
     text = text.rstrip()
     for match in BREAK.finditer(text):
+        if match.end() == len(text):
+            return
         gap, stop = match[0], match.start() - 1
         if gap.count("\n") < 2 and text[max(stop, 0)] in ".!?…":
             if text[match.end()].islower():

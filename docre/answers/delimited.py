@@ -3,12 +3,12 @@
 The relation, which is known, is the anchor: wherever a known relation stands between two separators, what is before it,
 from the opening bracket on, is the head, and what is after it, to the closing bracket, is the tail. Between two anchors
 the text is divided where a bracket closes and the next one opens, at the first place that leaves no bracket of the tail
-unclosed.
+unclosed. What stands in brackets beside that and has three parts is a triple with another relation.
 """
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import accumulate, pairwise
+from itertools import accumulate, zip_longest
 from typing import Any, ClassVar
 
 from docre.answers.base import QUOTES, Form, Found, Item, Malformed, Relations
@@ -35,38 +35,77 @@ class Delimited(Form):
         if not found:
             yield from self.without_anchor(text)
             return
-        borders = self.borders(text, found)
-        for match, (start, end) in zip(found, borders, strict=True):
-            if start is None or end is None:
-                yield Malformed(text[match.start() - 40 if match.start() > 40 else 0 : match.end() + 40])
-                continue
-            head, tail = text[start : match.start()], text[match.end() : end]
-            yield Found(unquoted(head), match["relation"], unquoted(tail))
+        head, others = self.before(text, found[0].start())
+        yield from others
+        for match, following in zip_longest(found, found[1:]):
+            if following is None:
+                tail, others, next_head = *self.after(text, match.end()), None
+            else:
+                tail, others, next_head = self.between(text, match.end(), following.start())
+            if head is None or tail is None:
+                yield Malformed(text[max(match.start() - 40, 0) : match.end() + 40])
+            else:
+                yield Found(unquoted(head), match["relation"], unquoted(tail))
+            yield from others
+            head = next_head
 
-    def borders(self, text: str, found: Sequence[re.Match[str]]) -> list[tuple[int | None, int | None]]:
-        """Where the head of each anchor starts and its tail ends."""
-        first = text.find(self.opening, 0, found[0].start())
-        starts: list[int | None] = [first + 1 if first >= 0 else None]
-        ends: list[int | None] = []
-        for before, after in pairwise(found):
-            end, start = self.divide(text, before.end(), after.start())
-            ends.append(end)
-            starts.append(start)
-        last = text.rfind(self.closing, found[-1].end())
-        ends.append(last if last >= 0 else None)
-        return list(zip(starts, ends, strict=True))
+    def before(self, text: str, end: int) -> tuple[str | None, list[Found]]:
+        """The head of the first anchor, which begins at `end`, and the triples before it."""
+        start = text.find(self.opening, 0, end)
+        if start < 0:
+            return None, []
+        part, others, head = text[start + 1 : end], [], 0
+        for close, open_ in self.places(part)[0]:
+            other = self.triple(part[head:close])
+            if other is None:
+                break
+            others.append(other)
+            head = open_
+        return part[head:], others
 
-    def divide(self, text: str, start: int, end: int) -> tuple[int | None, int | None]:
-        """Where the tail that begins at `start` ends, and where the head that ends at `end` starts."""
-        part = text[start:end]
+    def after(self, text: str, start: int) -> tuple[str | None, list[Found]]:
+        """The tail of the last anchor, which ends at `start`, and the triples after it."""
+        part, others = text[start:].rpartition(self.closing)[0], list[Found]()
+        if self.closing not in text[start:]:
+            return None, []
+        for close, open_ in reversed(self.places(part)[0]):
+            other = self.triple(part[open_:])
+            if other is None:
+                break
+            others.insert(0, other)
+            part = part[:close]
+        return part, others
+
+    def between(self, text: str, start: int, end: int) -> tuple[str | None, list[Found], str | None]:
+        """The tail of an anchor that ends at `start`, the triples between it and the next anchor, which begins at
+        `end`, and the head of that."""
+        part, others = text[start:end], list[Found]()
+        balanced, places = self.places(part)
+        if not places:
+            return None, [], None
+        tail, head = (balanced or places)[0]
+        for close, open_ in balanced[1:]:
+            other = self.triple(part[head:close])
+            if other is None:
+                break
+            others.append(other)
+            head = open_
+        return part[:tail], others, part[head:]
+
+    def places(self, part: str) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+        """Where a bracket closes and the next one opens: the places that leave no bracket unclosed, and all."""
         depth = [0, *accumulate(STEPS.get(character, 0) for character in part)]
         between = f"{re.escape(self.closing)}[ ,;]*{re.escape(self.opening)}"
         places = [match.span(1) for match in re.finditer(f"(?=({between}))", part)]
-        if not places:
-            return None, None
-        balanced = [place for place in places if depth[place[0]] == 0]
-        first, last = (balanced or places)[0]
-        return start + first, start + last
+        return [place for place in places if depth[place[0]] == 0], places
+
+    def triple(self, inner: str) -> Found | None:
+        """What stands between two brackets as a triple with any relation; None if it is not one."""
+        parts = inner.split(self.separator)
+        if len(parts) != 3 or not all(part.strip() for part in parts):
+            return None
+        head, relation, tail = map(unquoted, parts)
+        return Found(head, relation, tail)
 
     def without_anchor(self, text: str) -> Iterable[Item]:
         """What a line without a known relation states: triples with other relations, or something malformed. A line
@@ -77,11 +116,7 @@ class Delimited(Form):
                 yield Malformed(text[:200])
             return
         inner = text[text.find(self.opening) + 1 : text.rfind(self.closing)]
-        parts = inner.split(self.separator)
-        if len(parts) == 3 and all(part.strip() for part in parts):
-            yield Found(unquoted(parts[0]), unquoted(parts[1]), unquoted(parts[2]))
-        else:
-            yield Malformed(text[:200])
+        yield self.triple(inner) or Malformed(text[:200])
 
     def write(self, triples: Sequence[Found]) -> str:
         q, s = self.quote, self.separator

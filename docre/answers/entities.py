@@ -5,10 +5,12 @@ import unicodedata
 from collections import defaultdict
 from dataclasses import dataclass
 
+from docre.core.words import words_in
 from docre.documents import Document
 from docre.entities.names import trigrams
 
-ARTICLES = re.compile(r"^(the|a|an) ")
+ARTICLES = re.compile(r"^(the|a|an)\s+")
+ACCENTED = ("LATIN ", "GREEK ", "CYRILLIC ")
 AMBIGUOUS = -1
 
 
@@ -53,7 +55,19 @@ class Names:
 
 
 def simplified(name: str) -> str:
-    """A name without case, accents, punctuation, articles and doubled white space."""
-    letters = "".join(c for c in unicodedata.normalize("NFKD", name.casefold()) if not unicodedata.combining(c))
-    words = re.sub(r"[^\w]+", " ", letters).replace("_", " ").split()
-    return ARTICLES.sub("", " ".join(words))
+    """A name without case, accents, punctuation, articles and doubled white space; a name of punctuation only stays
+    as it is."""
+    name = name.casefold().strip()
+    return " ".join(words_in(ARTICLES.sub("", without_accents(name)))) or name
+
+
+def without_accents(text: str) -> str:
+    """A text without the marks on Latin, Greek and Cyrillic letters. In other scripts marks are vowels."""
+    kept, of_these = list[str](), False
+    for character in unicodedata.normalize("NFKD", text):
+        if unicodedata.combining(character) == 0:
+            of_these = unicodedata.name(character, "").startswith(ACCENTED)
+        elif of_these:
+            continue
+        kept.append(character)
+    return "".join(kept)

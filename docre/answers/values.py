@@ -1,6 +1,7 @@
 """Triples in JSON values."""
 
 from collections.abc import Iterable
+from itertools import chain
 from typing import Any
 
 import orjson
@@ -14,15 +15,31 @@ NAMES = {
 }
 
 
+DEEPEST = 16  # levels of lists and objects; more is a model that repeats itself
+
+
 def json_value(text: str) -> Any:
-    """The JSON value in a text, perhaps in a fence (```json); None if there is none."""
+    """The JSON value in a text, perhaps in a fence (```json); None if there is none, or one of more than DEEPEST
+    levels."""
     text = text.strip()
     if text.startswith("```"):
         text = text.partition("\n")[2].rpartition("```")[0]
     try:
-        return orjson.loads(text)
+        value = orjson.loads(text)
     except (orjson.JSONDecodeError, UnicodeEncodeError):
         return None
+    return value if depth_is_at_most(DEEPEST, value) else None
+
+
+def depth_is_at_most(levels: int, value: Any) -> bool:
+    """Whether a JSON value has no more levels of lists and objects than these."""
+    level = [value]
+    for _ in range(levels + 1):
+        inner = [each.values() if isinstance(each, dict) else each for each in level if isinstance(each, dict | list)]
+        if not inner:
+            return True
+        level = list(chain.from_iterable(inner))
+    return False
 
 
 def triples_in(value: Any) -> Iterable[Item]:

@@ -3,6 +3,8 @@
 import re
 from collections.abc import Sequence
 
+from docre.core.words import words_in
+
 NUMBERS = frozenset("CARDINAL DATE MONEY NUM ORDINAL PERCENT QUANTITY TIME".split())  # types without aliases
 SMALL_WORDS = frozenset("a an and at da de der for in la le of on the und von".split())
 
@@ -37,9 +39,11 @@ def join_names(names: Sequence[tuple[str, str]]) -> list[list[int]]:
 
 
 def words_of(name: str) -> tuple[str, ...]:
-    """The words of a name without case, punctuation, a first article and a last "'s"."""
-    words = re.findall(r"\w+", re.sub(r"['’]s?$", "", name.casefold()).replace(".", ""))
-    return tuple(words[1:] if len(words) > 1 and words[0] in ("the", "a", "an") else words)
+    """The words of a name without case, punctuation, a first article and a last "'s"; a name of punctuation only is one
+    word."""
+    plain = re.sub(r"['’]s?$", "", name.casefold()).replace(".", "")
+    words = words_in(re.sub(r"^(the|a|an)\s+", "", plain.strip())) or words_in(plain) or [name.strip()]
+    return tuple(words)
 
 
 def shortens(name: str, words: tuple[str, ...], longer: tuple[str, ...]) -> bool:

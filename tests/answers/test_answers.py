@@ -58,6 +58,26 @@ def triples(form: str, answer: str) -> list[tuple]:
             0,
         ),
         ("tuples", "Paris, country, France", [], 1),
+        (
+            "tuples",
+            "(C, lives in, D), (A (x), country, B), (E, knows, F), (G, country, H (y)), (I, owns, J)",
+            [
+                ("C", "lives in", "D"),
+                ("A (x)", "country", "B"),
+                ("E", "knows", "F"),
+                ("G", "country", "H (y)"),
+                ("I", "owns", "J"),
+            ],
+            0,
+        ),
+        (
+            "angles",
+            "<'A', 'country', 'B'> <'C', 'lives in', 'D'>",
+            [("A", "country", "B"), ("C", "lives in", "D")],
+            0,
+        ),
+        ("json", '{"a":[' * 500 + "]}" * 500, [], 1),
+        ("lists", "[" * 1000 + "]" * 1000, [], 1),
         ("bars", "(A| country| B) (C| no_relation| D)", [("A", "country", "B"), ("C", "no_relation", "D")], 0),
         ("bars", "(A| -| D)", [("A", "-", "D")], 0),
         (

@@ -114,6 +114,7 @@ def test_tokens_by_the_definition(text, boundaries):
 )
 def test_sentences(text, sentences):
     starts = [0, *sentence_starts(text), len(text)]
+    assert len(starts) == len(set(starts)) or not text
     assert [text[a:b].strip() for a, b in itertools.pairwise(starts)] == sentences
 
 
