@@ -33,7 +33,7 @@ class Difference:
 
     value, low, high: the difference, and its 95% interval over the samples.
     p_value: two-sided, min(1, 2 (1 + c) / (n + 1)): of the n samples, c have a difference ≤ 0 or a difference ≥ 0,
-             whichever are smaller_tail. It is small where the sign hardly depends on which documents were drawn.
+             whichever are fewer. It is small where the sign hardly depends on which documents were drawn.
     """
 
     value: float
@@ -46,7 +46,7 @@ def intervals(scores: Scores, samples: int = 1000, seed: int = 0) -> dict[str, I
     """95% intervals of p, r, f1, ign_f1 and of the F1 of each slice ("intra_f1", "long_tail_f1", …).
 
     An undefined score gets no interval. Samples in which a score is undefined, because they have no gold triple of its
-    slice, are left out. Raises DocreError for smaller_tail than 1 or more than 100,000 samples.
+    slice, are left out. Raises DocreError for fewer than 1 or more than 100,000 samples.
     """
     sampled = _scores_by_name(resample(scores.counts, samples, seed), scores)
     finite = {name: values[np.isfinite(values)] for name, values in sampled.items()}

@@ -33,6 +33,7 @@ METRICS = ("f1", "ign_f1")
 WANTED = 0.005  # a difference of 0.5 F1
 LEVEL, POWER = 0.05, 0.8
 MOST_SEEDS = 1000
+NOTHING = 1e-12  # a variance that is rounding, as a share of the squared difference
 
 
 @dataclass(frozen=True)
@@ -105,11 +106,17 @@ def compare_seeds(
 
 def welch(value: float, parts: Sequence[tuple[float, int]]) -> tuple[float, float, float]:
     """The 95% interval of a value and the two-sided p-value of 0. `parts`: the variances whose sum is that of the
-    value, each with its degrees of freedom."""
-    variance = sum(v for v, _ in parts)
-    if variance == 0:
-        return value, value, float(value == 0)
-    df = variance**2 / sum(v**2 / max(n, 1) for v, n in parts if v)
+    value, each with its degrees of freedom.
+
+    Without any variance, up to rounding, nothing tells what a difference is worth: the interval is [-1, 1], that of all
+    differences of scores, and p is 1. Only of two models that never differ 0 is known to be right.
+    """
+    variance = sum(v for v, n in parts if n > 0)
+    if value == 0 and variance == 0:
+        return 0.0, 0.0, 1.0
+    if variance <= NOTHING * value**2:
+        return -1.0, 1.0, 1.0
+    df = variance**2 / sum(v**2 / n for v, n in parts if v and n > 0)
     half = float(stdtrit(df, 1 - LEVEL / 2)) * sqrt(variance)
     return value - half, value + half, float(2 * stdtr(df, -abs(value) / sqrt(variance)))
 

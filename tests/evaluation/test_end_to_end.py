@@ -16,6 +16,7 @@ from docre.errors import DocreError
 from docre.evaluation import train_facts, write_submission
 from docre.evaluation.end_to_end import evaluate_end_to_end
 from docre.evaluation.end_to_end.coreference import METRICS, b_cubed, ceaf_e, muc
+from docre.evaluation.end_to_end.table import level_lines
 from tests.conftest import ROOT
 
 WORDS = "Ann Lee met Bob in Rome . Ann likes Rome .".split()
@@ -162,6 +163,16 @@ def test_the_order_of_entities_does_not_matter(gold, guess, random):
     one, other = (evaluate_end_to_end([gold, FULL], [d, FULL], train).to_json() for d in (guess, shuffled))
     other = json.loads(json.dumps(other), parse_float=lambda text: pytest.approx(float(text)))
     assert one == other
+
+
+def test_levels_count_the_same_triples():
+    """An entity that is listed twice, and one without mentions, are no reason to lose or win anything."""
+    gold = document([ANN, BOB, ANN, ("PER",)], [(0, "met", 1), (2, "met", 1), (3, "met", 1)])
+    right = [Prediction("one", t.head, t.tail, t.relation) for t in gold.triples]
+    scores = evaluate_end_to_end([gold], [gold], with_gold_entities=right)
+    assert {(prf.gold, prf.predicted, prf.correct) for prf in scores.levels.values()} == {(1, 1, 1)}
+    nothing = evaluate_end_to_end([gold], [gold], with_gold_entities=[])
+    assert nothing.levels["gold"].f1 == 0 and level_lines(nothing.levels)[1].split()[-1] == "+100.00"
 
 
 @settings(max_examples=50)

@@ -102,4 +102,6 @@ def test_holm(p_values):
 
 
 def test_welch_of_nothing():
-    assert welch(0.0, [(0.0, 5)]) == (0.0, 0.0, 1.0) and welch(1.0, [(0.0, 5)])[2] == 0.0
+    assert welch(0.0, [(0.0, 5)]) == (0.0, 0.0, 1.0)
+    for unknown in ([(0.0, 5)], [(1e-17, 5)], [(0.1, 0)]):
+        assert welch(0.4, unknown) == (-1.0, 1.0, 1.0)

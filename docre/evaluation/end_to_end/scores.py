@@ -6,14 +6,15 @@ an entity if its type is right too. A triple is right "relaxed" if its relation 
 types are too (Eberts and Ulges 2021, JEREX).
 """
 
+from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from docre.core.words import counted
-from docre.documents import Document, Prediction, check_titles
+from docre.documents import Document, Prediction, Triple, check_titles
 from docre.errors import DocreError
 from docre.evaluation.end_to_end.annotation import Annotation, annotation, check_same_text
 from docre.evaluation.end_to_end.coreference import METRICS, Fractions
@@ -132,7 +133,7 @@ def evaluate_end_to_end(
     in_train = {name: None if train is None else counts["in_train"][name] for name in ("relaxed", "strict")}
     levels = {"mentions": scores["aligned"], "clusters": scores["relaxed"], "types": scores["strict"]} if scored else {}
     if with_gold_entities is not None:
-        levels = {"gold": Evaluator(gold, None, source)(with_gold_entities).all} | levels
+        levels = {"gold": on_gold_entities(gold, with_gold_entities, source)} | levels
     return EndToEndScores(
         scores["mentions"],
         scores["clusters"],
@@ -144,6 +145,22 @@ def evaluate_end_to_end(
         levels,
         tuple(notes(gold, predicted)),
     )
+
+
+def on_gold_entities(gold: Sequence[Document], predictions: Sequence[Prediction], source: str) -> PRF:
+    """The relaxed score of what was predicted for the gold documents with their gold entities. Raises DocreError for
+    predictions that do not fit the documents, or if none is labeled."""
+    Evaluator(gold, None, source)(predictions)  # raises the errors
+    by_title: dict[str, list[Triple]] = defaultdict(list)
+    for p in predictions:
+        by_title[p.title].append(Triple(p.head, p.tail, p.relation))
+    counts = no_counts()
+    for document in gold:
+        truth = annotation(document)
+        if truth.facts is not None:
+            guess = annotation(replace(document, triples=tuple(by_title[document.title])))
+            count_facts(counts, truth.facts, guess.facts or frozenset(), truth, guess, None)
+    return PRF(**{key: counts["relaxed"][key] for key in ("gold", "predicted", "correct")})
 
 
 def notes(gold: Sequence[Document], predicted: Sequence[Document]) -> list[str]:

@@ -56,7 +56,7 @@ def level_lines(levels: dict[str, PRF]) -> list[str]:
         lost = "" if before is None or f1 is None else f"{100 * (f1 - before):+.2f}"
         share = percent(f1 / first) if first and f1 is not None and "gold" in levels else ""
         lines.append(f"{rates(LEVELS[name], prf.p, prf.r, f1)}{lost:>9}{share:>11}".rstrip())
-        first, before = first or f1, f1
+        first, before = f1 if first is None else first, f1
     return lines
 
 
