@@ -52,7 +52,7 @@ def apply_decisions(
     """The documents with the labels that were accepted as missing and without those accepted as wrong.
 
     Raises DocreError that begins with `where` and names the suggestion if it does not fit the documents: another title,
-    an entity that does not exist, a missing label that is there, or a wrong one that is not.
+    an entity that does not exist, or is head and tail, a missing label that is there, or a wrong one that is not.
     """
     changed: dict[int, list[Triple]] = {}
     changes = Changes()
@@ -64,6 +64,8 @@ def apply_decisions(
             raise DocreError(f"{where}: suggestion {i}: no document {s.title!r} at position {s.document}")
         triples = changed.setdefault(s.document, list(documents[s.document].triples or ()))
         same = [t for t in triples if (t.head, t.tail, t.relation) == (s.head, s.tail, s.relation)]
+        if s.kind == "missing" and s.head == s.tail:
+            raise DocreError(f"{where}: suggestion {i}: a relation of entity {s.head} with itself")
         if bool(same) != (s.kind == "wrong"):
             state = "has" if same else "does not have"
             raise DocreError(
@@ -74,9 +76,10 @@ def apply_decisions(
             triples.remove(triple)
         if not same:
             triples.append(Triple(s.head, s.tail, s.relation, s.evidence))
-        (changes.removed if same else changes.added)[s.relation_name or s.relation] += 1
-    try:
-        corrected = [replace(d, triples=changed[i]) if i in changed else d for i, d in enumerate(documents)]
-    except DocreError as error:
-        raise DocreError(f"{where}: {error}") from None
+            try:
+                replace(documents[s.document], triples=triples[-1:])
+            except DocreError as error:
+                raise DocreError(f"{where}: suggestion {i}: {error}") from None
+        (changes.removed if same else changes.added)[s.relation_name or s.relation] += max(1, len(same))
+    corrected = [replace(d, triples=changed[i]) if i in changed else d for i, d in enumerate(documents)]
     return corrected, replace(changes, documents=len(changed))

@@ -14,7 +14,7 @@ from docre.core.manifests import MANIFEST, digest, locked, remove_leftovers
 from docre.core.progress import progress_bar
 from docre.core.storage import Input, is_remote
 from docre.corpus.contents import record_reader
-from docre.corpus.shards import Counts
+from docre.corpus.shards import REJECTED, Counts
 from docre.corpus.units import Group, Unit, grouped, units
 from docre.corpus.worker import Job
 from docre.data.readers.base import RecordReader
@@ -48,8 +48,12 @@ def predict_corpus(job: Job, patterns: Sequence[str], reader: str | None, unit_s
                     remove_leftovers(folder)
         totals = job.output.start(plan)
         if totals is not None:
+            if job.strict and totals.rejected:
+                raise DocreError(f"{totals.rejected:,} documents were rejected: {job.output.path(REJECTED)} tells why")
             return totals
         reports = {name: job.output.report(name) for name in job.output.committed()}
+        if job.strict and any(report["rejected"] for report in reports.values()):
+            raise first_rejected(reports)
         done = frozenset(reports)
         groups = [partial(remaining, i, group, read, unit_size, done) for i, group in enumerate(grouped(files))]
         before = sum((Counts(**report["counts"]) for report in reports.values()), Counts())
@@ -69,6 +73,12 @@ def input_files(patterns: Sequence[str], suffixes: Collection[str], output: str)
     if not files:
         raise DocreError(f"{', '.join(patterns)}: no files there but those of the output")
     return files
+
+
+def first_rejected(reports: Mapping[str, Any]) -> DocreError:
+    """The error (returned, not raised) about the first document that was rejected by a start without `strict`."""
+    rejected = [each for _, report in sorted(reports.items()) for each in report["rejected"]]
+    return DocreError(f"rejected before, without --strict: {rejected[0]['reason']}")
 
 
 def none_predicted(reports: Mapping[str, Any], reader: str | None) -> DocreError:

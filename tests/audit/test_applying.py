@@ -67,8 +67,8 @@ def test_duplicate_labels_are_removed_together():
     document = DOCUMENTS[0]
     twice = replace(document, triples=[*document.triples, document.triples[0]])
     t = document.triples[0]
-    corrected, _ = apply_decisions([twice], [suggestion("wrong", (0, t.head, t.tail, t.relation))])
-    assert corrected[0].triples == list(document.triples[1:])
+    corrected, changes = apply_decisions([twice], [suggestion("wrong", (0, t.head, t.tail, t.relation))])
+    assert corrected[0].triples == list(document.triples[1:]) and changes.removed.total() == 2
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,14 @@ def test_duplicate_labels_are_removed_together():
         ({"title": "other"}, "no document 'other' at position 0"),
         ({"document": 9}, "at position 9"),
         ({"document": -1}, "at position -1"),
-        ({"kind": "missing", "relation": "P77", "head": 99}, "entity 99 does not exist"),
+        (
+            {"kind": "missing", "relation": "P77", "head": 99},
+            "decisions.json: suggestion 0: .*entity 99 does not exist",
+        ),
+        (
+            {"kind": "missing", "relation": "P77", "head": 0, "tail": 0},
+            "suggestion 0: a relation of entity 0 with itself",
+        ),
         ({"kind": "missing", "relation": "P77", "evidence": (77,)}, "sentence 77 does not exist"),
     ],
 )

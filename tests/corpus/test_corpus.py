@@ -177,6 +177,12 @@ def test_poisoned_documents_are_set_aside(saved, tmp_path, monkeypatch, capsys):
     kept = [(Path(line["file"]).name, line["number"]) for line in lines(tmp_path / "out")]
     assert kept == [("a.jsonl", 1), ("a.jsonl", 3), ("a.jsonl", 7), ("b.jsonl.gz", 1), ("c.json", 0)]
     assert "4 documents were rejected" in capsys.readouterr().out
+    with pytest.raises(DocreError, match=r"4 documents were rejected: .*rejected\.jsonl"):
+        run(saved, tmp_path / "in", tmp_path / "out", "--strict")
+    manifest = json.loads((tmp_path / "out/manifest.json").read_text()) | {"complete": False}
+    (tmp_path / "out/manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(DocreError, match=r"rejected before, without --strict: .*line 2"):
+        run(saved, tmp_path / "in", tmp_path / "out", "--strict")
     for name, message in (("a.jsonl", "line 2: not valid JSON"), ("c.json", "cannot be read on")):
         with pytest.raises(DocreError, match=message):
             run(saved, tmp_path / "in" / name, tmp_path / f"strict-{name}", "--strict")
