@@ -5,6 +5,8 @@ import os
 import random
 import signal
 import time
+from fnmatch import fnmatch
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ import yaml
 
 from docre.commands import train
 from docre.config.loading import load_config
+from docre.core import files
 from docre.core import manifests as folders
 from docre.core.manifests import check_folder, remove
 from docre.data.readers.docred import write_docred
@@ -73,6 +76,20 @@ def slow_writing() -> None:
     """Slow down writing in the child process, so that a signal can be sent while it writes."""
     real = folders.sync
     folders.sync = lambda path: (time.sleep(0.01), real(path))  # type: ignore[func-returns-value]
+
+
+def signal_while_writing(pattern: str) -> None:
+    """Send this process a SIGTERM when it first writes a file or folder of this name."""
+    real, sent = files.sync, list[Path]()
+
+    def sync(path: Path) -> None:
+        if not sent and any(fnmatch(part, pattern) for part in path.parts):
+            sent.append(path)
+            print("a signal while this is written:", path)
+            os.kill(os.getpid(), signal.SIGTERM)
+        real(path)
+
+    files.sync = folders.sync = sync
 
 
 def text_of(path: Path) -> str:
@@ -145,12 +162,9 @@ def test_a_signal_while_something_is_written(pattern, expected, corpus, tiny_enc
     """Writing is finished first. If only the last files are left to write, the run ends as without the signal."""
     path = config(tmp_path / "a", corpus, tiny_encoder)
     run = path.parent / "run"
-    child = Child(["--config", str(path)], tmp_path / "out.txt", prepare=slow_writing)
-    while not list(run.glob(pattern)):
-        assert child.poll() is None
-        time.sleep(0.0003)
-    os.kill(child.pid, signal.SIGTERM)
+    child = Child(["--config", str(path)], tmp_path / "out.txt", prepare=partial(signal_while_writing, pattern))
     assert child.wait() == expected and "Traceback" not in child.text()
+    assert child.text().count("a signal while this is written") == 1
     assert not [p for p in run.iterdir() if folders.LEFTOVER.fullmatch(p.name)]
     if expected:
         train.main(["--config", str(path)])
