@@ -189,8 +189,8 @@ def _common_shift(
 ) -> float:
     """The best common shift of all margins, after `base` (a number or [R]) was added to them."""
     shifted = table.shifted(base).margins
-    dropped = np.full_like(shifted, -np.inf) if top_k < 1 else displaced(shifted, table.scores, top_k)
-    candidates = cuts(shifted.ravel(), table.labels.ravel(), dropped.ravel())
+    dropped = displaced(shifted, table.scores, top_k).ravel() if top_k > 0 else None
+    candidates = cuts(shifted.ravel(), table.labels.ravel(), dropped)
     taken, correct = candidates.taken, candidates.correct
     if precision is not None:
         (reached,) = np.nonzero(correct / np.maximum(1, taken) >= precision)

@@ -65,9 +65,7 @@ def fit_end_to_end(features: Doubles, right: NDArray[np.bool_], tagger: str) -> 
         return float(value), scaled.T @ (p - target) / max(1, count) + ridge
 
     bounds = [(0.0, None if each else 0.0) for each in varies] + [(None, None)]
-    found = minimize(
-        cost, np.array([0.5, 0.1, 0.1, 0.0]) * [*varies, True], jac=True, method="L-BFGS-B", bounds=bounds
-    ).x
+    found = minimize(cost, np.array([0.5, 0.1, 0.1, 0.0]), jac=True, method="L-BFGS-B", bounds=bounds).x
     relation, mentions, entities = (found[:3] / scale).tolist()
     return EndToEnd(relation, mentions, entities, float(found[3]), tagger)
 

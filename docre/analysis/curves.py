@@ -67,7 +67,8 @@ def cuts(margins: Floats, labels: np.ndarray, dropped: Floats | None = None) -> 
     """
     gains = np.ones(len(margins), dtype=int)
     if dropped is not None:  # what is dropped is one less at its threshold
-        ever, later = margins > dropped, (margins > dropped) & np.isfinite(dropped)
+        ever = margins > dropped
+        later = ever & np.isfinite(dropped)
         margins = np.concatenate([margins[ever], dropped[later]])
         labels = np.concatenate([labels[ever], labels[later]])
         gains = np.repeat([1, -1], [ever.sum(), later.sum()])

@@ -54,20 +54,16 @@ class Delimited(Form):
         start = text.find(self.opening, 0, end)
         if start < 0:
             return None, []
-        part, others, head = text[start + 1 : end], [], 0
-        for close, open_ in self.places(part)[0]:
-            other = self.triple(part[head:close])
-            if other is None:
-                break
-            others.append(other)
-            head = open_
+        part = text[start + 1 : end]
+        head, others = self.skip(part, 0, self.places(part)[0])
         return part[head:], others
 
     def after(self, text: str, start: int) -> tuple[str | None, list[Found]]:
         """The tail of the last anchor, which ends at `start`, and the triples after it."""
-        part, others = text[start:].rpartition(self.closing)[0], list[Found]()
-        if self.closing not in text[start:]:
+        part, bracket, _ = text[start:].rpartition(self.closing)
+        if not bracket:
             return None, []
+        others = list[Found]()
         for close, open_ in reversed(self.places(part)[0]):
             other = self.triple(part[open_:])
             if other is None:
@@ -79,18 +75,24 @@ class Delimited(Form):
     def between(self, text: str, start: int, end: int) -> tuple[str | None, list[Found], str | None]:
         """The tail of an anchor that ends at `start`, the triples between it and the next anchor, which begins at
         `end`, and the head of that."""
-        part, others = text[start:end], list[Found]()
+        part = text[start:end]
         balanced, places = self.places(part)
         if not places:
             return None, [], None
         tail, head = (balanced or places)[0]
-        for close, open_ in balanced[1:]:
-            other = self.triple(part[head:close])
+        head, others = self.skip(part, head, balanced[1:])
+        return part[:tail], others, part[head:]
+
+    def skip(self, part: str, start: int, places: Sequence[tuple[int, int]]) -> tuple[int, list[Found]]:
+        """Where in a text the first thing that is no triple starts, from `start` on, and the triples before it."""
+        others = []
+        for close, open_ in places:
+            other = self.triple(part[start:close])
             if other is None:
                 break
             others.append(other)
-            head = open_
-        return part[:tail], others, part[head:]
+            start = open_
+        return start, others
 
     def places(self, part: str) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
         """Where a bracket closes and the next one opens: the places that leave no bracket unclosed, and all."""

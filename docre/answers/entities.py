@@ -1,15 +1,13 @@
 """Which entity of a document a name means."""
 
-import re
 import unicodedata
 from collections import defaultdict
 from dataclasses import dataclass
 
-from docre.core.words import words_in
+from docre.core.words import ARTICLE, words_in
 from docre.documents import Document
 from docre.entities.names import trigrams
 
-ARTICLES = re.compile(r"^(the|a|an)\s+")
 ACCENTED = ("LATIN ", "GREEK ", "CYRILLIC ")
 AMBIGUOUS = -1
 
@@ -58,7 +56,7 @@ def simplified(name: str) -> str:
     """A name without case, accents, punctuation, articles and doubled white space; a name of punctuation only stays
     as it is."""
     name = name.casefold().strip()
-    return " ".join(words_in(ARTICLES.sub("", without_accents(name)))) or name
+    return " ".join(words_in(ARTICLE.sub("", without_accents(name)))) or name
 
 
 def without_accents(text: str) -> str:

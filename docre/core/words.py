@@ -1,7 +1,9 @@
 """Words for people, and the words of a name."""
 
+import re
 import unicodedata
 
+ARTICLE = re.compile(r"^(the|a|an)\s+")  # at the beginning of a name in lowercase
 KEPT = "#&%@"  # punctuation that tells names apart: C and C#
 
 

@@ -52,7 +52,7 @@ def predict_corpus(job: Job, patterns: Sequence[str], reader: str | None, unit_s
                 raise DocreError(f"{totals.rejected:,} documents were rejected: {job.output.path(REJECTED)} tells why")
             return totals
         reports = {name: job.output.report(name) for name in job.output.committed()}
-        if job.strict and any(report["rejected"] for report in reports.values()):
+        if job.strict and rejected_in(reports):
             raise first_rejected(reports)
         done = frozenset(reports)
         groups = [partial(remaining, i, group, read, unit_size, done) for i, group in enumerate(grouped(files))]
@@ -75,15 +75,19 @@ def input_files(patterns: Sequence[str], suffixes: Collection[str], output: str)
     return files
 
 
+def rejected_in(reports: Mapping[str, Any]) -> list[Any]:
+    """What was rejected, in the order of the corpus; `reports`: of all units, by name."""
+    return [each for _, report in sorted(reports.items()) for each in report["rejected"]]
+
+
 def first_rejected(reports: Mapping[str, Any]) -> DocreError:
     """The error (returned, not raised) about the first document that was rejected by a start without `strict`."""
-    rejected = [each for _, report in sorted(reports.items()) for each in report["rejected"]]
-    return DocreError(f"rejected before, without --strict: {rejected[0]['reason']}")
+    return DocreError(f"rejected before, without --strict: {rejected_in(reports)[0]['reason']}")
 
 
 def none_predicted(reports: Mapping[str, Any], reader: str | None) -> DocreError:
     """The error (returned, not raised) that no document could be predicted, with what is wrong with the first."""
-    rejected = [each for _, report in sorted(reports.items()) for each in report["rejected"]]
+    rejected = rejected_in(reports)
     file, reason = rejected[0]["place"]["file"], rejected[0]["reason"]
     advice = "" if reader is None or is_remote(file) else reader_hint(file, reader)
     return DocreError(f"none of {len(rejected):,} documents can be predicted; the first: {reason}{advice}")

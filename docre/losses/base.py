@@ -86,8 +86,13 @@ class Loss(nn.Module, ABC):
     def margins(self, logits: Tensor) -> Tensor:
         """The margins d_r = s_r - threshold + margin_shift, positive where the relation is predicted: logits [pairs,
         outputs] -> [pairs, R] in float32 or better."""
+        return self.unshifted_margins(logits) + self.margin_shift
+
+    def unshifted_margins(self, logits: Tensor) -> Tensor:
+        """s_r - threshold, without the shift of a calibration, which is for decisions: logits [pairs, outputs] ->
+        [pairs, R] in float32 or better."""
         logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
-        return self.scores(logits) - self.thresholds(logits) + self.margin_shift
+        return self.scores(logits) - self.thresholds(logits)
 
     def decide(self, logits: Tensor, top_k: int = -1) -> Tensor:
         """The predicted relations, logits [pairs, outputs] -> bool [pairs, R]: those with a positive margin; for each

@@ -38,8 +38,7 @@ class PMTEM(ThresholdClassDecision):
         self.negative_entropy = negative_entropy
 
     def compute(self, output: ModelOutput, labels: Tensor) -> Tensor:
-        # not self.margins, which adds margin_shift: calibration is for decisions
-        margins = self.scores(output.logits) - self.thresholds(output.logits)
+        margins = self.unshifted_margins(output.logits)
         entropies = binary_entropy(margins)
         loss = logistic(margins, labels).sum(1).mean()
         for weight, chosen in ((self.positive_entropy, labels), (self.negative_entropy, ~labels)):

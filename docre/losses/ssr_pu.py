@@ -74,8 +74,7 @@ class SSRPU(ThresholdClassDecision):
         return {"priors": [positives / max(statistics.pairs, 1) for positives in statistics.positives]}
 
     def compute(self, output: ModelOutput, labels: Tensor) -> Tensor:
-        # not self.margins, which adds margin_shift: calibration is for decisions
-        margins = self.scores(output.logits) - self.thresholds(output.logits)
+        margins = self.unshifted_margins(output.logits)
         below = self.factor * (-margins - self.margin).square()
         above = self.factor * (margins - self.margin).square()
         risk1 = self.unlabeled_weight * mean_over_pairs(below, ~labels)

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from docre.core.words import words_in
+from docre.core.words import ARTICLE, words_in
 
 NUMBERS = frozenset("CARDINAL DATE MONEY NUM ORDINAL PERCENT QUANTITY TIME".split())  # types without aliases
 SMALL_WORDS = frozenset("a an and at da de der for in la le of on the und von".split())
@@ -42,7 +42,7 @@ def words_of(name: str) -> tuple[str, ...]:
     """The words of a name without case, punctuation, a first article and a last "'s"; a name of punctuation only is one
     word."""
     plain = re.sub(r"['’]s?$", "", name.casefold()).replace(".", "")
-    words = words_in(re.sub(r"^(the|a|an)\s+", "", plain.strip())) or words_in(plain) or [name.strip()]
+    words = words_in(ARTICLE.sub("", plain.strip())) or words_in(plain) or [name.strip()]
     return tuple(words)
 
 

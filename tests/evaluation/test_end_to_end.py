@@ -171,6 +171,9 @@ def test_levels_count_the_same_triples():
     right = [Prediction("one", t.head, t.tail, t.relation) for t in gold.triples]
     scores = evaluate_end_to_end([gold], [gold], with_gold_entities=right)
     assert {(prf.gold, prf.predicted, prf.correct) for prf in scores.levels.values()} == {(1, 1, 1)}
+    odd = [Prediction("one", 99, 1, "met"), Prediction("one", -4, 1, "met"), Prediction("other", 0, 1, "met")]
+    scores = evaluate_end_to_end([gold], [gold], with_gold_entities=[*right, *odd])
+    assert (scores.levels["gold"].predicted, scores.levels["gold"].correct) == (4, 1)
     nothing = evaluate_end_to_end([gold], [gold], with_gold_entities=[])
     assert nothing.levels["gold"].f1 == 0 and level_lines(nothing.levels)[1].split()[-1] == "+100.00"
 

@@ -6,21 +6,20 @@ an entity if its type is right too. A triple is right "relaxed" if its relation 
 types are too (Eberts and Ulges 2021, JEREX).
 """
 
-from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from docre.core.words import counted
-from docre.documents import Document, Prediction, Triple, check_titles
+from docre.documents import Document, Prediction, check_titles
 from docre.errors import DocreError
-from docre.evaluation.end_to_end.annotation import Annotation, annotation, check_same_text
+from docre.evaluation.end_to_end.annotation import Annotation, annotation, check_same_text, clusters_of
 from docre.evaluation.end_to_end.coreference import METRICS, Fractions
 from docre.evaluation.end_to_end.counting import KINDS, count_entities, count_facts, no_counts
-from docre.evaluation.evaluator import Evaluator
 from docre.evaluation.facts import TrainFacts
+from docre.evaluation.gold import GoldIndex
 from docre.evaluation.scores import PRF, measures
 
 
@@ -148,19 +147,19 @@ def evaluate_end_to_end(
 
 
 def on_gold_entities(gold: Sequence[Document], predictions: Sequence[Prediction], source: str) -> PRF:
-    """The relaxed score of what was predicted for the gold documents with their gold entities. Raises DocreError for
-    predictions that do not fit the documents, or if none is labeled."""
-    Evaluator(gold, None, source)(predictions)  # raises the errors
-    by_title: dict[str, list[Triple]] = defaultdict(list)
+    """The relaxed score of what was predicted for the gold documents with their gold entities. What names a document or
+    an entity that does not exist is wrong. Raises DocreError as GoldIndex does."""
+    GoldIndex(gold, None, source)  # raises the errors
+    clusters = {d.title: dict(enumerate(clusters_of(d))) for d in gold if d.triples is not None}
+    unlabeled = {d.title for d in gold if d.triples is None}
+    right = {(d.title, *fact) for d in gold for fact in annotation(d).facts or ()}
+    found: set[tuple[Any, ...]] = set()
     for p in predictions:
-        by_title[p.title].append(Triple(p.head, p.tail, p.relation))
-    counts = no_counts()
-    for document in gold:
-        truth = annotation(document)
-        if truth.facts is not None:
-            guess = annotation(replace(document, triples=tuple(by_title[document.title])))
-            count_facts(counts, truth.facts, guess.facts or frozenset(), truth, guess, None)
-    return PRF(**{key: counts["relaxed"][key] for key in ("gold", "predicted", "correct")})
+        entities = clusters.get(p.title, {})
+        head, tail = entities.get(p.head, p.head), entities.get(p.tail, p.tail)
+        if p.title not in unlabeled and frozenset() not in (head, tail):  # those without mentions are left out
+            found.add((p.title, head, p.relation, tail))
+    return PRF(len(right), len(found), len(right & found))
 
 
 def notes(gold: Sequence[Document], predicted: Sequence[Document]) -> list[str]:

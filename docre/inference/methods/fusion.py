@@ -158,7 +158,7 @@ class Fusion(Inference):
             assert evidence is not None
             loss, logits = predictor.loss, output.logits.float()
             places = place_scores(loss, logits, self.true_margins)
-            columns = [x.cpu().numpy() for x in (places, evidence, loss.scores(logits), unshifted(loss, logits))]
+            columns = [x.cpu().numpy() for x in (places, evidence, loss.scores(logits), loss.unshifted_margins(logits))]
             for i in np.unique(document):
                 rows = document == i
                 for kept, column in zip(readings[i], columns, strict=True):
@@ -191,11 +191,6 @@ class Fusion(Inference):
         return highest
 
 
-def unshifted(loss: Loss, logits: Tensor) -> Tensor:
-    """The margins without the shift of a calibration, [pairs, R]."""
-    return loss.margins(logits) - loss.margin_shift
-
-
 def place_scores(loss: Loss, logits: Tensor, true_margins: bool) -> Tensor:
     """The scores of the relations among the PLACES highest columns of each pair, NaN for the others: logits [pairs,
     outputs] -> [pairs, R].
@@ -203,7 +198,7 @@ def place_scores(loss: Loss, logits: Tensor, true_margins: bool) -> Tensor:
     The score is the margin without a shift. Where TH is not among these columns, the lowest of them less 1 stands for
     TH, unless `true_margins`. For a loss without a threshold class the columns are the relations.
     """
-    margins, scores = unshifted(loss, logits), loss.scores(logits)
+    margins, scores = loss.unshifted_margins(logits), loss.scores(logits)
     if not isinstance(loss, ThresholdClassDecision):
         best = scores.topk(min(PLACES, scores.shape[1]), dim=1).indices
         listed = torch.zeros_like(scores, dtype=torch.bool).scatter_(1, best, True)
