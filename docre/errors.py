@@ -1,5 +1,8 @@
 """The exception for wrong input, the warning about questionable input, and what other exceptions say: single lines."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class DocreError(ValueError):
     """Wrong input. The message is one line that names the file, document and field, and says what was expected.
@@ -17,6 +20,17 @@ class DocreWarning(UserWarning):
     `docre: warning: ...` (see docre.core.cli)."""
 
 
+@contextmanager
+def prefixed(place: object) -> Iterator[None]:
+    """A DocreError in the block begins with the place, a file perhaps, and a colon."""
+    try:
+        yield
+    except DocreError as error:
+        raise DocreError(f"{place}: {error}") from None
+
+
 def first_line(error: BaseException) -> str:
-    """The first line of what an error says; the name of its class if it says nothing."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+    """The first line of what an error says, and the others too if it only introduces them ("one of:"), joined by
+    spaces; the name of its class if it says nothing."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return " ".join(map(str.strip, lines)) if lines[0].rstrip().endswith(":") else lines[0]

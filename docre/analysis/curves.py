@@ -7,6 +7,7 @@ import numpy as np
 from docre.analysis.table import Floats, MarginTable
 
 POINTS = 300  # most points of a curve
+TIE = 1e-6  # relative difference of margins that may be due to rounding, in float32
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,8 @@ class Cuts:
 
 
 def cuts(margins: Floats, labels: np.ndarray, dropped: Floats | None = None) -> Cuts:
-    """All cuts of margins [n] with labels [n], from none taken to all taken.
+    """All cuts of margins [n] with labels [n], from none taken to all taken. There is none between margins that differ
+    only by rounding (TIE).
 
     dropped: [n] thresholds below which a margin is no longer taken (-inf: never); none by default.
     """
@@ -78,10 +80,11 @@ def cuts(margins: Floats, labels: np.ndarray, dropped: Floats | None = None) -> 
         return Cuts(np.zeros(1, dtype=int), np.zeros(1, dtype=int), np.zeros(1))
     taken = np.concatenate([[0], np.cumsum(gains[order])])
     correct = np.concatenate([[0], np.cumsum(gains[order] * labels[order])])
-    (steps,) = np.nonzero(np.diff(values))
+    (steps,) = np.nonzero(-np.diff(values) > TIE * np.abs(values).max())
     ends = np.concatenate([[0], steps + 1, [len(values)]])
     middle = -(values[steps] + values[steps + 1]) / 2
-    shift = np.concatenate([[-values[0]], middle, [-values[-1] + 1e-3 * max(1.0, abs(values[-1]))]])
+    first, last = (1e-3 * max(1.0, abs(value)) for value in (values[0], values[-1]))
+    shift = np.concatenate([[-values[0] - first], middle, [-values[-1] + last]])
     return Cuts(taken[ends], correct[ends], shift)
 
 

@@ -31,7 +31,6 @@ class Malformed:
 
 Item = Found | Malformed
 Question = tuple[str, dict[str, Any]]  # with the fields that reading its answer takes
-Candidates = Mapping[str, Sequence[Prediction]] | None  # triples to ask about, by title
 
 
 class Relations:
@@ -87,10 +86,12 @@ class Form(ABC):
 
     reference: where the form is published.
     keys:      the fields that a line needs besides title and answer, for forms whose question names them.
+    asks_about_candidates: whether questions are about candidate triples, which have to be given.
     """
 
     reference: ClassVar[str]
     keys: ClassVar[Sequence[str]] = ()
+    asks_about_candidates: ClassVar[bool] = False
 
     @abstractmethod
     def read(self, answer: str, relations: Relations, line: Mapping[str, Any]) -> Iterable[Item]:
@@ -104,9 +105,11 @@ class Form(ABC):
     def write(self, triples: Sequence[Found]) -> str:
         """An answer that states these triples: what `read` reads back."""
 
-    def questions(self, document: Document, relations: Mapping[str, str], candidates: Candidates) -> Iterable[Question]:
+    def questions(
+        self, document: Document, relations: Mapping[str, str], candidates: Sequence[Prediction] = ()
+    ) -> Iterable[Question]:
         """The questions about a document, each with the fields `keys`: a single one, about all triples, unless a form
-        says otherwise. Raises DocreError if candidates are needed and not given."""
+        says otherwise. `candidates`: triples of the document, for a form that `asks_about_candidates`."""
         listed = ", ".join(relations.values())
         yield f"Which of these relations hold between the entities? Relations: {listed}.", {}
 

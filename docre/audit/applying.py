@@ -8,7 +8,7 @@ from pathlib import Path
 from docre.audit.suggestions import Suggestion, Suggestions
 from docre.core.manifests import digest
 from docre.documents import Document, Triple
-from docre.errors import DocreError
+from docre.errors import DocreError, prefixed
 
 
 @dataclass(frozen=True)
@@ -76,10 +76,8 @@ def apply_decisions(
             triples.remove(triple)
         if not same:
             triples.append(Triple(s.head, s.tail, s.relation, s.evidence))
-            try:
+            with prefixed(f"{where}: suggestion {i}"):
                 replace(documents[s.document], triples=triples[-1:])
-            except DocreError as error:
-                raise DocreError(f"{where}: suggestion {i}: {error}") from None
         (changes.removed if same else changes.added)[s.relation_name or s.relation] += max(1, len(same))
     corrected = [replace(d, triples=changed[i]) if i in changed else d for i, d in enumerate(documents)]
     return corrected, replace(changes, documents=len(changed))

@@ -5,7 +5,7 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from docre.config.loading import load_config
-from docre.core.files import write_text
+from docre.core.files import check_output, write_text
 from docre.data.readers import read
 from docre.data.readers.docred import write_docred
 from docre.errors import DocreError
@@ -84,6 +84,7 @@ def apply(decisions: str, data: str | None, output: str, least: float | None) ->
         raise DocreError(f"--at-least: expected a probability from 0 to 1, got {least:g}")
     suggestions = read_suggestions(decisions)
     path = data or suggestions.data
+    check_output(output, [decisions, path], [".json"])
     documents = read(path, suggestions.reader)
     check_digest(suggestions, path, decisions)
     decided = suggestions.suggestions if least is None else accept_probable(suggestions.suggestions, least)

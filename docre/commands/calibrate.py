@@ -7,9 +7,10 @@ from pathlib import Path
 from docre.analysis import Calibration, MarginTable, calibrate
 from docre.analysis.calibration import SHRINKAGE
 from docre.config.options import add_checkpoint_options, add_checkpoints
+from docre.core.files import check_output
 from docre.core.location import find_checkpoint
 from docre.data.readers import read
-from docre.errors import DocreError
+from docre.errors import DocreError, prefixed
 
 
 def main(arguments: list[str]) -> None:
@@ -58,6 +59,8 @@ def main(arguments: list[str]) -> None:
         raise DocreError("--output: several checkpoints need one, as the calibration of an ensemble is in none of them")
     if not 0 <= options.shrinkage < float("inf"):
         raise DocreError(f"--shrinkage: expected 0 or more, got {options.shrinkage:g}")
+    if options.output:
+        check_output(options.output, [options.data])
 
     from docre.inference import checkpoint
     from docre.inference.calibration import with_end_to_end
@@ -69,11 +72,12 @@ def main(arguments: list[str]) -> None:
     documents = read(options.data, options.reader or predictor.config.data.reader)
     table = margin_table(predictor, documents, progress=True)
     top_k = predictor.top_k
-    if options.no_shift:
-        calibration = Calibration.without_shift(table)
-    else:
-        goal = options.precision, options.recall
-        calibration = calibrate(table, *goal, options.per_relation, options.shrinkage, top_k)
+    with prefixed(options.data):
+        if options.no_shift:
+            calibration = Calibration.without_shift(table)
+        else:
+            goal = options.precision, options.recall
+            calibration = calibrate(table, *goal, options.per_relation, options.shrinkage, top_k)
     predictor.use(calibration)
     if options.end_to_end:
         calibration = with_end_to_end(predictor, calibration, documents, progress=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from docre.analysis.plots import save_png, seeds_plot
 from docre.config.loading import read_yaml, validate_as
-from docre.config.options import add_plugins, split_label
+from docre.config.options import add_plugins, check_different, split_label
 from docre.config.schema import Config
 from docre.core.files import write_json, write_text
 from docre.data.readers import read
@@ -53,11 +53,12 @@ def main(arguments: list[str]) -> None:
 
 def scored(arguments: Sequence[str]) -> dict[str, list[Scores]]:
     """The scores of the runs of each model, by its name. Raises DocreError if a folder has no finished run, or the runs
-    were not tested on the same documents."""
+    were not tested on the same documents, or one is given twice."""
     from docre.training.models_of_runs import model_names
     from docre.training.used_data import recorded_digests, used_data
 
     runs = [split_label(argument) for argument in arguments]
+    check_different(path for _, path in runs)
     configs = [read_config(path) for _, path in runs]
     tested = [recorded_digests(path).get("data.test file") for _, path in runs]
     for (_, path), digest in zip(runs, tested, strict=True):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from docre.config.loading import import_plugins
 from docre.config.options import add_plugins
+from docre.core.files import check_output
 from docre.data.readers import READERS, read
 from docre.data.readers.docred import parse_document, to_json, write_docred
 from docre.documents import Document
@@ -25,6 +26,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--output", required=True, type=Path, metavar="FILE", help="the file to write")
     add_plugins(parser)
     options = parser.parse_args(arguments)
+    check_output(options.output, [options.input], [".json"])
     import_plugins(options.plugins, "--plugins")
     documents = read(options.input, options.reader)
     convert(documents, options.output)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from docre.config.loading import import_plugins
 from docre.config.options import add_calibration, add_checkpoint_options, add_checkpoints, add_tagger, tagger_changes
-from docre.core.files import write_json
+from docre.core.files import check_output, write_json
 from docre.data import oddities
 from docre.data.readers import READERS, iterate, read
 from docre.documents import Document, Prediction
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from docre.inference.scorer import PairScorer
 
 SAMPLES = 1000  # of the paired bootstrap test, unless --bootstrap gives a number
+FORM, SCHEMA, SIMILARITY = "bars", "docred", 0.8  # defaults of the options for answers
 
 
 def main(arguments: list[str]) -> None:
@@ -69,8 +70,9 @@ def read_generated(options: argparse.Namespace, gold: Sequence[Document]) -> lis
     from docre.answers import read_answers
     from docre.data.schema import load_schema
 
-    names = load_schema(options.relations).readable_names
-    found = read_answers(options.answers, gold, names, options.form, options.similarity)
+    names = load_schema(options.relations or SCHEMA).readable_names
+    form, similarity = options.form or FORM, SIMILARITY if options.similarity is None else options.similarity
+    found = read_answers(options.answers, gold, names, form, similarity)
     if options.write:
         write_submission(options.write, found.predictions)
     print("\n".join(found.lines()) + "\n")
@@ -178,10 +180,13 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("--per-relation", action="store_true", help="also print the scores of each relation")
     answers = parser.add_argument_group("answers of a language model")
-    answers.add_argument("--form", default="bars", metavar="NAME", help="of the answers (%(default)s)")
-    answers.add_argument("--relations", default="docred", metavar="NAME", help="schema, or a file (%(default)s)")
+    answers.add_argument("--form", metavar="NAME", help=f"of the answers (default: {FORM})")
+    answers.add_argument("--relations", metavar="NAME", help=f"schema, or a file (default: {SCHEMA})")
     answers.add_argument(
-        "--similarity", type=float, default=0.8, metavar="S", help="of a name to a mention, at least (%(default)s)"
+        "--similarity",
+        type=float,
+        metavar="S",
+        help=f"of a name to a mention, at least (0 to 1; default: {SIMILARITY})",
     )
     answers.add_argument("--write", type=Path, metavar="FILE", help="write the triples that were understood there")
     whole = parser.add_argument_group("predicted documents")
@@ -207,8 +212,11 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         parser.error("--predictions and --answers need --gold, and no --data")
     if options.end_to_end and options.answers:
         parser.error("--end-to-end does not go with --answers")
-    if options.write and not options.answers:
-        parser.error("--write needs --answers")
+    for_answers = options.form, options.relations, options.similarity, options.write
+    if not options.answers and any(value is not None for value in for_answers):
+        parser.error("--form, --relations, --similarity and --write need --answers")
+    if options.similarity is not None and not 0 <= options.similarity <= 1:
+        parser.error(f"--similarity: expected a number from 0 to 1, got {options.similarity:g}")
     if not options.checkpoint and (options.calibration or options.dev):
         parser.error("--calibration and --dev need --checkpoint")
     if not options.checkpoint and options.changes:
@@ -220,6 +228,10 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     of_files = options.predictions_reader or options.with_gold_entities
     if of_files and not (options.end_to_end and options.predictions):
         parser.error("--predictions-reader and --with-gold-entities need --end-to-end and --predictions")
+    names = "predictions", "answers", "gold", "data", "train", "against", "with_gold_entities", "dev", "calibration"
+    for written in (options.json, options.write):
+        if written:
+            check_output(written, [getattr(options, name) for name in names])
     return options
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from docre.config.options import add_calibration, add_checkpoint_options, add_checkpoints, add_tagger, tagger_changes
-from docre.core.files import decode
+from docre.core.files import check_output, decode
 from docre.core.storage import suffix
 from docre.corpus.options import add_corpus_options, is_folder, predict_into_folder
 from docre.errors import DocreError
@@ -52,6 +52,7 @@ def main(arguments: list[str]) -> None:
         return
     if options.output:
         exporter_for(options.output)  # fails for an unknown suffix before anything is computed
+        check_output(options.output, [options.dev, options.calibration])
     texts = read_texts(options.text)
 
     from docre.inference.calibration import check_probabilities, load_calibrated
@@ -91,7 +92,11 @@ def read_texts(source: str) -> Sequence["Text"]:
 
     from docre.inference.texts import text_in, texts
 
-    found = [text_in(record) for file in files for record in texts(file)]
+    try:
+        found = [text_in(record) for file in files for record in texts(file)]
+    except DocreError as error:
+        aside = " (a folder as --output, such as out/, gets the others)" if path.is_dir() else ""
+        raise DocreError(f"{error}{aside}") from None
     if not found:
         raise DocreError(f"{path}: no texts")
     return found

@@ -4,8 +4,9 @@ import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
+from docre.core.files import check_output
 from docre.data.readers.records import lines
-from docre.errors import DocreError
+from docre.errors import prefixed
 from docre.extraction import Extraction
 from docre.graph import export, formats
 
@@ -25,6 +26,7 @@ def main(arguments: list[str]) -> None:
         help="make one node of all entities with the same name and type, in whatever document they are",
     )
     options = parser.parse_args(arguments)
+    check_output(options.output, [options.input])
     counts = [0, 0, 0]
     export(counted(read(options.input), counts), options.output, options.join_names)
     documents, entities, triples = counts
@@ -35,10 +37,8 @@ def read(path: Path) -> Iterator[Extraction]:
     """The extractions in a file. Raises DocreError that names the file, the line and the field."""
     for record in lines(path):
         text = record.text
-        try:
+        with prefixed(f"{path}: line {record.number}"):
             yield Extraction.from_json(text)
-        except DocreError as error:
-            raise DocreError(f"{path}: line {record.number}: {error}") from None
 
 
 def counted(extractions: Iterator[Extraction], counts: list[int]) -> Iterator[Extraction]:

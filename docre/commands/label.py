@@ -3,6 +3,7 @@
 import argparse
 
 from docre.config.options import add_checkpoint, add_checkpoint_options
+from docre.core.files import check_output
 from docre.data.readers import read
 from docre.data.readers.docred import write_docred
 
@@ -20,6 +21,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--reader", metavar="NAME", help="the format of the documents (default: the training data's)")
     add_checkpoint_options(parser)
     options = parser.parse_args(arguments)
+    check_output(options.output, [options.input], [".json"])
 
     from docre.inference import checkpoint
     from docre.inference.labeling import label

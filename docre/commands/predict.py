@@ -8,7 +8,7 @@ from itertools import chain
 from pathlib import Path
 
 from docre.config.options import add_calibration, add_checkpoint_options, add_checkpoints
-from docre.core.files import write_text
+from docre.core.files import check_output, write_text
 from docre.corpus.columns import FIELDS
 from docre.corpus.options import add_corpus_options, is_folder, predict_into_folder
 from docre.data.readers import read
@@ -59,6 +59,7 @@ def main(arguments: list[str]) -> None:
         raise DocreError("--fields: needs a folder as --output, such as out/")
     if len(options.input) > 1:
         raise DocreError("--input: several inputs need a folder as --output, such as out/")
+    check_output(options.output, [options.input[0], options.dev, options.calibration], [".json", ".zip", ".jsonl"])
 
     from docre.inference.calibration import load_calibrated
 

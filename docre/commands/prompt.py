@@ -2,12 +2,10 @@
 
 import argparse
 import json
-from collections import defaultdict
 
 from docre.config.options import add_plugins
-from docre.core.files import write_text
+from docre.core.files import check_output, write_text
 from docre.core.words import counted
-from docre.documents import Prediction
 
 
 def main(arguments: list[str]) -> None:
@@ -32,13 +30,10 @@ def main(arguments: list[str]) -> None:
     from docre.data.schema import load_schema
     from docre.evaluation import read_submission
 
+    check_output(options.output, [options.data, options.candidates])
     import_plugins(options.plugins, "--plugins")
     names = load_schema(options.relations).readable_names
-    candidates: dict[str, list[Prediction]] | None = None
-    if options.candidates:
-        candidates = defaultdict(list)
-        for prediction in read_submission(options.candidates):
-            candidates[prediction.title].append(prediction)
+    candidates = read_submission(options.candidates) if options.candidates else None
     documents = read(options.data, options.reader)
     made = [json.dumps(each, ensure_ascii=False) for each in prompts(documents, names, options.form, candidates)]
     write_text(options.output, "".join(f"{line}\n" for line in made))

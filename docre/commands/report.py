@@ -12,7 +12,7 @@ import numpy as np
 from docre.analysis import MarginTable, plots, seen_types, type_consistent
 from docre.analysis.page import Row, page, viewer_data
 from docre.analysis.summary import Analysis, analyze, figures, no_prediction_notes, summary_rows
-from docre.config.options import add_plugins, split_label
+from docre.config.options import add_plugins, check_different, split_label
 from docre.core.files import read_json, write_text
 from docre.data.readers import read
 from docre.data.stored import open_documents
@@ -123,8 +123,7 @@ def labeled(arguments: Sequence[str]) -> dict[str, Path]:
     that all runs have in common. Raises DocreError if a run is given twice or two runs have the same label."""
     labels, paths = zip(*map(split_label, arguments), strict=True)
     folders = [str(path.resolve()) for path in paths]
-    if len(set(folders)) < len(folders):
-        raise DocreError("a run is given twice")
+    check_different(paths)
     common = os.path.commonpath(folders) if len(folders) > 1 else str(Path(folders[0]).parent)
     names = [label or os.path.relpath(path, common) for label, path in zip(labels, folders, strict=True)]
     for name in names:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from docre.config.loading import import_plugins
 from docre.config.options import add_plugins
-from docre.core.files import write_json
+from docre.core.files import check_output, write_json
 from docre.data.readers import READERS, read
 from docre.data.schema import LabelSchema, load_schema, shipped_schemas
 from docre.data.statistics import Statistics, statistics
@@ -46,6 +46,8 @@ def main(arguments: list[str]) -> None:
     if options.max_tokens < 8:
         raise DocreError(f"--max-tokens: expected at least 8, got {options.max_tokens}")
 
+    if options.json:
+        check_output(options.json, [options.file])
     documents = read(options.file, options.reader)
     tokenizer = None
     if options.encoder:

@@ -86,6 +86,9 @@ def plan(path: str | Path, values: Sequence[str]) -> tuple[Path, list[Run]]:
     if len(keys) < len(values):
         raise DocreError("a key is given twice")
     base = load_config(path, [f"{key}={options[0]}" for key, options in keys.items() if options != ["auto"]])
+    keys.pop("output", None)
+    if not keys:
+        raise DocreError("nothing varies: expected a key with values besides output, as loss.alpha=3,6")
     if keys.get("loss.alpha") == ["auto"]:
         from docre.training.corpus import read_corpus
 
@@ -114,8 +117,8 @@ def parse(text: str) -> tuple[str, list[str]]:
             values[-1] += letter
     if not key or depth or not all(values):
         raise DocreError(f"expected key=value,value (as loss.alpha=3,6), got {text!r}")
-    if key == "output":
-        raise DocreError("output: cannot vary: each run gets a folder inside the `output` of the config")
+    if key == "output" and len(values) > 1:
+        raise DocreError("output: cannot vary: each run gets a folder of its own inside it")
     return key, values
 
 

@@ -4,11 +4,12 @@ import argparse
 from pathlib import Path
 
 from docre.config.options import add_checkpoint, add_checkpoint_options, add_tagger, tagger_changes
+from docre.core.files import check_output
 from docre.core.words import counted
 from docre.data.readers import read
 from docre.data.readers.docred import write_docred
 from docre.documents import check_titles
-from docre.errors import DocreError
+from docre.errors import DocreError, prefixed
 
 
 def main(arguments: list[str]) -> None:
@@ -35,6 +36,7 @@ def main(arguments: list[str]) -> None:
     options = parser.parse_args(arguments)
     if not 0 < options.similarity <= 1:
         raise DocreError(f"--similarity: expected a fraction above 0 and at most 1, got {options.similarity:g}")
+    check_output(options.output, [options.data], [".json"])
 
     from docre.evaluation.end_to_end.mapping import with_gold_labels
     from docre.inference.checkpoint import load
@@ -45,7 +47,8 @@ def main(arguments: list[str]) -> None:
     tagger = require_tagger(predictor)
     gold = read(options.data, options.reader or predictor.config.data.reader)
     check_titles(gold, str(options.data))
-    found = [with_gold_labels(tagger(plain_text(d), d.title), d, options.similarity) for d in gold]
+    with prefixed(options.data):
+        found = [with_gold_labels(tagger(plain_text(d), d.title), d, options.similarity) for d in gold]
     write_docred(options.output, found)
     kept, all_ = (sum(len(document.triples or ()) for document in documents) for documents in (found, gold))
     entities = counted(sum(len(document.entities) for document in found), "entity", "entities")

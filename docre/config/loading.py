@@ -121,6 +121,8 @@ def validate(values: dict[str, Any], where: str) -> Config:
 
 def validate_as(kind: type[C], values: dict[str, Any], where: str) -> C:
     """`validate` for any kind of config, of which one has a `task`."""
+    if "stages" in values:
+        raise DocreError(f"{where}: this is a recipe, which is run with docre recipe")
     if ("task" in values) != ("task" in kind.model_fields):
         other = "an entity model" if "task" in values else "a relation model"
         raise DocreError(f"{where}: this is the config of {other}, which cannot be used here")

@@ -3,10 +3,12 @@
 import argparse
 import json
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from docre.config.loading import CHANGEABLE
+from docre.errors import DocreError
 
 
 def add_plugins(parser: argparse.ArgumentParser) -> None:
@@ -98,3 +100,12 @@ def split_label(argument: str) -> tuple[str, Path]:
         if os.path.exists(path):
             return "=".join(parts[:i]), Path(path)
     return "", Path(argument)
+
+
+def check_different(runs: Iterable[Path]) -> None:
+    """Raises DocreError if a run is given twice, whatever its folder is called."""
+    seen: set[Path] = set()
+    for run in runs:
+        if run.resolve() in seen:
+            raise DocreError(f"{run}: given twice")
+        seen.add(run.resolve())

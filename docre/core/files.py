@@ -4,7 +4,7 @@ import codecs
 import json
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -86,6 +86,26 @@ def write_atomically(path: str | Path, write: Callable[[Path], T]) -> T:
     finally:
         temporary.unlink(missing_ok=True)
     return result
+
+
+def check_output(path: str | Path, inputs: Iterable[str | Path | None] = (), suffixes: Collection[str] = ()) -> None:
+    """Check the name of a file that will be written, before anything is computed.
+
+    inputs:   what it is made from, which it must not replace; None is ignored.
+    suffixes: that it may have, in lower case, if it has one; any if there are none.
+
+    Raises DocreError if it is a folder or one of the inputs, or has another suffix.
+    """
+    path = Path(path)
+    if suffixes and path.suffix and path.suffix.lower() not in suffixes:
+        raise DocreError(
+            f"{path}: cannot write this kind of file: expected a name that ends with {' or '.join(suffixes)}"
+        )
+    if path.is_dir():
+        raise DocreError(f"{path}: cannot write: a folder")
+    for other in inputs:
+        if other is not None and path.resolve() == Path(other).resolve():
+            raise DocreError(f"{path}: this would replace the input; choose another name")
 
 
 def sync(path: Path) -> None:

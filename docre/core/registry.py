@@ -54,6 +54,14 @@ class Registry(Generic[T]):
             raise DocreError(f"unknown {self.kind} {name!r}: expected one of {', '.join(sorted(self._entries))}")
         return self._entries[name]
 
+    def __contains__(self, name: object) -> bool:
+        self._load()
+        return name in self._entries
+
+    def __len__(self) -> int:
+        self._load()
+        return len(self._entries)
+
     def __iter__(self) -> Iterator[str]:
         self._load()
         return iter(sorted(self._entries))
@@ -102,7 +110,7 @@ def parameters_of(entry: Callable[..., Any], skip: int) -> list[inspect.Paramete
 
 
 def describe(name: str, entry: Any, skip: int, counted: Collection[str] = ()) -> str:
-    """A summary of a registry's entry on three lines: the first line of its docstring, its parameters with their
+    """A summary of a registry's entry on three lines: the first sentence of its docstring, its parameters with their
     defaults, and its `reference`.
 
     skip:    number of leading parameters that docre passes, and a config does not.
@@ -116,7 +124,8 @@ def describe(name: str, entry: Any, skip: int, counted: Collection[str] = ()) ->
             described.append(
                 f"{parameter.name} ({'from the training data' if parameter.name in counted else 'required'})"
             )
-    summary = (inspect.getdoc(entry) or "").partition("\n")[0]
+    paragraph = " ".join((inspect.getdoc(entry) or "").partition("\n\n")[0].split())
+    summary = paragraph.partition(". ")[0].rstrip(".:")  # a colon introduces the formula that follows
     return (
-        f"{name}: {summary}\n    parameters: {', '.join(described) or 'none'}\n    reference: {entry.reference or '-'}"
+        f"{name}: {summary}.\n    parameters: {', '.join(described) or 'none'}\n    reference: {entry.reference or '-'}"
     )

@@ -15,7 +15,7 @@ from docre.data.readers import READERS
 from docre.data.readers.base import RecordReader
 from docre.data.readers.records import Record
 from docre.documents import Document, Prediction
-from docre.errors import DocreError
+from docre.errors import DocreError, prefixed
 from docre.inference.calibration import check_probabilities
 from docre.inference.extract import choose_tagger, tagged, tagger_name, to_extraction
 from docre.inference.scorer import PairScorer
@@ -78,10 +78,8 @@ class Texts(Content):
 
     def parse(self, record: Record) -> Document:
         text = text_in(record)
-        try:
+        with prefixed(record.path):
             return tagged(text, record.default_title, self.tagger)
-        except DocreError as error:
-            raise DocreError(f"{record.path}: {error}") from None
 
     def row(self, document: Document, predictions: Sequence[Prediction]) -> dict[str, Any]:
         found = to_extraction(document, predictions, self.predictor.calibration, self.tagger_name)

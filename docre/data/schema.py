@@ -10,7 +10,7 @@ from typing import Any
 
 from docre.core.files import read_json, write_json
 from docre.documents import Document, LabelStatistics
-from docre.errors import DocreError
+from docre.errors import DocreError, prefixed
 
 SHIPPED = Path(__file__).parent / "schemas"
 
@@ -128,10 +128,8 @@ def load_schema(path: str | Path) -> LabelSchema:
     elif len(Path(path).parts) == 1 and not os.path.exists(path):
         raise DocreError(f"{path}: neither a file nor one of docre's label schemas: {', '.join(shipped_schemas())}")
     content = read_json(path)
-    try:
+    with prefixed(path):
         return parse_schema(content)
-    except DocreError as error:
-        raise DocreError(f"{path}: {error}") from None
 
 
 def parse_schema(content: Any) -> LabelSchema:

@@ -149,6 +149,8 @@ def document_oddities(document: Document) -> Iterator[tuple[str, str]]:
     where = f"document {document.title!r}"
     if not any(document.sentences):
         yield "document without text", where
+    if not document.title.strip():
+        yield "blank title", where
     if not document.entities:
         yield "document without entities", where
     if document.triples is not None and not document.triples:
@@ -156,6 +158,9 @@ def document_oddities(document: Document) -> Iterator[tuple[str, str]]:
     for s, sentence in enumerate(document.sentences):
         if not sentence:
             yield "empty sentence", f"{where}: sentence {s}"
+        for t, token in enumerate(sentence):
+            if not token.strip():
+                yield "blank token", f"{where}: sentence {s}, token {t} ({token!r})"
     for e, entity in enumerate(document.entities):
         if not entity.mentions:
             yield "entity without mentions", f"{where}: entity {e}"
@@ -171,6 +176,8 @@ def document_oddities(document: Document) -> Iterator[tuple[str, str]]:
         if key in seen:
             yield "duplicate label", place
         seen.add(key)
+        if not triple.relation.strip():
+            yield "label with a blank relation", place
         if triple.head == triple.tail:
             yield "label with head == tail", place
         elif (triple.head, triple.tail) not in candidates:

@@ -126,8 +126,8 @@ class Document:
         for i, triple in enumerate(self.triples or ()):
             self._check_triple(triple, f"label {i}")
         for i, (head, tail) in enumerate(self.pairs or ()):
-            self._check_entity(head, f"pair {i}: head")
-            self._check_entity(tail, f"pair {i}: tail")
+            self.check_entity(head, f"pair {i}: head")
+            self.check_entity(tail, f"pair {i}: tail")
 
     def fail(self, message: str) -> DocreError:
         """The exception (returned, not raised) for an error in this document; its message begins with the title."""
@@ -144,15 +144,16 @@ class Document:
             )
 
     def _check_triple(self, triple: Triple, where: str) -> None:
-        self._check_entity(triple.head, f"{where}: head")
-        self._check_entity(triple.tail, f"{where}: tail")
+        self.check_entity(triple.head, f"{where}: head")
+        self.check_entity(triple.tail, f"{where}: tail")
         for sentence in triple.evidence:
             if not 0 <= sentence < len(self.sentences):
                 raise self.fail(
                     f"{where}: evidence sentence {sentence} does not exist ({len(self.sentences)} sentences)"
                 )
 
-    def _check_entity(self, index: int, where: str) -> None:
+    def check_entity(self, index: int, where: str) -> None:
+        """Raises DocreError, which says `where`, if the document has no entity at this position."""
         if not 0 <= index < len(self.entities):
             raise self.fail(f"{where} entity {index} does not exist ({len(self.entities)} entities)")
 

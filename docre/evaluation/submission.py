@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from docre.core.files import parse_json, read_bytes, write_atomically
+from docre.core.storage import COMPRESSED
 from docre.documents import Prediction
 from docre.errors import DocreError
 from docre.formats import PREDICTIONS, hint
@@ -42,6 +43,8 @@ def read_submission(path: str | Path) -> list[Prediction]:
     Keys that the format does not have are ignored. Raises DocreError, which names the file, the entry and the field, if
     something is missing, has the wrong type or cannot be read, or if `result.json` is larger than 64 MiB.
     """
+    if Path(path).suffix.lower() in COMPRESSED:
+        raise DocreError(f"{path}: compressed: expected a .json file, or a .zip file that contains {MEMBER}")
     if _is_zip(path):
         return _parse_predictions(_read_member(path), f"{path}: {MEMBER}")
     try:

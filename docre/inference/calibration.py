@@ -6,7 +6,7 @@ from pathlib import Path
 from docre.analysis import Calibration, calibrate, load_calibration
 from docre.data.readers import read
 from docre.documents import Document
-from docre.errors import DocreError
+from docre.errors import DocreError, prefixed
 from docre.inference import confidence
 from docre.inference.confidence import plain_text
 from docre.inference.extract import extract, tagger_name
@@ -77,5 +77,7 @@ def load_calibrated(
     if calibration:
         apply_calibration(predictor, calibration, force)
     if dev:
-        fit_threshold(predictor, read(dev, predictor.config.data.reader), progress=True)
+        documents = read(dev, predictor.config.data.reader)
+        with prefixed(dev):
+            fit_threshold(predictor, documents, progress=True)
     return predictor

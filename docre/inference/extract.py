@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from docre.analysis.calibration import Calibration
 from docre.data.features import UNLIMITED
 from docre.documents import Document, Prediction
-from docre.errors import DocreError
+from docre.errors import DocreError, prefixed
 from docre.extraction import ExtractedEntity, ExtractedTriple, Extraction, Span
 from docre.inference.confidence import confidence
 from docre.text import TAGGERS, Tagger
@@ -85,17 +85,23 @@ def tagged(text: Text, title: str, tagger: Tagger | None) -> Document:
         title, text = text
     if not isinstance(text, str) or not isinstance(title, str):
         raise DocreError(f"{title}: expected a text, (title, text) or a docre.Document, got {type(text).__name__}")
-    if not text.strip():
-        raise DocreError(f"{title}: empty text")
-    if len(text) > MAX_CHARACTERS:
-        raise DocreError(f"{title}: {len(text):,} characters; one text may have {MAX_CHARACTERS:,}: divide it")
-    if any("\ud800" <= character <= "\udfff" for character in text):
-        raise DocreError(f"{title}: not valid Unicode (a lone surrogate)")
+    with prefixed(title):
+        check_text(text)
     if given is not None:
         return given
     if tagger is None:
         raise DocreError(NO_TAGGER)
     return tagger(text, title)
+
+
+def check_text(text: str) -> None:
+    """Raises DocreError for a text that is empty, too long or not valid Unicode."""
+    if not text.strip():
+        raise DocreError("empty text")
+    if len(text) > MAX_CHARACTERS:
+        raise DocreError(f"{len(text):,} characters; one text may have {MAX_CHARACTERS:,}: divide it")
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise DocreError("not valid Unicode (a lone surrogate)")
 
 
 def to_extraction(

@@ -8,8 +8,8 @@ from typing import Any
 from docre.core.storage import Source, opened, suffix
 from docre.data.readers.jsonl import parse_document
 from docre.data.readers.records import Record, decoded, lines
-from docre.errors import DocreError
-from docre.inference.extract import MAX_CHARACTERS, Text
+from docre.errors import DocreError, prefixed
+from docre.inference.extract import MAX_CHARACTERS, Text, check_text
 
 OBJECTS = (".json", ".jsonl", ".parquet")  # suffixes of files whose records are JSON objects
 MAX_BYTES = 4 * MAX_CHARACTERS  # of a text in UTF-8
@@ -35,16 +35,16 @@ def whole(path: Source) -> Iterator[Record]:
 
 def text_in(record: Record) -> Text:
     """The text in a record of `texts` with its title; a Document if it has entities. Raises DocreError that names the
-    file, and the line, if there is none."""
+    file, and the line, if there is none, or it is empty or too long."""
     if suffix(record.path) not in OBJECTS:
         if "\0" in record.text:
             raise DocreError(f"{record.path}: a binary file, not a text")
+        with prefixed(record.path):
+            check_text(record.text)
         return PurePosixPath(str(record.path)).name, record.text
     item = record.parse_json()
-    try:
+    with prefixed(f"{record.path}: line {record.number}"):
         return text_of(item, record.default_title)
-    except DocreError as error:
-        raise DocreError(f"{record.path}: line {record.number}: {error}") from None
 
 
 def text_of(item: Any, default_title: str) -> Text:
@@ -53,4 +53,5 @@ def text_of(item: Any, default_title: str) -> Text:
     if not isinstance(item, dict):
         raise DocreError("expected an object with 'text'")
     document = parse_document({"entities": []} | {k: v for k, v in item.items() if k != "relations"}, default_title)
+    check_text(item["text"])
     return document if "entities" in item else (document.title, item["text"])

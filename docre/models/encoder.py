@@ -173,11 +173,14 @@ def resolve_location(name: str) -> str:
 
 
 def load_tokenizer(name: str, architecture: Any = None) -> Any:
-    """The tokenizer of a pretrained encoder. Raises DocreError if it cannot be loaded.
+    """The tokenizer of a pretrained encoder. Raises DocreError if it cannot be loaded, or has no vocabulary.
 
     architecture: the encoder's Hugging Face config, if it has been read already.
     """
-    return _load(AutoTokenizer, name, **({} if architecture is None else {"config": architecture}))
+    tokenizer = _load(AutoTokenizer, name, **({} if architecture is None else {"config": architecture}))
+    if len(tokenizer) <= len(tokenizer.all_special_tokens):  # made where a folder has no files of a tokenizer
+        raise DocreError(f"encoder {name!r}: no vocabulary there: the files of its tokenizer are missing")
+    return tokenizer
 
 
 def load_pretrained(name: str) -> Any:
@@ -196,7 +199,10 @@ def _load(factory: Any, name: str, **options: Any) -> Any:
     logging.disable_progress_bar()
     logging.set_verbosity_error()  # hides its report on unused weights (pooler, language model head)
     location = resolve_location(name)
-    offline = None if os.path.isdir(location) else hub.problem()  # a name may be too long for a file
+    is_folder = os.path.isdir(location)  # a name may be too long for a file
+    if is_folder and not os.path.isfile(os.path.join(location, "config.json")):
+        raise DocreError(f"encoder {name!r}: no config.json in this folder")
+    offline = None if is_folder else hub.problem()
     try:
         with hub.explained(f"encoder {name!r}", offline) if offline else nullcontext():
             options |= {"local_files_only": offline is not None}

@@ -10,7 +10,7 @@ from docre.config.loading import read_config
 from docre.core.location import WEIGHTS, find_checkpoint
 from docre.core.manifests import check_folder
 from docre.data.schema import LabelSchema, load_schema
-from docre.errors import DocreError
+from docre.errors import DocreError, prefixed
 from docre.inference.checkpoint import modules_with_weights
 from docre.inference.predictor import Predictor
 from docre.models import load_tokenizer
@@ -41,10 +41,8 @@ def load_initial_weights(predictor: Predictor, path: str | Path) -> None:
     if read_config(folder / "config.yaml").loss.name != predictor.config.loss.name:
         modules = nn.ModuleDict({"model": predictor.model})
         weights = {name: tensor for name, tensor in weights.items() if name.startswith("model.")}
-    try:
+    with prefixed("training.initial_weights"):
         check_shapes(modules, {name: tuple(tensor.shape) for name, tensor in weights.items()}, folder / WEIGHTS)
-    except DocreError as error:
-        raise DocreError(f"training.initial_weights: {error}") from None
     modules.load_state_dict(weights)
 
 

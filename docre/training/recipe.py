@@ -21,7 +21,7 @@ from typing import Any
 from docre.config.loading import merge, parse_mapping, parse_overrides, read_yaml
 from docre.config.shipped import find_config
 from docre.core.files import read_text
-from docre.errors import DocreError
+from docre.errors import DocreError, prefixed
 from docre.training.stages import STAGES, Place, Stage
 
 REFERENCE = re.compile(r"\$\{([^{}]*)\}")
@@ -58,6 +58,8 @@ def read_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     """
     path = find_config(path)
     values = parse_mapping(read_text(path), str(path))
+    if "stages" not in values and "data" in values:
+        raise DocreError(f"{path}: this is a config, not a recipe; it is run with docre train")
     for key in values:
         if key not in KEYS:
             raise DocreError(f"{path}: unknown key {key!r} (valid: {', '.join(KEYS)})")
@@ -81,10 +83,8 @@ def read_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
         rest = {key: resolve(value, stages) for key, value in entry.items() if key != "name"}
         place = Place(name, Path(output, name), takes, config, changes)
         kind = next((key for key in rest if key in STAGES), "train")
-        try:
+        with prefixed(where):
             stages[name] = STAGES.build(kind, rest, place)
-        except DocreError as error:
-            raise DocreError(f"{where}: {error}") from None
     return Recipe(Path(output), list(stages.values()))
 
 

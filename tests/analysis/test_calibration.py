@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from docre.analysis import calibrate, load_calibration, precision_recall, reliability
@@ -76,6 +76,7 @@ def test_one_shift_is_the_best_of_all(seed, top_k):
 
 @pytest.mark.parametrize("top_k", [1, 2])
 @given(seed=st.integers(0, 10**6))
+@example(seed=124)  # shifted, two margins differ only by rounding
 def test_a_goal_is_reached_by_shifts_for_each_relation_too(top_k, seed):
     table = random_table(seed, pairs=40, bias=1.0, top_k=top_k)
     if not table.gold:

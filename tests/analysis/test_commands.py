@@ -15,9 +15,10 @@ import docre
 from docre.analysis.plots import available
 from docre.commands import analyze, calibrate, evaluate, predict, sweep
 from docre.config.loading import to_yaml
+from docre.data.readers.docred import write_docred
 from docre.documents import LabelStatistics
 from docre.errors import DocreError
-from docre.inference.calibration import apply_calibration
+from docre.inference.calibration import apply_calibration, load_calibrated
 from docre.inference.probe import context_attention, margin_table
 from docre.losses import LOSSES
 from tests.tiny import random_document
@@ -198,6 +199,15 @@ def test_wanted_precision_is_a_fraction(runs, corpus, tmp_path):
         calibrate.main([*common, "--precision", "60"])
 
 
+def test_documents_without_any_relation_are_named(runs, tmp_path):
+    write_docred(tmp_path / "none.json", [replace(random_document(1), triples=[])])
+    common = ["--checkpoint", str(runs[0]), "--data", str(tmp_path / "none.json")]
+    with pytest.raises(DocreError, match=r"/none\.json: no relation is labeled"):
+        calibrate.main([*common, "--output", str(tmp_path / "c.json")])
+    with pytest.raises(DocreError, match=r"/none\.json: no relation is labeled"):
+        load_calibrated(runs[0], dev=tmp_path / "none.json")
+
+
 @pytest.mark.parametrize("name", sorted(LOSSES))
 def test_every_loss_can_be_shifted(name):
     entry = LOSSES[name]
@@ -264,9 +274,16 @@ def test_grid(config):
     _, runs = sweep.plan(config, ["loss.alpha=auto", "seed=1,2"])
     assert [run.config.loss.parameters["alpha"] for run in runs[::2]] == list(sweep.alpha_guideline(5))
     assert len({run.config.output for run in runs}) == 6
+    folder, runs = sweep.plan(config, ["output=elsewhere", "seed=1,2"])
+    assert folder == Path("elsewhere")
+    assert [(run.config.output, dict(run.values)) for run in runs] == [
+        (f"elsewhere/seed={seed}", {"seed": seed}) for seed in ("1", "2")
+    ]
     for bad in (["loss.alpha"], ["loss.alpha="], ["loss.alpha=3,"], ["seed=1", "seed=2"], ["output=a,b"], ["seed=1,1"]):
         with pytest.raises(DocreError):
             sweep.plan(config, bad)
+    with pytest.raises(DocreError, match="nothing varies"):
+        sweep.plan(config, ["output=elsewhere"])
 
 
 @pytest.mark.parametrize(("relations", "published"), [(96, 16.5), (96, 20), (65, 6), (2, 7.5)])

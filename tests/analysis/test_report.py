@@ -142,7 +142,7 @@ def test_documents_cannot_break_the_page():
 
 def test_bad_input(runs, tmp_path):
     for arguments, message in (
-        ([str(runs[0]), str(runs[0])], "a run is given twice"),
+        ([str(runs[0]), str(runs[0])], "given twice"),
         ([str(runs[0]), "--documents", "0"], "--documents: expected at least 1"),
         ([str(tmp_path)], "not a checkpoint"),
     ):

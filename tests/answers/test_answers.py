@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 import time
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from docre.answers import FORMS, Found, read_answers
 from docre.answers.base import Malformed, Relations
 from docre.answers.entities import AMBIGUOUS, Names, simplified
+from docre.answers.forms.options import letters
 from docre.answers.prompts import prompts
 from docre.answers.reading import COUNTED
 from docre.commands import evaluate, prompt
@@ -251,7 +253,7 @@ def test_prompts_and_the_right_answers_to_them(form, tmp_path, capsys):
     candidates = [{"title": "t", "h_idx": head, "t_idx": 1 - head, "r": "P17"} for head in (0, 1)]
     (tmp_path / "c.json").write_text(json.dumps(candidates))
     command = ["--data", str(tmp_path / "d.json"), "--form", form, "--output", str(tmp_path / "p.jsonl")]
-    prompt.main([*command, "--candidates", str(tmp_path / "c.json")])
+    prompt.main([*command, *["--candidates", str(tmp_path / "c.json")] * (form == "yes_no")])
     asked = [json.loads(line) for line in (tmp_path / "p.jsonl").read_text().splitlines()]
     assert asked and all("The Beatles" in each["prompt"] for each in asked)
     for each in asked:
@@ -269,7 +271,29 @@ def test_prompts_and_the_right_answers_to_them(form, tmp_path, capsys):
     assert [(p.head, p.tail, p.relation) for p in found.predictions] == [(0, 1, "P17")] and not found.counts
 
 
-def test_candidates_are_needed():
-    with pytest.raises(DocreError, match="--candidates"):
-        list(prompts([document()], NAMES, "yes_no"))
-    assert list(prompts([document()], NAMES, "yes_no", {"x": [Prediction("x", 0, 1, "P17")]})) == []
+@pytest.mark.parametrize(
+    "form, candidates, message",
+    [
+        ("yes_no", None, "'yes_no': it asks about triples, and needs --candidates"),
+        ("bars", [], "'bars': it asks for all triples, and takes no --candidates"),
+        ("yes_no", [("t", 0, 1, "P17"), ("x", 0, 1, "P17")], "entry 1: no document has the title 'x'"),
+        ("yes_no", [("t", 99, 1, "P17")], "entry 0: document 't': h_idx entity 99 does not exist"),
+        ("yes_no", [("t", 0, -1, "P17")], "entry 0: document 't': t_idx entity -1 does not exist"),
+        ("yes_no", [("t", 0, 1, "P9")], "entry 0: unknown relation 'P9'"),
+    ],
+)
+def test_candidates_that_cannot_be_asked_about(form, candidates, message):
+    given = None if candidates is None else [Prediction(*each) for each in candidates]
+    with pytest.raises(DocreError, match=message):
+        list(prompts([document()], NAMES, form, given))
+
+
+def test_prompts_need_titles_that_differ():
+    with pytest.raises(DocreError, match="two documents have the title 't'"):
+        list(prompts([document(), document()], NAMES, "bars"))
+
+
+def test_letters_of_many_options():
+    names = [letters(i) for i in range(20_000)]
+    assert len(set(names)) == len(names) and all(re.fullmatch("[A-Z]+", name) for name in names)
+    assert [letters(i) for i in (0, 25, 26, 701, 702)] == ["A", "Z", "AA", "ZZ", "AAA"]

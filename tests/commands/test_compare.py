@@ -25,6 +25,12 @@ def runs(config, tmp_path_factory) -> Path:  # noqa: F811
     return folder
 
 
+def test_a_run_counts_once(runs, monkeypatch):
+    monkeypatch.chdir(runs)
+    with pytest.raises(DocreError, match="atl-1: given twice"):
+        compare.main([str(runs / "atl-1"), "b=atl-1/"])
+
+
 def folders(runs: Path) -> list[str]:
     return [str(runs / name) for name in ("atl-1", "atl-2", "atgl-1", "atgl-2")]
 

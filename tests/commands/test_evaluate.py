@@ -157,6 +157,21 @@ def test_bad_input(files, capsys, monkeypatch, arguments, message):
     assert capsys.readouterr().out == ""
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--predictions", "result.json", "--form", "lists"], "--form, --relations, --similarity and --write need"),
+        (["--predictions", "result.json", "--similarity", "0.9"], "--form, --relations, --similarity and --write need"),
+        *((["--answers", "a.jsonl", "--similarity", value], "from 0 to 1, got") for value in ("nan", "7", "-1")),
+    ],
+)
+def test_options_for_answers(files, capsys, monkeypatch, arguments, message):
+    monkeypatch.chdir(files)
+    with pytest.raises(SystemExit):
+        main([*arguments, "--gold", "gold.json"])
+    assert message in capsys.readouterr().err
+
+
 def test_exit_code(files):
     command = [sys.executable, "-m", "docre.evaluate", "--predictions", "missing.json", "--gold", "gold.json"]
     process = subprocess.run(command, cwd=files, capture_output=True, text=True)

@@ -122,8 +122,9 @@ def test_the_command(saved, tmp_path, capsys, monkeypatch):
 
 
 BAD = {
-    "empty.txt": (b" \n", "empty text"),
-    "large.txt": (b"word " * 200_000, "1,000,000 characters"),
+    "empty.txt": (b" \n", r"/empty\.txt: empty text"),
+    "empty.jsonl": (b'{"text": "a"}\n{"text": ""}', r"/empty\.jsonl: line 2: empty text"),
+    "large.txt": (b"word " * 200_000, r"/large\.txt: 1,000,000 characters"),
     "binary.txt": (b"\x00\x01abc", "binary"),
     "latin.txt": (b"caf\xe9", "not UTF-8"),
     "no.jsonl": (b"", "no texts"),
@@ -142,6 +143,20 @@ def test_bad_texts(name, saved, tmp_path):
         options = ["--checkpoint", str(saved), "--tagger", "words", "--output", str(output)]
         extract.main([*options, str(tmp_path / name)])
     assert "\n" not in str(error.value) and not output.exists()
+
+
+def test_a_folder_with_a_bad_text(saved, tmp_path):
+    """It is named; with a folder as the output it is set aside."""
+    texts = tmp_path / "texts"
+    texts.mkdir()
+    for name, text in (("a", TEXT), ("b", ""), ("c", TEXT)):
+        (texts / f"{name}.txt").write_text(text)
+    options = ["--checkpoint", str(saved), "--tagger", "words", str(texts)]
+    with pytest.raises(DocreError, match=r"/b\.txt: empty text \(a folder as --output, such as out/, gets the others"):
+        extract.main([*options, "--output", str(tmp_path / "o.jsonl")])
+    extract.main([*options, "--output", f"{tmp_path}/out/"])
+    (rejected,) = (tmp_path / "out" / "rejected.jsonl").read_text().splitlines()
+    assert "b.txt: empty text" in rejected
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,7 @@ ODD = [
     ),
     Document("b", [["w"]], [], []),
     Document("c", [], []),
+    Document(" ", [["w", "\xa0", ""]], [Entity((mention(0),)), Entity((mention(1),))], [Triple(0, 1, "", (0,))]),
 ]
 
 
@@ -42,6 +43,8 @@ def test_every_oddity_is_counted_with_its_first_place(tiny_encoder):
         odd.kind: (odd.count, odd.example) for odd in statistics(ODD, load_tokenizer(str(tiny_encoder)), 12).oddities
     }
     assert found == {
+        "blank title": (1, "document ' '"),
+        "blank token": (2, "document ' ': sentence 0, token 1 ('\\xa0')"),
         "document without entities": (2, "document 'b'"),
         "document without text": (1, "document 'c'"),
         "duplicate label": (1, "document 'a': label 1 (0, 1, r)"),
@@ -49,6 +52,7 @@ def test_every_oddity_is_counted_with_its_first_place(tiny_encoder):
         "empty sentence": (1, "document 'a': sentence 1"),
         "entity without mentions": (1, "document 'a': entity 1"),
         "label of no candidate pair": (1, "document 'a': label 3 (2, 0, r)"),
+        "label with a blank relation": (1, "document ' ': label 0 (0, 1, )"),
         "label with head == tail": (1, "document 'a': label 2 (1, 1, s)"),
         "label without evidence": (1, "document 'a': label 1 (0, 1, r)"),
         "labeled document without triples": (1, "document 'b'"),

@@ -96,6 +96,12 @@ def test_bad_yaml(text, message):
         parse_yaml(text, "f.yaml")
 
 
+def test_a_recipe_is_no_config(tmp_path):
+    (tmp_path / "r.yaml").write_text("output: o\nstages: []")
+    with pytest.raises(DocreError, match=r"r\.yaml: this is a recipe, which is run with docre recipe"):
+        load_config(tmp_path / "r.yaml")
+
+
 def test_every_key_is_explained():
     keys = {key: text for key, _, text in describe_keys()}
     assert all(keys.values())

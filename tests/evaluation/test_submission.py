@@ -1,5 +1,6 @@
 """Submission files: round trips, equal bytes, and a clear error of one line for anything malformed."""
 
+import gzip
 import json
 import os
 import zipfile
@@ -125,6 +126,13 @@ def test_malformed(tmp_path, name, content, message):
         read_submission(path)
     where = f"{path}: result.json: " if name.endswith(".zip") else f"{path}: "
     assert str(error.value).startswith(where + message)
+
+
+def test_a_compressed_file_is_named_as_such(tmp_path):
+    path = tmp_path / "result.json.gz"
+    path.write_bytes(gzip.compress(b"[]"))
+    with pytest.raises(DocreError, match=r"result\.json\.gz: compressed: expected a \.json file, or a \.zip file"):
+        read_submission(path)
 
 
 def test_other_keys_and_null_evidence_are_fine(tmp_path):

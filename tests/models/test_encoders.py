@@ -1,5 +1,7 @@
 """For every family of encoders, docre's Encoder gives the same as transformers' own eager attention."""
 
+import re
+
 import pytest
 import torch
 from torch import nn
@@ -183,3 +185,12 @@ def test_encoder_of_an_installed_package():
 def test_encoder_that_is_not_there(name):
     with pytest.raises(DocreError, match=name):
         load_pretrained(name)
+
+
+def test_encoder_of_an_empty_folder(tmp_path):
+    for load in (load_pretrained, load_tokenizer):
+        with pytest.raises(DocreError, match=re.escape(f"encoder '{tmp_path}': no config.json in this folder")):
+            load(str(tmp_path))
+    (tmp_path / "config.json").write_text('{"model_type": "bert"}')
+    with pytest.raises(DocreError, match="no vocabulary there: the files of its tokenizer are missing"):
+        load_tokenizer(str(tmp_path))

@@ -313,6 +313,12 @@ def test_stages_come_after_those_that_they_take_from(tmp_path_factory, used):
     assert [stage.config.logging.trackers for stage in found] == [[f"o/s{other}" for other in u] for u in used]
 
 
+def test_a_config_is_no_recipe(tmp_path):
+    (tmp_path / "c.yaml").write_text("output: o\ndata: {train: t.json}")
+    with pytest.raises(DocreError, match=r"c\.yaml: this is a config, not a recipe; it is run with docre train"):
+        recipe.main([str(tmp_path / "c.yaml")])
+
+
 def test_no_such_stage(corpus, tiny_encoder, tmp_path):
     path = write_recipe(tmp_path, corpus, tiny_encoder)
     with pytest.raises(DocreError, match="no stage 'x': expected one of teacher, student, finetune"):

@@ -6,7 +6,6 @@ from typing import Any
 
 from docre.answers.base import (
     FORMS,
-    Candidates,
     Form,
     Found,
     Item,
@@ -16,9 +15,9 @@ from docre.answers.base import (
     is_nothing,
     pair_of,
 )
-from docre.documents import Document
+from docre.documents import Document, Prediction
 
-LETTERS = re.compile(r"(?<![A-Za-z])([A-Z]{1,2})(?![A-Za-z])")
+LETTERS = re.compile(r"(?<![A-Za-z])([A-Z]{1,3})(?![A-Za-z])")
 
 
 @FORMS.register("options")
@@ -36,7 +35,8 @@ class Options(Form):
             raise ValueError("'options': expected an object of relations by letter")
         if is_nothing(answer):
             return
-        letters = LETTERS.findall(answer)
+        longest = max(map(len, options), default=1)
+        letters = [found for found in LETTERS.findall(answer) if len(found) <= max(2, longest)]
         if not letters:
             yield Malformed(answer.strip()[:200])
         for letter in letters:
@@ -48,7 +48,9 @@ class Options(Form):
     def write(self, triples: Sequence[Found]) -> str:
         return ", ".join(map(letters, range(len(triples))))
 
-    def questions(self, document: Document, relations: Mapping[str, str], candidates: Candidates) -> Iterable[Question]:
+    def questions(
+        self, document: Document, relations: Mapping[str, str], candidates: Sequence[Prediction] = ()
+    ) -> Iterable[Question]:
         options = {letters(i): id_ for i, id_ in enumerate(relations)}
         listed = "\n".join(f"{letter}. {relations[id_]}" for letter, id_ in options.items())
         for head, tail in document.candidate_pairs:
@@ -61,5 +63,5 @@ class Options(Form):
 
 
 def letters(i: int) -> str:
-    """A, B, ..., Z, AA, AB, ..."""
-    return chr(65 + i) if i < 26 else chr(64 + i // 26) + chr(65 + i % 26)
+    """A, B, ..., Z, AA, AB, ..., ZZ, AAA, ..."""
+    return ("" if i < 26 else letters(i // 26 - 1)) + chr(65 + i % 26)

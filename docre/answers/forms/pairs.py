@@ -5,7 +5,6 @@ from typing import Any
 
 from docre.answers.base import (
     FORMS,
-    Candidates,
     Form,
     Found,
     Item,
@@ -15,7 +14,7 @@ from docre.answers.base import (
     is_nothing,
     relation_of,
 )
-from docre.documents import Document
+from docre.documents import Document, Prediction
 
 MARK = "##"
 
@@ -41,7 +40,9 @@ class Pairs(Form):
     def write(self, triples: Sequence[Found]) -> str:
         return "\n".join(f"{t.head} {MARK} {t.tail}" for t in triples)
 
-    def questions(self, document: Document, relations: Mapping[str, str], candidates: Candidates) -> Iterable[Question]:
+    def questions(
+        self, document: Document, relations: Mapping[str, str], candidates: Sequence[Prediction] = ()
+    ) -> Iterable[Question]:
         for id_, name in relations.items():
             question = f'Which pairs of entities have the relation "{name}"? Write None if there are none.'
             yield question, {"relation": id_}

@@ -6,7 +6,6 @@ from typing import Any
 
 from docre.answers.base import (
     FORMS,
-    Candidates,
     Form,
     Found,
     Item,
@@ -16,8 +15,7 @@ from docre.answers.base import (
     pair_of,
     relation_of,
 )
-from docre.documents import Document
-from docre.errors import DocreError
+from docre.documents import Document, Prediction
 
 WORDS = re.compile(r"\b(yes|no|true|false)\b", re.IGNORECASE)
 
@@ -28,6 +26,7 @@ class YesNo(Form):
 
     reference = "EP-RSR, and other work that verifies triples"
     keys = ("head", "relation", "tail")
+    asks_about_candidates = True
 
     def read(self, answer: str, relations: Relations, line: Mapping[str, Any]) -> Iterable[Item]:
         head, tail = pair_of(line)
@@ -41,10 +40,10 @@ class YesNo(Form):
     def write(self, triples: Sequence[Found]) -> str:
         return "YES" if triples else "NO"
 
-    def questions(self, document: Document, relations: Mapping[str, str], candidates: Candidates) -> Iterable[Question]:
-        if candidates is None:
-            raise DocreError("this form asks about triples: give some with --candidates result.json")
-        for triple in candidates.get(document.title, ()):
+    def questions(
+        self, document: Document, relations: Mapping[str, str], candidates: Sequence[Prediction] = ()
+    ) -> Iterable[Question]:
+        for triple in candidates:
             names = document.entities[triple.head].name, document.entities[triple.tail].name
             relation = relations.get(triple.relation, triple.relation)
             question = f'Does the text say that "{names[0]}" has the relation "{relation}" to "{names[1]}"?'

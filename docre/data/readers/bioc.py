@@ -12,7 +12,7 @@ from docre.data.readers.fields import describe_type, get, get_optional
 from docre.data.readers.records import Record
 from docre.data.readers.xml import Element, cut_documents, parse_element
 from docre.documents import Document
-from docre.errors import DocreError
+from docre.errors import DocreError, prefixed
 
 IDENTIFIERS = ("identifier", "Identifier", "MESH", "MeSH", "OMIM", "NCBI Gene", "NCBI_Gene", "dbSNP")  # infons
 ENDS = (("entity1", "entity2"), ("role1", "role2"), ("Chemical", "Disease"))  # infons of a relation's head and tail
@@ -33,11 +33,9 @@ def read_bioc_json(path: Path) -> Sequence[Document]:
     content = read_json(path)
     if not isinstance(content, dict):
         raise DocreError(f"{path}: expected an object with 'documents', got {describe_type(content)}")
-    try:
+    with prefixed(path):
         documents = get(content, "PubTator3" if "PubTator3" in content else "documents", list, "BioC")
         return [parse_document(document, f"documents[{i}]") for i, document in enumerate(documents)]
-    except DocreError as error:
-        raise DocreError(f"{path}: {error}") from None
 
 
 @READERS.register("bioc_xml")
@@ -45,10 +43,8 @@ def read_bioc_json(path: Path) -> Sequence[Document]:
 def read_bioc_xml(record: Record) -> Document:
     """Read a BioC collection in XML, otherwise as the reader bioc_json. Files that declare entities are refused, and no
     other file is read (as a DTD)."""
-    try:
+    with prefixed(record.path):
         return parse_document(to_json(parse_element(record)), f"document {record.number}")
-    except DocreError as error:
-        raise DocreError(f"{record.path}: {error}") from None
 
 
 def to_json(element: Element) -> dict[str, Any]:

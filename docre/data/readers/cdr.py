@@ -8,7 +8,7 @@ from docre.data.readers.base import READERS, reads
 from docre.data.readers.records import Record, lines
 from docre.documents import Document, Triple
 from docre.documents.flat import FlatMention, build_document
-from docre.errors import DocreError
+from docre.errors import DocreError, prefixed
 
 COLUMNS = 17  # per pair: label, direction, cross-sentence flag, two closest spans, and 6 columns for each argument
 ARGUMENTS = (slice(5, 11), slice(11, 17))  # the columns of the two arguments
@@ -42,10 +42,8 @@ def read_pairs(record: Record, head_type: str, relation: str) -> Document:
     Raises DocreError that names file, line and pair for anything else.
     """
     text = record.text.removesuffix("\r")
-    try:
+    with prefixed(f"{record.path}: line {record.number}"):
         return parse_line(text, head_type, relation)
-    except DocreError as error:
-        raise DocreError(f"{record.path}: line {record.number}: {error}") from None
 
 
 class Argument(NamedTuple):

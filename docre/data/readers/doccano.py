@@ -5,7 +5,7 @@ from docre.data.readers.base import JSON, READERS, reads
 from docre.data.readers.fields import check_keys, get, get_optional
 from docre.data.readers.records import Record, lines
 from docre.documents import Document
-from docre.errors import DocreError
+from docre.errors import DocreError, prefixed
 
 
 @READERS.register("doccano")
@@ -21,7 +21,7 @@ def read_doccano(record: Record) -> Document:
     field.
     """
     item, path = record.parse_json(), record.path
-    try:
+    with prefixed(f"{path}: line {record.number}"):
         check_keys(item, ("title", "text", "entities", "relations"), "document")
         regions = {}
         for e, entity in enumerate(get(item, "entities", list, "document")):
@@ -38,5 +38,3 @@ def read_doccano(record: Record) -> Document:
             links.append(Link(head, tail, get(relation, "type", str, where), where))
         title = get_optional(item, "title", str, "document", record.default_title)
         return build(title, get(item, "text", str, "document"), regions, links)
-    except DocreError as error:
-        raise DocreError(f"{path}: line {record.number}: {error}") from None

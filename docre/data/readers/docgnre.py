@@ -9,7 +9,7 @@ from docre.data.readers.docred import parse_label, read_item
 from docre.data.readers.fields import get_optional
 from docre.data.readers.records import Record, elements
 from docre.documents import Document
-from docre.errors import DocreError
+from docre.errors import DocreError, prefixed
 
 
 @READERS.register("docgnre")
@@ -33,7 +33,5 @@ def add_labels(path: Source, document: Document, item: dict[str, Any]) -> Docume
     merged = {(t.head, t.tail, t.relation): t for t in triples if t.head != t.tail}
     for triple in document.triples or ():
         merged.pop((triple.head, triple.tail, triple.relation), None)
-    try:
+    with prefixed(path):
         return replace(document, triples=[*(document.triples or ()), *merged.values()]) if proposed else document
-    except DocreError as error:
-        raise DocreError(f"{path}: {error}") from None

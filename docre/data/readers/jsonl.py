@@ -10,7 +10,7 @@ from docre.data.readers.fields import check_keys, describe_type, get, get_option
 from docre.data.readers.records import Record, lines
 from docre.documents import Document, Triple
 from docre.documents.plain import MarkedEntity, check_span, mark
-from docre.errors import DocreError
+from docre.errors import DocreError, prefixed
 
 DOCUMENT_KEYS = ("title", "text", "entities", "relations")
 ENTITY_KEYS = ("type", "mentions")
@@ -38,12 +38,10 @@ def read_jsonl(record: Record) -> Document:
     Raises DocreError that names file, line and field.
     """
     item, path = record.parse_json(), record.path
-    try:
+    with prefixed(f"{path}: line {record.number}"):
         if not isinstance(item, dict):
             raise DocreError(f"expected an object, got {describe_type(item)}")
         return parse_document(item, record.default_title)
-    except DocreError as error:
-        raise DocreError(f"{path}: line {record.number}: {error}") from None
 
 
 def parse_document(item: dict[str, Any], default_title: str) -> Document:

@@ -7,7 +7,7 @@ from docre.data.readers.base import JSON, READERS, reads
 from docre.data.readers.fields import check_keys, get, get_optional
 from docre.data.readers.records import Record, elements
 from docre.documents import Document
-from docre.errors import DocreError
+from docre.errors import DocreError, prefixed
 
 
 @READERS.register("label_studio")
@@ -24,7 +24,7 @@ def read_label_studio(record: Record) -> Document:
     each. The default title is `<file>:<position>`. Raises DocreError that names file, task and field.
     """
     item, path = record.parse_json(), record.path
-    try:
+    with prefixed(f"{path}: task {record.number}"):
         check_keys(item, ("data", "annotations", "predictions"), "task")
         data = get(item, "data", dict, "task")
         check_keys(data, ("title", "text"), "data")
@@ -35,8 +35,6 @@ def read_label_studio(record: Record) -> Document:
         for i, result in enumerate(get(chosen(item), "result", list, "annotations")):
             add(result, f"result[{i}]", text, regions, links)
         return build(title, text, regions, links)
-    except DocreError as error:
-        raise DocreError(f"{path}: task {record.number}: {error}") from None
 
 
 def chosen(item: dict[str, Any]) -> Any:

@@ -6,7 +6,7 @@ from docre.data.readers.base import READERS, reads
 from docre.data.readers.concepts import Linked, Stated, build
 from docre.data.readers.records import Record, blocks
 from docre.documents import Document
-from docre.errors import DocreError
+from docre.errors import DocreError, prefixed
 
 TITLE, ABSTRACT = (re.compile(rf"([^|\t]+)\|{letter}\|(.*)") for letter in "ta")
 NUMBER = re.compile(r"[0-9]{1,9}")
@@ -51,7 +51,5 @@ def read_pubtator(record: Record) -> Document:
             relations.append(Stated(columns[1], [name.strip() for name in columns[2:4]], where))
         else:
             raise fail(number, "expected start, end, mention, type and identifier, or relation, head and tail")
-    try:
+    with prefixed(record.path):
         return build(title[1], f"{title[2]} {abstract[2]}", mentions, relations)
-    except DocreError as error:
-        raise DocreError(f"{record.path}: {error}") from None

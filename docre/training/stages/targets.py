@@ -11,7 +11,7 @@ from docre.core.location import find_checkpoint, recorded_digest
 from docre.core.manifests import MANIFEST, digest, locked, remove
 from docre.data.readers import READERS
 from docre.data.targets import first_difference, read_origin, shard_path, shard_titles
-from docre.errors import DocreError
+from docre.errors import DocreError, prefixed
 from docre.training.interrupts import Interrupts
 from docre.training.stages.base import STAGES, Place, Stage, Standing
 from docre.training.stages.costs import count_documents, duration, size
@@ -32,15 +32,13 @@ class Targets(Stage):
     plugins: Sequence[str]
 
     def check(self) -> None:
-        try:
+        with prefixed(self.name):
             READERS[self.reader]
             if not self.brings(self.data):
                 raise DocreError(f"data: {self.data}: no such file or folder")
             for checkpoint in self.checkpoints:
                 if not any(Path(checkpoint).is_relative_to(stage.folder) for stage in self.takes):
                     find_checkpoint(checkpoint)
-        except DocreError as error:
-            raise DocreError(f"{self.name}: {error}") from None
 
     def standing(self) -> Standing:
         origin = read_origin(self.folder)

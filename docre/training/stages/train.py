@@ -13,7 +13,7 @@ from docre.data.readers import READERS
 from docre.data.sampling import StepSampler
 from docre.data.schema import shipped_schemas
 from docre.documents import LabelStatistics
-from docre.errors import DocreError
+from docre.errors import DocreError, prefixed
 from docre.training.folder import ExistingRun, find_existing_run, flatten, input_digests
 from docre.training.saved import load_values
 from docre.training.stages.base import STAGES, Place, Stage, Standing
@@ -27,11 +27,9 @@ class Train(Stage):
     config: Config
 
     def check(self) -> None:
-        try:
+        with prefixed(self.name):
             check_components(self.config)
             self._check_files()
-        except DocreError as error:
-            raise DocreError(f"{self.name}: {error}") from None
 
     def _check_files(self) -> None:
         data, weights = self.config.data, self.config.training.initial_weights
