@@ -29,6 +29,7 @@ class Audit:
 
     config:    what the runs have in common; its `seed` decides which documents are in which fold.
     data:      the file.
+    digest:    its SHA-256 when it was read.
     documents: its documents.
     folds:     the positions of the documents of each fold.
     seeds:     the number of runs for each fold, with the seeds `config.seed`, `config.seed` + 1, ...
@@ -37,6 +38,7 @@ class Audit:
 
     config: Config
     data: str
+    digest: str
     documents: Sequence[Document]
     folds: Sequence[Sequence[int]]
     seeds: int
@@ -97,12 +99,13 @@ class Audit:
             errors.add(judgment.probability, judgment.table.labels)
             found += judgment.suggestions(held_out, positions, LEAST)
         ranked = weighed(found, errors.fit())
-        return Suggestions(self.data, digest(Path(self.data)), self.config.data.reader, ranked)
+        return Suggestions(self.data, self.digest, self.config.data.reader, ranked)
 
 
 def plan_audit(config: Config, data: str, folds: int, seeds: int, folder: Path) -> Audit:
     """The audit of a file with `folds` folds of equal size. Raises DocreError if a document has no labels, or there are
     fewer documents than folds."""
+    before = digest(Path(data))
     documents = read(data, config.data.reader)
     for document in documents:
         if document.triples is None:
@@ -113,4 +116,4 @@ def plan_audit(config: Config, data: str, folds: int, seeds: int, folder: Path) 
         raise DocreError(f"--folds: expected 2 to {len(documents)} (the number of documents), got {folds}")
     order = np.random.default_rng(config.seed).permutation(len(documents))
     parts = [sorted(part.tolist()) for part in np.array_split(order, folds)]
-    return Audit(config, data, documents, parts, seeds, folder)
+    return Audit(config, data, before, documents, parts, seeds, folder)

@@ -1,14 +1,21 @@
 """docre audit --config FILE --output DIR: which labels are missing or wrong; --apply FILE: correct them."""
 
 import argparse
+from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from docre.config.loading import load_config
 from docre.core.files import check_output, write_text
+from docre.core.words import counted
 from docre.data.readers import read
 from docre.data.readers.docred import write_docred
+from docre.documents import Document
 from docre.errors import DocreError
+
+if TYPE_CHECKING:
+    from docre.audit import Suggestion
 
 FOLDS, SEEDS, MOST = 5, 1, 500  # defaults of options that --apply refuses
 
@@ -68,11 +75,22 @@ def audit(options: argparse.Namespace) -> None:
         found = planned.suggest()
         found.save(folder / "audit.json")
         write_text(folder / "review.html", review_page(found, planned.documents, most))
-    labels = sum(len(document.triples or ()) for document in planned.documents)
-    missing, wrong = (sum(s.probability for s in found.suggestions if s.kind == kind) for kind in ("missing", "wrong"))
-    print(f"of {labels} labels about {wrong:.0f} are wrong, and about {missing:.0f} are missing")
+    print("\n".join(summary(found.suggestions, planned.documents)))
     print(f"next: open {folder / 'review.html'}, decide, save, and run")
     print(f"  docre audit --apply decisions.json --output {Path(data).stem}_corrected.json")
+
+
+def summary(suggestions: Sequence["Suggestion"], documents: Sequence[Document]) -> list[str]:
+    """How many labels are wrong or missing, as far as the models know, and how many they could not judge."""
+    labels = sum(len(document.triples or ()) for document in documents)
+    missing, wrong = ([s.probability for s in suggestions if s.kind == kind] for kind in ("missing", "wrong"))
+    lines = [f"of {labels} labels about {sum(wrong):.0f} are wrong, and about {sum(missing):.0f} are missing"]
+    if unjudged := labels - len(wrong):
+        lines.append(
+            f"{counted(unjudged, 'label')} could not be judged: given twice, of no candidate pair, or of a relation "
+            "whose labels are all in one fold"
+        )
+    return lines
 
 
 def apply(decisions: str, data: str | None, output: str, least: float | None) -> None:

@@ -79,10 +79,10 @@ class Texts(Content):
     def parse(self, record: Record) -> Document:
         text = text_in(record)
         with prefixed(record.path):
-            return tagged(text, record.default_title, self.tagger)
+            return tagged(text, record.default_title, self.tagger, self.tagger_name)
 
     def row(self, document: Document, predictions: Sequence[Prediction]) -> dict[str, Any]:
-        found = to_extraction(document, predictions, self.predictor.calibration, self.tagger_name)
+        found = to_extraction(document, predictions, self.predictor.calibration)
         return (found if self.min_confidence is None else found.surer(self.min_confidence)).to_json()
 
 

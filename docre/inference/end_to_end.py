@@ -8,7 +8,7 @@ from typing import Any
 from docre.analysis.confidence import Bin, reliability_bins
 from docre.documents import Document, Triple
 from docre.inference.confidence import plain_text, reliable
-from docre.inference.extract import find, tagger_name, to_extraction
+from docre.inference.extract import find, to_extraction
 from docre.inference.scorer import PairScorer
 
 SURE = 0.8
@@ -61,10 +61,9 @@ def read_as_text(predictor: PairScorer, gold: Sequence[Document]) -> FoundInText
     start = time.perf_counter()
     documents, predictions = find(predictor, [(d.title, plain_text(d)) for d in gold], progress=True)
     seconds = time.perf_counter() - start
-    name = tagger_name(predictor)
     both = list(zip(documents, predictions, strict=True))
     labeled = [i for i, document in enumerate(gold) if document.triples is not None]
-    extractions = [to_extraction(*both[i], predictor.calibration, name) for i in labeled]
+    extractions = [to_extraction(*both[i], predictor.calibration) for i in labeled]
     confidence, right = reliable([gold[i] for i in labeled], extractions)
     bins, error = reliability_bins(confidence, right)
     sure = right[confidence >= SURE]

@@ -2,6 +2,7 @@
 
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from docre.analysis.calibration import Calibration
@@ -27,16 +28,15 @@ def extract(
 ) -> list[Extraction]:
     """See `PairScorer.extract`."""
     documents, predictions = find(predictor, texts, choice, progress)
-    name = tagger_name(predictor, choice)
-    return [to_extraction(*both, predictor.calibration, name) for both in zip(documents, predictions, strict=True)]
+    return [to_extraction(*both, predictor.calibration) for both in zip(documents, predictions, strict=True)]
 
 
 def find(
     predictor: "PairScorer", texts: Iterable[Text], choice: TaggerChoice = None, progress: bool = False
 ) -> tuple[list[Document], list[list[Prediction]]]:
     """The document of each text, with the entities that the tagger finds, and the predicted triples."""
-    tagger = choose_tagger(predictor, choice)
-    documents = [tagged(text, f"text {i}", tagger) for i, text in enumerate(texts, 1)]
+    tagger, name = choose_tagger(predictor, choice), tagger_name(predictor, choice)
+    documents = [tagged(text, f"text {i}", tagger, name) for i, text in enumerate(texts, 1)]
     features = predictor.featurize(documents, UNLIMITED)
     return documents, predictor.name(predictor.predict_features(features, progress), documents)
 
@@ -74,8 +74,9 @@ def require_tagger(predictor: "PairScorer") -> Tagger:
     return tagger
 
 
-def tagged(text: Text, title: str, tagger: Tagger | None) -> Document:
-    """The document of a text. Raises DocreError if it is empty or too long, or there is no tagger."""
+def tagged(text: Text, title: str, tagger: Tagger | None, name: str | None = None) -> Document:
+    """The document of a text, whose source has the name of the tagger. Raises DocreError if the text is empty or too
+    long, or there is no tagger."""
     given = text if isinstance(text, Document) else None
     if given is not None:
         if given.source is None:
@@ -91,7 +92,9 @@ def tagged(text: Text, title: str, tagger: Tagger | None) -> Document:
         return given
     if tagger is None:
         raise DocreError(NO_TAGGER)
-    return tagger(text, title)
+    document = tagger(text, title)
+    assert document.source is not None
+    return replace(document, source=replace(document.source, tagger=name))
 
 
 def check_text(text: str) -> None:
@@ -108,10 +111,9 @@ def to_extraction(
     document: Document,
     predictions: Sequence[Prediction],
     calibration: Calibration | None = None,
-    tagger: str | None = None,
 ) -> Extraction:
     """What was predicted of a document that has its source, with a confidence if there is a calibration. Entities
-    without mentions are left out. `tagger`: the name of what found the entities."""
+    without mentions are left out."""
     source = document.source
     assert source is not None
     entities: list[ExtractedEntity] = []
@@ -129,7 +131,7 @@ def to_extraction(
         if found.head in position and found.tail in position:
             head, tail = position[found.head], position[found.tail]
             evidence = tuple(Span(*source.sentence(s)) for s in found.evidence)
-            sure = confidence(calibration, tagger, found.margin, entities[head], entities[tail])
+            sure = confidence(calibration, source.tagger, found.margin, entities[head], entities[tail])
             nearest = nearest_mentions(entities[head].mentions, entities[tail].mentions)
             relation = found.relation, found.relation_name
             triples.append(ExtractedTriple(head, tail, *relation, *nearest, evidence, found.margin, sure))

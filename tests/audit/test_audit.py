@@ -1,13 +1,14 @@
 """docre audit: cross-fitting, what the judges say, and how it goes on after an interruption."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from docre.analysis.platt import sigmoid
-from docre.audit import read_suggestions
+from docre.audit import Suggestion, read_suggestions
 from docre.audit.judging import common_sentences
 from docre.audit.noise import AnnotationErrors
 from docre.commands import audit
@@ -32,6 +33,15 @@ def audited(config, tmp_path_factory) -> Path:  # noqa: F811
 def arguments(config, folder, *more) -> list[str]:  # noqa: F811
     counts = ["--folds", str(FOLDS), "--seeds", str(SEEDS)]
     return ["--config", str(config), "--output", str(folder), *counts, "loss.name=atl", *more]
+
+
+def test_the_summary_counts_what_could_not_be_judged():
+    document = Document("t", [["a", "b"]], [Entity((Mention("a", 0, 0, 1),)), Entity((Mention("b", 0, 1, 2),))])
+    documents = [replace(document, triples=[Triple(0, 1, "r"), Triple(0, 1, "r"), Triple(1, 0, "s")])]
+    found = [Suggestion("wrong", 0, "t", 0, 1, "r", 0.6, 1.0), Suggestion("missing", 0, "t", 1, 0, "r", 0.9, 1.0)]
+    said = audit.summary(found, documents)
+    assert said[0] == "of 3 labels about 1 are wrong, and about 1 are missing" and said[1].startswith("2 labels could")
+    assert len(audit.summary(found, [replace(document, triples=[Triple(0, 1, "r")])])) == 1
 
 
 def test_no_judge_has_seen_what_it_judges(audited, corpus):  # noqa: F811

@@ -83,6 +83,8 @@ def test_confidence_has_the_scores_of_the_entities(model):
         model.use(replace(half, end_to_end=EndToEnd(0.0, 0.0, 0.0, 1.0, "words")))
         (sure,) = {t.confidence for t in model.extract(TEXT, "words").triples}
         assert sure == pytest.approx(0.7310586)  # 1 / (1 + 1 / e)
+        given = Words()(TEXT, "given")  # its entities are the user's, whatever the tagger of other texts
+        assert {t.confidence for t in model.extract(given, "words").triples} == {0.125}
         model.use(replace(half, end_to_end=EndToEnd(0.0, 0.0, 0.0, 1.0, "spacy")))
         assert {t.confidence for t in model.extract(TEXT, "words").triples} == {0.125}  # fitted for another tagger
     finally:
