@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from docre.documents import Document
 from docre.documents.plain import MarkedEntity, mark
-from docre.inference.confidence import plain_text
 from docre.text import Tagger
 
 GOLD: dict[str, list[MarkedEntity]] = {}  # the entities of each text, in characters
@@ -23,7 +22,7 @@ def know(documents: Sequence[Document]) -> None:
                 spans.append((at, at + len(token)))
                 at += len(token) + 1
             starts.append(spans)
-        GOLD[plain_text(document)] = [
+        GOLD[document.plain_text] = [
             MarkedEntity(
                 e.type, [(starts[m.sentence][m.start][0], starts[m.sentence][m.end - 1][1]) for m in e.mentions]
             )

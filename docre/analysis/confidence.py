@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from docre.analysis.platt import sigmoid
+from docre.analysis.platt import log_odds, sigmoid
 
 Doubles = NDArray[np.float64]
 RIDGE = 1e-4  # of the squared weights, beside the mean cross-entropy
@@ -32,16 +32,12 @@ class EndToEnd(NamedTuple):
 
     def probability(self, z: float, m: float, e: float) -> float:
         """The probability that a triple is right."""
-        log_odds = self.relation * z + self.mentions * m + self.entities * e + self.intercept
-        return float(sigmoid(log_odds))
+        return float(sigmoid(self.relation * z + self.mentions * m + self.entities * e + self.intercept))
 
 
-def log_odds(score: float | None) -> float:
+def score_log_odds(score: float | None) -> float:
     """ln(p / (1 - p)) of a score from 0 to 1; 0 if it is unknown."""
-    if score is None:
-        return 0.0
-    clipped = min(max(score, CLIP), 1 - CLIP)
-    return float(np.log(clipped / (1 - clipped)))
+    return 0.0 if score is None else float(log_odds(score, CLIP))
 
 
 def fit_end_to_end(features: Doubles, right: NDArray[np.bool_], tagger: str) -> EndToEnd:
@@ -68,27 +64,3 @@ def fit_end_to_end(features: Doubles, right: NDArray[np.bool_], tagger: str) -> 
     found = minimize(cost, np.array([0.5, 0.1, 0.1, 0.0]), jac=True, method="L-BFGS-B", bounds=bounds).x
     relation, mentions, entities = (found[:3] / scale).tolist()
     return EndToEnd(relation, mentions, entities, float(found[3]), tagger)
-
-
-class Bin(NamedTuple):
-    """Triples whose confidence is in [low, high): their number, mean confidence, and the share that is right."""
-
-    low: float
-    high: float
-    triples: int
-    confidence: float
-    right: float
-
-
-def reliability_bins(confidence: Doubles, right: NDArray[np.bool_], bins: int = 10) -> tuple[list[Bin], float]:
-    """The bins that are not empty, and the expected calibration error: the mean over triples of the distance between
-    the confidence and the share of its bin."""
-    number = np.minimum((confidence * bins).astype(int), bins - 1)
-    found, error = [], 0.0
-    for b in range(bins):
-        here = number == b
-        if here.any():
-            sure, share = float(confidence[here].mean()), float(right[here].mean())
-            found.append(Bin(b / bins, (b + 1) / bins, int(here.sum()), sure, share))
-            error += abs(sure - share) * int(here.sum())
-    return found, error / max(1, len(confidence))

@@ -1,10 +1,12 @@
 """Precision-recall curves over the margin, and how reliable sigmoid(margin) is as a probability."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
-from docre.analysis.table import Floats, MarginTable
+from docre.analysis.platt import sigmoid
+from docre.analysis.table import Bools, Floats, MarginTable
 
 POINTS = 300  # most points of a curve
 TIE = 1e-6  # relative difference of margins that may be due to rounding, in float32
@@ -111,25 +113,37 @@ def precision_recall(table: MarginTable) -> PrecisionRecall:
 
 def reliability(table: MarginTable, bins: int = 10) -> Reliability:
     """How reliable sigmoid(margin) is as the probability that a relation holds."""
-    with np.errstate(over="ignore"):
-        probability = 1 / (1 + np.exp(-table.margins.ravel().astype(np.float64)))
-    labels = table.labels.ravel()
-    bin_of = np.minimum((probability * bins).astype(int), bins - 1)
-    counts = np.bincount(bin_of, minlength=bins)
-    sums = np.bincount(bin_of, probability, minlength=bins)
-    positives = np.bincount(bin_of, labels, minlength=bins)
-    nonempty = counts > 0
-    gap = np.abs(sums - positives)
-    is_predicted = table.margins.ravel() > 0
-    predicted_error = None
-    if is_predicted.any():
-        weights = np.where(is_predicted, 1.0, 0.0)
-        differences = np.bincount(bin_of, weights * (probability - labels), minlength=bins)
-        predicted_error = float(np.abs(differences).sum() / is_predicted.sum())
+    margins, labels = table.margins.ravel().astype(np.float64), table.labels.ravel()
+    probability, predicted = sigmoid(margins), margins > 0
+    found, error = reliability_bins(probability, labels, bins)
+    of_predicted = reliability_bins(probability[predicted], labels[predicted], bins)[1] if predicted.any() else None
     return Reliability(
-        count=tuple(counts[nonempty].tolist()),
-        probability=tuple((sums[nonempty] / counts[nonempty]).tolist()),
-        share=tuple((positives[nonempty] / counts[nonempty]).tolist()),
-        error=float(gap.sum() / max(1, len(labels))),
-        predicted_error=predicted_error,
+        count=tuple(bin_.triples for bin_ in found),
+        probability=tuple(bin_.confidence for bin_ in found),
+        share=tuple(bin_.right for bin_ in found),
+        error=error,
+        predicted_error=of_predicted,
     )
+
+
+class Bin(NamedTuple):
+    """Triples whose confidence is in [low, high): their number, mean confidence, and the share that is right."""
+
+    low: float
+    high: float
+    triples: int
+    confidence: float
+    right: float
+
+
+def reliability_bins(confidence: Floats, right: Bools, bins: int = 10) -> tuple[list[Bin], float]:
+    """The bins that are not empty, and the expected calibration error: the mean over triples of the distance between
+    the confidence and the share of its bin."""
+    bin_of = np.minimum((confidence * bins).astype(int), bins - 1)
+    counts, positives = np.bincount(bin_of, minlength=bins), np.bincount(bin_of, right, minlength=bins)
+    sums = np.bincount(bin_of, confidence, minlength=bins)
+    found = [
+        Bin(b / bins, (b + 1) / bins, int(counts[b]), float(sums[b] / counts[b]), float(positives[b] / counts[b]))
+        for b in np.flatnonzero(counts).tolist()
+    ]
+    return found, float(np.abs(sums - positives).sum()) / max(1, len(confidence))

@@ -15,6 +15,12 @@ def sigmoid(x: Any) -> Any:
     return 0.5 * (1 + np.tanh(0.5 * x))
 
 
+def log_odds(p: Any, clip: float = 1e-12) -> Any:
+    """ln(p / (1 - p)) of a number or an array, taken to be between `clip` and 1 - `clip`."""
+    p = np.clip(np.asarray(p, dtype=np.float64), clip, 1 - clip)
+    return np.log(p) - np.log1p(-p)
+
+
 class Platt(NamedTuple):
     """p = 1 / (1 + exp(-(slope * margin + intercept)))"""
 

@@ -32,9 +32,8 @@ def prompts(
     check_titles(documents, "--data")
     of_document = by_title(documents, relations, candidates or ())
     for document in documents:
-        text = " ".join(" ".join(sentence) for sentence in document.sentences)
         entities = "\n".join(f"- {each.name} ({each.type})" for each in document.entities)
-        start = f"Text:\n{text}\n\nEntities:\n{entities}\n\n"
+        start = f"Text:\n{document.plain_text}\n\nEntities:\n{entities}\n\n"
         for question, fields in asked.questions(document, relations, of_document[document.title]):
             yield {"title": document.title, "form": form, **fields, "prompt": f"{start}{question}\n{asked.ask()}"}
 

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from docre.analysis.platt import log_odds, sigmoid
 from docre.analysis.table import Bools, Floats
 
 LIMIT, BINS = 25.0, 1000  # of the histogram over ln(p / (1 - p))
@@ -43,7 +44,7 @@ class AnnotationErrors:
     def fit(self) -> "AnnotationErrors":
         """Estimate the rates from what was counted."""
         middle = (np.arange(BINS) + 0.5) * (2 * LIMIT / BINS) - LIMIT
-        p = 1 / (1 + np.exp(-middle))
+        p = sigmoid(middle)
         unlabeled, labeled = self.counts
         self.missed, self.false = 0.1, float(0.1 * labeled.sum() / max(1.0, self.counts.sum()))
         for _ in range(ROUNDS):
@@ -64,9 +65,3 @@ class AnnotationErrors:
         if_true = np.where(labeled, 1 - self.missed, self.missed)
         if_untrue = np.where(labeled, self.false, 1 - self.false)
         return p * if_true / np.maximum(p * if_true + (1 - p) * if_untrue, 1e-300)
-
-
-def log_odds(p: Floats) -> NDArray[np.float64]:
-    """ln(p / (1 - p)), finite for every p in [0, 1]."""
-    p = np.clip(np.asarray(p, dtype=np.float64), 1e-12, 1 - 1e-12)
-    return np.log(p) - np.log1p(-p)

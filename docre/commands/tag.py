@@ -40,7 +40,6 @@ def main(arguments: list[str]) -> None:
 
     from docre.evaluation.end_to_end.mapping import with_gold_labels
     from docre.inference.checkpoint import load
-    from docre.inference.confidence import plain_text
     from docre.inference.extract import require_tagger
 
     predictor = load(options.checkpoint, changes=tagger_changes(options), plugins=options.plugins)
@@ -48,7 +47,7 @@ def main(arguments: list[str]) -> None:
     gold = read(options.data, options.reader or predictor.config.data.reader)
     check_titles(gold, str(options.data))
     with prefixed(options.data):
-        found = [with_gold_labels(tagger(plain_text(d), d.title), d, options.similarity) for d in gold]
+        found = [with_gold_labels(tagger(d.plain_text, d.title), d, options.similarity) for d in gold]
     write_docred(options.output, found)
     kept, all_ = (sum(len(document.triples or ()) for document in documents) for documents in (found, gold))
     entities = counted(sum(len(document.entities) for document in found), "entity", "entities")

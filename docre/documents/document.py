@@ -157,6 +157,11 @@ class Document:
         if not 0 <= index < len(self.entities):
             raise self.fail(f"{where} entity {index} does not exist ({len(self.entities)} entities)")
 
+    @property
+    def plain_text(self) -> str:
+        """The tokens with a space between them, whatever text the document was made from (see `source`)."""
+        return " ".join(" ".join(sentence) for sentence in self.sentences)
+
     @cached_property
     def candidate_pairs(self) -> Sequence[tuple[int, int]]:
         """The (head, tail) pairs to classify: `pairs` without duplicates, or else all ordered pairs, sorted by head."""

@@ -8,7 +8,6 @@ from docre.data.readers import read
 from docre.documents import Document
 from docre.errors import DocreError, prefixed
 from docre.inference import confidence
-from docre.inference.confidence import plain_text
 from docre.inference.extract import extract, tagger_name
 from docre.inference.loading import Checkpoints, load
 from docre.inference.probe import margin_table
@@ -50,7 +49,7 @@ def with_end_to_end(
     in the texts of labeled documents. Raises DocreError if there is no tagger."""
     labeled = [document for document in documents if document.triples is not None]
     name = tagger_name(predictor)
-    found = extract(predictor, [(d.title, plain_text(d)) for d in labeled], progress=progress)
+    found = extract(predictor, [(d.title, d.plain_text) for d in labeled], progress=progress)
     return confidence.fit(calibration, str(name), labeled, found)
 
 

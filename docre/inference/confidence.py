@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from docre.analysis.calibration import Calibration
-from docre.analysis.confidence import EndToEnd, fit_end_to_end, log_odds
+from docre.analysis.confidence import EndToEnd, fit_end_to_end, score_log_odds
 from docre.documents import Document
 from docre.evaluation.end_to_end.annotation import Annotation, Cluster, annotation
 from docre.extraction import ExtractedEntity, Extraction, Span
@@ -36,8 +36,8 @@ def components(
     """z, m and e of a triple (see EndToEnd)."""
     assert calibration.platt is not None
     z = calibration.platt.log_odds(margin)
-    mentions = sum(log_odds(all_mentions(entity)) for entity in (head, tail))
-    return z, mentions, sum(log_odds(entity.score) for entity in (head, tail))
+    mentions = sum(score_log_odds(all_mentions(entity)) for entity in (head, tail))
+    return z, mentions, sum(score_log_odds(entity.score) for entity in (head, tail))
 
 
 def all_mentions(entity: ExtractedEntity) -> float | None:
@@ -95,8 +95,3 @@ def reliable(gold: Sequence[Document], found: Sequence[Extraction]) -> tuple[NDA
                 sure.append(triple.confidence)
                 right.append(is_right)
     return np.array(sure, dtype=np.float64), np.array(right, dtype=bool)
-
-
-def plain_text(document: Document) -> str:
-    """The text of a document, with a space between tokens."""
-    return " ".join(" ".join(sentence) for sentence in document.sentences)

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from docre.analysis.confidence import Bin, reliability_bins
+from docre.analysis.curves import Bin, reliability_bins
 from docre.documents import Document, Triple
-from docre.inference.confidence import plain_text, reliable
+from docre.inference.confidence import reliable
 from docre.inference.extract import find, to_extraction
 from docre.inference.scorer import PairScorer
 
@@ -20,7 +20,7 @@ class FoundInText:
 
     documents: with the entities and triples that were found.
     seconds:   that it took.
-    bins, error: how reliable the confidence is (see docre.analysis.confidence.reliability_bins); no bins if there is no
+    bins, error: how reliable the confidence is (see docre.analysis.curves.reliability_bins); no bins if there is no
                confidence.
     sure:      the number of triples with a confidence of at least SURE, and the share of them that is right.
     """
@@ -59,7 +59,7 @@ class FoundInText:
 def read_as_text(predictor: PairScorer, gold: Sequence[Document]) -> FoundInText:
     """What a model finds in the texts of documents, with its tagger. Raises DocreError if it has none."""
     start = time.perf_counter()
-    documents, predictions = find(predictor, [(d.title, plain_text(d)) for d in gold], progress=True)
+    documents, predictions = find(predictor, [(d.title, d.plain_text) for d in gold], progress=True)
     seconds = time.perf_counter() - start
     both = list(zip(documents, predictions, strict=True))
     labeled = [i for i, document in enumerate(gold) if document.triples is not None]

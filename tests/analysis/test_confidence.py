@@ -7,7 +7,8 @@ import pytest
 
 from docre.analysis import Calibration
 from docre.analysis.calibration import load_calibration
-from docre.analysis.confidence import EndToEnd, fit_end_to_end, log_odds, reliability_bins
+from docre.analysis.confidence import EndToEnd, fit_end_to_end, score_log_odds
+from docre.analysis.curves import reliability_bins
 from docre.analysis.platt import Platt
 from docre.errors import DocreError
 
@@ -60,7 +61,8 @@ def test_few_triples_or_one_answer_only(right):
 
 
 def test_unknown_scores_say_nothing():
-    assert log_odds(None) == log_odds(0.5) == 0 and log_odds(1.0) == pytest.approx(np.log(999)) == -log_odds(0.0)
+    assert score_log_odds(None) == score_log_odds(0.5) == 0
+    assert score_log_odds(1.0) == pytest.approx(np.log(999)) == -score_log_odds(0.0)
 
 
 def test_bins_by_hand():

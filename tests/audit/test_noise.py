@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from docre.audit.noise import AnnotationErrors, log_odds
+from docre.analysis.platt import log_odds
+from docre.audit.noise import AnnotationErrors
 
 
 def simulated(missed: float, false: float, size: int = 400_000, seed: int = 0):

@@ -12,7 +12,6 @@ from docre.data.readers import read
 from docre.data.readers.docred import write_docred
 from docre.documents import Triple
 from docre.errors import DocreError
-from docre.inference.confidence import plain_text
 from tests.entities.corpus import document
 from tests.training.test_train import write_config
 
@@ -61,7 +60,7 @@ def test_evaluation_in_one_command(run, folder, tmp_path, capsys):
         assert text in printed
     model = docre.load(run, "cpu")
     gold = read(test, "docred")
-    found = model.extract([(d.title, plain_text(d)) for d in gold])
+    found = model.extract([(d.title, d.plain_text) for d in gold])
     assert sum(len(e.triples) for e in found) == scores["relaxed"]["predicted"]
     bins = scores["confidence"]["bins"]
     assert sum(b["triples"] for b in bins) == scores["relaxed"]["predicted"]
@@ -81,7 +80,7 @@ def test_calibrate_changes_the_checkpoint_or_writes_a_file(run, folder, tmp_path
     calibrate.main([*options, "--no-shift", "--end-to-end"])
     again = docre.load(run, "cpu").calibration
     assert again.end_to_end == written.end_to_end and again.platt == written.platt
-    text = plain_text(read(folder / "test.json", "docred")[0])
+    text = read(folder / "test.json", "docred")[0].plain_text
     capsys.readouterr()
     extract.main(["--checkpoint", str(run), "--min-confidence", "1", text])
     assert "0 triples" in capsys.readouterr().out

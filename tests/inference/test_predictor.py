@@ -179,7 +179,7 @@ def test_json_lines(model, saved, tmp_path):
     assert set(lines[0]) == set(names.split())
 
 
-@pytest.mark.parametrize("name", ["r.json", "r.zip", "r.txt"])
+@pytest.mark.parametrize("name", ["r.json", "r.zip"])
 def test_two_documents_of_one_title_make_no_submission(saved, tmp_path, name):
     documents = random_documents(3)
     write_docred(tmp_path / "d.json", [*documents, documents[0]])

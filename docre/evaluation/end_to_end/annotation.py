@@ -50,6 +50,11 @@ class Annotation:
         return [part for part in parts if part]
 
 
+def dice(one: Cluster, other: Cluster) -> float:
+    """2 |one ∩ other| / (|one| + |other|); 0 if both are empty."""
+    return 2 * len(one & other) / max(1, len(one) + len(other))
+
+
 def tokens_of(document: Document) -> list[list[str]]:
     """The tokens of each sentence without white space."""
     return [["".join(token.split()) for token in sentence] for sentence in document.sentences]

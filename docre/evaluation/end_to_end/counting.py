@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Set
 from typing import Any
 
-from docre.evaluation.end_to_end.annotation import Annotation, Cluster, Fact
+from docre.evaluation.end_to_end.annotation import Annotation, Cluster, Fact, dice
 from docre.evaluation.facts import TrainFacts
 
 KINDS = ("mentions", "clusters", "entities", "relaxed", "strict", "surface", "aligned")
@@ -60,5 +60,4 @@ def most_similar(cluster: Cluster, gold: Annotation) -> Cluster:
     """The gold entity with the largest Dice coefficient, 2 |k ∩ r| / (|k| + |r|); `cluster` itself if none shares a
     mention with it. An equal one is always the most similar."""
     shared = [other for other in gold.clusters if other & cluster]
-    dice = {other: 2 * len(other & cluster) / (len(other) + len(cluster)) for other in shared}
-    return min(shared, key=lambda other: (-dice[other], sorted(other)), default=cluster)
+    return min(shared, key=lambda other: (-dice(other, cluster), sorted(other)), default=cluster)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from itertools import accumulate, pairwise
 
 from docre.documents import Document, Triple
-from docre.evaluation.end_to_end.annotation import Cluster, annotation, check_same_text, clusters_of, tokens_of
+from docre.evaluation.end_to_end.annotation import annotation, check_same_text, clusters_of, dice, tokens_of
 
 
 def with_gold_labels(predicted: Document, gold: Document, similarity: float = 0.5) -> Document:
@@ -36,11 +36,6 @@ def with_gold_labels(predicted: Document, gold: Document, similarity: float = 0.
         if head != tail or t.head == t.tail
     ]
     return replace(predicted, triples=list(dict.fromkeys(triples)))
-
-
-def dice(one: Cluster, other: Cluster) -> float:
-    """2 |one ∩ other| / (|one| + |other|); 0 if both are empty."""
-    return 2 * len(one & other) / max(1, len(one) + len(other))
 
 
 def sentences_overlapping(document: Document, other: Document) -> list[list[int]]:
