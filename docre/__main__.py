@@ -15,7 +15,7 @@ GROUPS = {
     "start": {
         "quickstart": "make a synthetic corpus and train a small model on it",
         "doctor": "print versions, device, precision and memory, and test that training works here",
-        "new": "make a folder with a config and ten labelled documents to replace with your own",
+        "new": "make a folder with a config and ten labeled documents to replace with your own",
     },
     "train": {
         "train": "train the model that a YAML config describes, or resume an interrupted run",

@@ -16,7 +16,16 @@ LAYOUTS = dict.fromkeys(("docred", "label_studio"), LIST) | dict.fromkeys(("json
 LAYOUTS |= dict.fromkeys(("pubtator", "bioc_xml", "bioc_json"), "")  # their own
 PUBTATOR = re.compile(r"[^|\t\n]+\|t\|")  # the first line
 PAIR = re.compile(r"[^\t\n]+\t[^\t\n]*\t(?:1:\w+:2|not_include)\t")  # the first columns of CDR and GDA
-BENCHMARKS = ("biored", "cdr", "docgnre", "docred", "dwie", "gda", "redocred")  # what `docre download` knows
+BENCHMARKS = (
+    "biored",
+    "cdr",
+    "docgnre",
+    "docred",
+    "docred_distant",
+    "dwie",
+    "gda",
+    "redocred",
+)  # what `docre download` knows
 FACT = re.compile(r'\[\s*\[\s*"')
 
 

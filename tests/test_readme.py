@@ -334,6 +334,6 @@ def test_examples_of_data_and_config(tmp_path):
     assert [e.name for e in document.entities] == [e.name for e in same.entities] == ["Ada Lovelace", "London"]
     assert [(t.head, t.relation, t.tail) for t in document.triples] == [(0, "P19", 1)]
     (tmp_path / "c.yaml").write_text(block("yaml", "encoder:"))
-    assert load_config(tmp_path / "c.yaml").loss.parameters == {"alpha": 16.5}
+    assert load_config(tmp_path / "c.yaml").loss.parameters == {"alpha": 4.0}
     shipped = (ROOT / "configs/recipes/quickstart_stages.yaml").read_text()
     assert yaml.safe_load(block("yaml", "stages:")) == yaml.safe_load(shipped)

@@ -16,7 +16,7 @@ def main(arguments: list[str]) -> None:
         prog="docre download",
         description="Download a benchmark from where its authors publish it and check it, or print the steps by hand.\n"
         "An interrupted download is resumed.",
-        epilog="\n".join(f"{name:<10}{source.title}" for name, source in SOURCES.items()),
+        epilog="\n".join(f"{name:<16}{source.title}" for name, source in SOURCES.items()),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("name", choices=list(SOURCES), help="the benchmark")

@@ -1,4 +1,4 @@
-"""docre new FOLDER: a folder to start from, with a config and ten labelled documents to replace."""
+"""docre new FOLDER: a folder to start from, with a config and ten labeled documents to replace."""
 
 import argparse
 import importlib.util
@@ -24,7 +24,7 @@ def main(arguments: list[str]) -> None:
     """Write the folder and print the commands to run in it."""
     parser = argparse.ArgumentParser(
         prog="docre new",
-        description="Make a folder with a config, ten labelled documents to replace with your own, and a README with "
+        description="Make a folder with a config, ten labeled documents to replace with your own, and a README with "
         "the commands that train on them, evaluate and predict.",
     )
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="the folder to make")

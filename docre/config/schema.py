@@ -57,7 +57,7 @@ class Data(Section):
     """Tokens around each mention: plain, a `*`; typed, one for each of DocRED's types, in BERT's vocabularies only
     (DocuNet's published code)."""
     targets: str | None = None
-    """Folder of what a teacher left for the training documents: the output of `docre targets`."""
+    """Folder of a teacher's logits or attention for the training documents: the output of `docre targets`."""
     tagged: str | None = None
     """The training documents with the entities that a tagger found in their text: the output of `docre tag`. Each epoch
     takes some documents in this version, so that the model learns what it will meet in plain text."""
@@ -175,7 +175,7 @@ class Config(Section):
     data: Data
     encoder: EncoderConfig
     model: Component = Component(name="atlop")
-    """Model (atlop: head_size, block_size)."""
+    """Model (default atlop: head_size, block_size; `docre models` lists all with their parameters)."""
     loss: Component
     """Loss (atgl: alpha; `docre losses` lists all with their parameters)."""
     terms: list[WeightedTerm] = []

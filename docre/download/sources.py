@@ -89,7 +89,17 @@ SOURCES = {
         manual="Open https://drive.google.com/drive/folders/1c5-0YwnoJx8NS6CV2f-NoTHR__BdkNqw (linked from\n"
         "https://github.com/thunlp/DocRED/tree/master/data), download train_annotated.json, dev.json and test.json,\n"
         "and put them into {folder}/.",
-        note=f"The distantly supervised training set (101,873 documents) is {DOCRED}/train_distant.json.gz.",
+        note="The training set that was labeled automatically is a benchmark of its own: docre download docred_distant",
+    ),
+    "docred_distant": Source(
+        title="DocRED's training documents that were labeled automatically (distant supervision)",
+        license="MIT",
+        citation="Yao, Ye, Li, Han, Lin, Liu, Liu, Huang, Zhou, Sun: DocRED: A Large-Scale Document-Level Relation "
+        "Extraction Dataset. ACL 2019.",
+        downloads=(Download(f"{DOCRED}/train_distant.json.gz"),),
+        documents={"train_distant.json": 101873},
+        manual="Open https://drive.google.com/drive/folders/1c5-0YwnoJx8NS6CV2f-NoTHR__BdkNqw (linked from\n"
+        "https://github.com/thunlp/DocRED/tree/master/data), download train_distant.json, and put it into {folder}/.",
     ),
     "docgnre": Source(
         title="DocGNRE: Re-DocRED with relations that a language model proposed, checked by people in the test set",

@@ -11,7 +11,7 @@ from docre.core.files import write_atomically
 from docre.errors import DocreError
 
 CHUNK = 1 << 20
-LARGEST = 1 << 30  # bytes of an unpacked file
+LARGEST = 4 << 30  # bytes of an unpacked file
 BROKEN = (zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
 
 

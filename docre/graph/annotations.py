@@ -1,4 +1,4 @@
-"""What the formats of annotation tools have in common: labelled spans with ids, and relations between two of them.
+"""What the formats of annotation tools have in common: labeled spans with ids, and relations between two of them.
 
 An entity has a span for each mention; relations called COREFERENCE join each mention to the next of its entity. The
 readers `label_studio` and `doccano` make entities of spans that are joined so.
@@ -17,7 +17,7 @@ UNTYPED = "ENTITY"  # the label of an entity without a type: these tools allow n
 
 @dataclass(frozen=True)
 class Region:
-    """A labelled span; `entity` is the position of its entity."""
+    """A labeled span; `entity` is the position of its entity."""
 
     id: int
     entity: int

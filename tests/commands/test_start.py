@@ -39,7 +39,7 @@ def test_a_new_project_runs(tmp_path, monkeypatch, capsys):
     assert (folder / "config.yaml").read_bytes() == before and len(list(folder.parent.iterdir())) == 1
 
 
-def test_a_new_project_has_ten_labelled_documents(tmp_path):
+def test_a_new_project_has_ten_labeled_documents(tmp_path):
     new.write_project(tmp_path / "mine", "bert-base-cased")
     documents = [d for split in ("train", "dev", "test") for d in read(tmp_path / f"mine/{split}.jsonl", "jsonl")]
     assert len(documents) == 10 and all(document.triples and document.source for document in documents)

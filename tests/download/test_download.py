@@ -20,6 +20,7 @@ from docre.download.fetch import fetch
 from docre.download.sources import SOURCES, Download, Source
 from docre.download.unpack import gunzip, unzip
 from docre.errors import DocreError
+from docre.formats import BENCHMARKS
 
 CONTENT = bytes(range(256)) * 2000  # 512,000 bytes
 
@@ -302,7 +303,7 @@ def test_what_docre_cannot_fetch(tmp_path, name, capsys):
 
 
 def test_the_table_of_sources():
-    assert set(SOURCES) == {"redocred", "docred", "docgnre", "dwie", "cdr", "gda", "biored"}
+    assert set(SOURCES) == set(BENCHMARKS)
     for source in SOURCES.values():
         assert source.title and source.license and source.citation and source.reader in READERS
         assert "{folder}" in source.manual and source.manual.format(folder="f")

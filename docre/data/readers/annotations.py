@@ -1,4 +1,4 @@
-"""Makes a document of labelled spans and of relations between spans, as annotation tools save them."""
+"""Makes a document of labeled spans and of relations between spans, as annotation tools save them."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -11,7 +11,7 @@ COREFERENCE = "COREFERENCE"  # the relation that joins the mentions of an entity
 
 
 class Region(NamedTuple):
-    """A labelled span of the text, in characters; `where` is its place in messages."""
+    """A labeled span of the text, in characters; `where` is its place in messages."""
 
     label: str
     start: int
