@@ -104,6 +104,12 @@ class DocreComponent(Pipe):
         self._unpacked: tempfile.TemporaryDirectory[str] | None = None
         register_extensions()
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """How it is pickled for another process: without the model, and with the files of a checkpoint that is deleted
+        with this component."""
+        state = {**self.__dict__, "_predictor": None, "_unpacked": None}
+        return unpickled, (type(self), state, None if self._unpacked is None else self.to_bytes())
+
     @property
     def predictor(self) -> "Predictor":
         """The loaded checkpoint. Raises DocreError if there is none."""
@@ -200,6 +206,13 @@ class DocreComponent(Pipe):
             self._unpacked = unpacked  # it is deleted with this component
             self.checkpoint, self._predictor = Path(unpacked.name), None
         return self
+
+
+def unpickled(kind: "type[DocreComponent]", state: dict[str, Any], files: bytes | None) -> "DocreComponent":
+    """The component that was pickled."""
+    component = kind()
+    component.__dict__.update(state)
+    return component if files is None else component.from_bytes(files)
 
 
 def read_files(folder: Path) -> dict[str, bytes]:

@@ -148,13 +148,26 @@ def rows(file: Input) -> Iterator[Record]:
         try:
             for batch in parquet.ParquetFile(content).iter_batches(batch_size=ROWS):
                 for row in batch.to_pylist():
-                    text = orjson.dumps(without_nothing(row), default=str).decode()
-                    yield Record(file, number, 0, len(text), text)
+                    yield row_record(file, number, row)
                     number += 1
         except StorageError:
             raise
         except Exception as error:  # pyarrow's own, of many kinds
             raise DocreError(f"{file}: not a Parquet file that can be read: {first_line(error)}") from None
+
+
+def row_record(file: Input, number: int, row: dict[str, Any]) -> Record:
+    """A row as the JSON object of its columns; the record has an error if a column of bytes is not UTF-8 text."""
+    try:
+        text = orjson.dumps(without_nothing(row), default=json_value).decode()
+    except orjson.JSONEncodeError as error:
+        return Record(file, number, 0, 0, "", error=f"{file}: row {number}: {first_line(error.__cause__ or error)}")
+    return Record(file, number, 0, len(text), text)
+
+
+def json_value(value: Any) -> Any:
+    """Bytes as UTF-8 text, and other values for which JSON has no type (such as dates) as Python prints them."""
+    return value.decode("utf-8") if isinstance(value, bytes) else str(value)
 
 
 def without_nothing(row: dict[str, Any]) -> dict[str, Any]:

@@ -5,9 +5,10 @@ from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import accumulate
-from typing import Any, NamedTuple
+from operator import index
+from typing import Annotated, Any, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
 from docre.documents.document import Document
 from docre.documents.flat import FlatMention, build_document
@@ -60,12 +61,22 @@ def check_span(start: int, end: int, text: str, where: str) -> None:
         raise DocreError(f"{where}: characters [{start}, {end}) are only white space")
 
 
+def whole_number(value: Any) -> int:
+    """The value as an int, if it is an integer of Python or numpy."""
+    if isinstance(value, bool) or not hasattr(value, "__index__"):
+        raise ValueError("expected an integer")
+    return index(value)
+
+
+Offset = Annotated[int, BeforeValidator(whole_number)]
+
+
 class GivenEntity(BaseModel):
     """An entity as the user gives it to `Document.from_text`."""
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
-    mentions: list[tuple[int, int]]
+    mentions: list[tuple[Offset, Offset]]
     type: str = ""
     score: float | None = Field(None, ge=0, le=1)
 
@@ -75,8 +86,9 @@ GIVEN = TypeAdapter(list[GivenEntity])
 
 def from_text(text: str, entities: Sequence[Mapping[str, Any]], title: str) -> Document:
     """See `Document.from_text`."""
-    if not isinstance(text, str):
-        raise DocreError(f"text: expected a string, got {type(text).__name__}")
+    for name, value in (("text", text), ("title", title)):
+        if not isinstance(value, str):
+            raise DocreError(f"{name}: expected a string, got {type(value).__name__}")
     try:
         given = GIVEN.validate_python(entities)
     except ValidationError as error:

@@ -47,12 +47,13 @@ class Tree:
     def scores(self, clusters: Sequence[Sequence[int]]) -> list[float]:
         """How sure each cluster is: the mean probability of its pairs (1 if it has none), times 1 - the largest mean
         probability of its mentions with those of another cluster."""
-        membership = np.zeros((len(clusters), len(self.same)), dtype=np.float32)
-        for row, members in zip(membership, clusters, strict=True):
-            row[list(members)] = 1
-        sizes = membership.sum(axis=1)
-        sums = membership @ self.same @ membership.T
-        own = np.diag(sums) - membership @ np.diag(self.same)
+        if not clusters:
+            return []
+        order, sizes = np.concatenate([list(members) for members in clusters]), np.array(list(map(len, clusters)))
+        starts = np.cumsum(sizes) - sizes
+        rows = np.add.reduceat(self.same[order], starts, axis=0)
+        sums = np.add.reduceat(rows[:, order], starts, axis=1)
+        own = np.diag(sums) - np.add.reduceat(np.diag(self.same)[order], starts)
         pairs = sizes * (sizes - 1)
         inside = np.where(pairs > 0, own / np.maximum(pairs, 1), 1.0)
         between = sums / (sizes[:, None] * sizes)

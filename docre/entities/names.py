@@ -21,8 +21,8 @@ class Names:
     def __init__(self, words: Sequence[Sequence[str]], positions: Sequence[int]) -> None:
         lowered = [tuple(word.casefold() for word in name) for name in words]
         self.form = numbered(lowered)
-        self.word_sets = membership([set(name) for name in lowered])
-        self.trigrams = membership([trigrams(" ".join(name)) for name in lowered])
+        self.word_sets = Sets([set(name) for name in lowered])
+        self.trigrams = Sets([trigrams(" ".join(name)) for name in lowered])
         both = numbered([*map(acronym, words), *map(initials, words)])
         self.acronym, self.initials = both[: len(words)], both[len(words) :]
         self.positions = np.array(positions, dtype=np.float32)
@@ -33,8 +33,8 @@ class Names:
         shared trigrams of characters by all of both (Jaccard); one is the acronym of the other; and the distance in
         words, ln(1 + d) / 10."""
         same = self.form[rows, None] == self.form
-        shared, union, smaller = overlap(self.word_sets, rows)
-        trigrams_shared, trigrams_union, _ = overlap(self.trigrams, rows)
+        shared, union, smaller = self.word_sets.overlap(rows)
+        trigrams_shared, trigrams_union, _ = self.trigrams.overlap(rows)
         short = (self.acronym[rows, None] == self.initials) & (self.acronym[rows, None] >= 0)
         short |= (self.initials[rows, None] == self.acronym) & (self.acronym >= 0)
         distance = np.log1p(np.abs(self.positions[rows, None] - self.positions)) / 10
@@ -57,13 +57,20 @@ def membership(sets: Sequence[Collection[str]]) -> csr_matrix:
     return csr_matrix((ones, columns, ends), shape=(len(sets), max(1, len(column))))
 
 
-def overlap(sets: csr_matrix, rows: slice) -> tuple[Floats, Floats, Floats]:
-    """The sizes of intersection, union and smaller set of the sets `rows` with all, [rows, sets] each, at least 1 for
-    the latter two."""
-    shared = (sets[rows] @ sets.T).toarray()
-    sizes = np.asarray(sets.sum(axis=1), dtype=np.float32).ravel()
-    union = sizes[rows, None] + sizes - shared
-    return shared, np.maximum(union, 1), np.maximum(np.minimum(sizes[rows, None], sizes), 1)
+class Sets:
+    """Sets whose overlaps are counted, many at once."""
+
+    def __init__(self, sets: Sequence[Collection[str]]) -> None:
+        self.rows = membership(sets)
+        self.columns = self.rows.T.tocsr()
+        self.sizes = np.array(list(map(len, sets)), dtype=np.float32)
+
+    def overlap(self, rows: slice) -> tuple[Floats, Floats, Floats]:
+        """The sizes of intersection, union and smaller set of the sets `rows` with all, [rows, sets] each, at least 1
+        for the latter two."""
+        shared = (self.rows[rows] @ self.columns).toarray()
+        union = self.sizes[rows, None] + self.sizes - shared
+        return shared, np.maximum(union, 1), np.maximum(np.minimum(self.sizes[rows, None], self.sizes), 1)
 
 
 def trigrams(name: str) -> set[str]:

@@ -88,11 +88,21 @@ def digest(*parts: object) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 
-def number_repeated(name: str, taken: Iterable[str]) -> str:
-    """The name, or `name-2`, `name-3`, ... if it is taken."""
-    if name not in taken:
-        return name
-    return next(numbered for i in range(2, 10**9) if (numbered := f"{name}-{i}") not in taken)
+class Numbered:
+    """Names that are all different: the first of a name is the name itself, the next ones `name-2`, `name-3`, ..."""
+
+    def __init__(self) -> None:
+        self.taken: set[str] = set()
+        self.last: dict[str, int] = {}
+
+    def __call__(self, name: str) -> str:
+        """The name, with the next number if it is taken."""
+        numbered = name
+        while numbered in self.taken:
+            self.last[name] = self.last.get(name, 1) + 1
+            numbered = f"{name}-{self.last[name]}"
+        self.taken.add(numbered)
+        return numbered
 
 
 def build_graph(extractions: Iterable[Extraction], join_names: bool) -> Graph:
@@ -102,10 +112,10 @@ def build_graph(extractions: Iterable[Extraction], join_names: bool) -> Graph:
     every file, and different documents different ones. With `join_names`, entities with the same name and type are one
     node, which has the highest of their scores; entities without a name are never joined.
     """
-    graph = Graph()
+    graph, numbered = Graph(), Numbered()
     for extraction in extractions:
         content = [[e.name, e.type, [[m.start, m.end] for m in e.mentions]] for e in extraction.entities]
-        document = number_repeated(digest(extraction.title, extraction.text, content), graph.documents)
+        document = numbered(digest(extraction.title, extraction.text, content))
         graph.documents[document] = extraction
         ids = []
         for e, entity in enumerate(extraction.entities):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from docre.extraction import Extraction
 from docre.graph.base import EXPORTERS, writes
-from docre.graph.nodes import digest, number_repeated
+from docre.graph.nodes import Numbered, digest
 
 BREAKS = re.compile("[\t\n\v\f\r\x1c-\x1e\x85\u2028\u2029]")  # what would end a line or a column
 
@@ -26,14 +26,12 @@ def write_pubtator(extractions: Iterable[Extraction], path: Path) -> None:
     that is one word, as a PMID is. Tabs and line breaks become spaces, and the title has none around it. The format has
     no place for scores of mentions and for names of entities.
     """
-    ids: set[str] = set()
+    numbered = Numbered()
     with path.open("w", encoding="utf-8", newline="\n") as file:
         for extraction in extractions:
             title = extraction.title
             word = title if re.fullmatch(r"[A-Za-z0-9_.-]+", title) else digest(title, extraction.text)
-            document = number_repeated(word, ids)
-            ids.add(document)
-            file.write("\n".join(lines(extraction, document)) + "\n\n")
+            file.write("\n".join(lines(extraction, numbered(word))) + "\n\n")
 
 
 def lines(extraction: Extraction, document: str) -> Iterable[str]:

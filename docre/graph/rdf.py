@@ -25,6 +25,9 @@ DOCRE = "urn:docre:"
 WIKIDATA = "http://www.wikidata.org/"
 PREFIXES = {
     "docre": DOCRE,
+    "docre-direct": f"{DOCRE}prop/direct/",
+    "docre-p": f"{DOCRE}prop/",
+    "docre-ps": f"{DOCRE}prop/statement/",
     "wdt": f"{WIKIDATA}prop/direct/",
     "p": f"{WIKIDATA}prop/",
     "ps": f"{WIKIDATA}prop/statement/",

@@ -86,6 +86,8 @@ def tagged(text: Text, title: str, tagger: Tagger | None, name: str | None = Non
         title, text = text
     if not isinstance(text, str) or not isinstance(title, str):
         raise DocreError(f"{title}: expected a text, (title, text) or a docre.Document, got {type(text).__name__}")
+    if not is_unicode(title):
+        raise DocreError(f"{title!a}: the title is not valid Unicode (a lone surrogate)")
     with prefixed(title):
         check_text(text)
     if given is not None:
@@ -103,8 +105,13 @@ def check_text(text: str) -> None:
         raise DocreError("empty text")
     if len(text) > MAX_CHARACTERS:
         raise DocreError(f"{len(text):,} characters; one text may have {MAX_CHARACTERS:,}: divide it")
-    if any("\ud800" <= character <= "\udfff" for character in text):
+    if not is_unicode(text):
         raise DocreError("not valid Unicode (a lone surrogate)")
+
+
+def is_unicode(text: str) -> bool:
+    """Whether a text is valid Unicode, and so can be written: it has no lone surrogate."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def to_extraction(

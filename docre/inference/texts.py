@@ -6,12 +6,14 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from docre.core.storage import Source, opened, suffix
+from docre.data.readers.fields import check_keys
 from docre.data.readers.jsonl import parse_document
 from docre.data.readers.records import Record, decoded, lines
 from docre.errors import DocreError, prefixed
-from docre.inference.extract import MAX_CHARACTERS, Text, check_text
+from docre.inference.extract import MAX_CHARACTERS, Text, check_text, is_unicode
 
 OBJECTS = (".json", ".jsonl", ".parquet")  # suffixes of files whose records are JSON objects
+KEYS = ("title", "text", "entities")  # of an object; others are ignored
 MAX_BYTES = 4 * MAX_CHARACTERS  # of a text in UTF-8
 
 
@@ -39,6 +41,8 @@ def text_in(record: Record) -> Text:
     if suffix(record.path) not in OBJECTS:
         if "\0" in record.text:
             raise DocreError(f"{record.path}: a binary file, not a text")
+        if not is_unicode(str(record.path)):
+            raise DocreError(f"{str(record.path)!a}: the name of the file is not UTF-8")
         with prefixed(record.path):
             check_text(record.text)
         return PurePosixPath(str(record.path)).name, record.text
@@ -52,6 +56,8 @@ def text_of(item: Any, default_title: str) -> Text:
     DocreError that begins with the field if it is malformed."""
     if not isinstance(item, dict):
         raise DocreError("expected an object with 'text'")
-    document = parse_document({"entities": []} | {k: v for k, v in item.items() if k != "relations"}, default_title)
-    check_text(item["text"])
-    return document if "entities" in item else (document.title, item["text"])
+    check_keys(item, KEYS, "document")
+    given = {key: value for key, value in item.items() if key in KEYS and value is not None}
+    document = parse_document({"entities": []} | given, default_title)
+    check_text(given["text"])
+    return document if "entities" in given else (document.title, given["text"])

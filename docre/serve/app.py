@@ -3,7 +3,7 @@
 import asyncio
 import tempfile
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,11 +21,13 @@ from docre.errors import DocreError
 from docre.extraction import Extraction
 from docre.graph import exporter_for, formats
 from docre.graph.html import FOLDER as VIEWER
+from docre.inference.extract import is_unicode
 from docre.serve.batching import Answer, Batcher, QueueFullError, StoppedError, Titled
 from docre.serve.body import LimitBody
-from docre.serve.metrics import Metrics
+from docre.serve.metrics import Count, Metrics
 
 PAGE = Path(__file__).parent / "page"
+LOOK = 0.5  # seconds between two looks whether the client is still there
 BYTES_A_CHARACTER = 12  # of JSON at most: "\\ud83d\\ude00" is one character
 MEDIA_TYPES = {".html": "text/html; charset=utf-8", ".zip": "application/zip"}  # others are plain text
 CONNECT = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:; connect-src 'self'"
@@ -97,15 +99,9 @@ def make_app(answer: Answer, limits: Limits) -> FastAPI:
     app = FastAPI(title="docre", docs_url=None, redoc_url=None, lifespan=lifespan)
     app.state.batcher = batcher
 
-    @app.middleware("http")
-    async def count(request: Request, call: Any) -> Any:
-        response = await call(request)
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        path = route.path if (route := request.scope.get("route")) else "other"
-        metrics.requests.labels(path, response.status_code).inc()
-        return response
-
     app.add_middleware(LimitBody, max_bytes=BYTES_A_CHARACTER * limits.max_characters + 10_000, seconds=limits.timeout)
+
+    app.add_middleware(Count, metrics=metrics)
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
@@ -130,7 +126,7 @@ def make_app(answer: Answer, limits: Limits) -> FastAPI:
         return HTMLResponse(text, headers={"Content-Security-Policy": f"{CONNECT}; frame-ancestors 'none'"})
 
     @app.post("/extract")
-    async def extract(body: Body) -> Response:
+    async def extract(body: Body, request: Request) -> Response:
         """Entities and triples of a text (an object), or of texts (a list of objects)."""
         start = time.monotonic()
         check(body, limits)
@@ -138,7 +134,7 @@ def make_app(answer: Answer, limits: Limits) -> FastAPI:
         futures = submit(texts, batcher)
         metrics.texts.inc(len(texts))
         metrics.characters.inc(sum(len(text) for _, text in texts))
-        found = await answers(body, futures, limits.timeout)
+        found = await answers(body, futures, limits.timeout, request.is_disconnected)
         response = await run_in_threadpool(respond, body, found)
         metrics.seconds.observe(time.monotonic() - start)
         return response
@@ -173,7 +169,7 @@ def check(body: Body, limits: Limits) -> None:
     for i, (title, text) in enumerate(texts):
         if not text.strip():
             raise HTTPException(422, f"{body.field(i)}: empty text")
-        if any("\ud800" <= character <= "\udfff" for character in title + text):
+        if not is_unicode(title + text):
             raise HTTPException(422, f"{body.field(i)}: not valid Unicode (a lone surrogate)")
     if body.format is not None and f".{body.format}" not in formats():
         listed = ", ".join(sorted(suffix[1:] for suffix in formats()))
@@ -190,15 +186,23 @@ def submit(texts: Sequence[Titled], batcher: Batcher) -> "list[asyncio.Future[Ex
         raise HTTPException(503, "the server stops", {"Retry-After": "10"}) from None
 
 
-async def answers(body: Body, futures: "Sequence[asyncio.Future[Extraction]]", timeout: float) -> list[Extraction]:
-    """The extraction of each text of a request. Raises HTTPException if one fails, or takes too long."""
-    if not futures:
-        return []
-    await asyncio.wait(futures, timeout=timeout)
-    for future in futures:
-        if not future.done():
-            for other in futures:
-                other.cancel()  # what waits for its turn is left out
+async def answers(
+    body: Body,
+    futures: "Sequence[asyncio.Future[Extraction]]",
+    timeout: float,
+    is_gone: Callable[[], Awaitable[bool]],
+) -> list[Extraction]:
+    """The extraction of each text of a request. Raises HTTPException if one fails, or takes too long, or the client is
+    gone. What waits for its turn is left out then."""
+    waiting, until = set(futures), time.monotonic() + timeout
+    while waiting:
+        _, waiting = await asyncio.wait(waiting, timeout=min(LOOK, max(0, until - time.monotonic())))
+        late, gone = time.monotonic() >= until, await is_gone()
+        if waiting and (late or gone):
+            for future in waiting:
+                future.cancel()
+            if gone:
+                raise HTTPException(499, "the client has closed the connection")
             raise HTTPException(504, f"no answer within {timeout:g} seconds: divide the text, or try again")
     for i, error in enumerate([future.exception() for future in futures]):
         if isinstance(error, DocreError):

@@ -13,7 +13,7 @@ App = Callable[[Message, Receive, Send], Awaitable[None]]
 
 class LimitBody:
     """ASGI middleware that answers 413 to a body of more than `max_bytes`, and 408 to one that takes more than
-    `seconds` to arrive. The other bodies are passed on whole."""
+    `seconds` to arrive. The other bodies are passed on whole, and those that break off not at all."""
 
     def __init__(self, app: App, max_bytes: int, seconds: float) -> None:
         self.app = app
@@ -26,6 +26,9 @@ class LimitBody:
             return
         try:
             body = await asyncio.wait_for(self.read(receive), self.seconds)
+        except ConnectionError:
+            await refuse(send, 499, "the client has closed the connection")  # for what counts requests
+            return
         except asyncio.TimeoutError:
             await refuse(send, 408, f"the request did not arrive within {self.seconds:g} seconds")
             return
@@ -40,10 +43,12 @@ class LimitBody:
         await self.app(scope, replay, send)
 
     async def read(self, receive: Receive) -> bytes | None:
-        """The body, or None if it is too long."""
+        """The body, or None if it is too long. Raises ConnectionError if the client closed the connection before."""
         body = bytearray()
         while True:
             message = await receive()
+            if message["type"] == "http.disconnect":
+                raise ConnectionError
             body += message.get("body", b"")
             if len(body) > self.max_bytes:
                 return None

@@ -1,11 +1,15 @@
 """Which names of a text are names of one entity."""
 
 import re
+from bisect import bisect_left
+from collections import defaultdict
 from collections.abc import Sequence
 
 from docre.core.words import ARTICLE, words_in
 
 NUMBERS = frozenset("CARDINAL DATE MONEY NUM ORDINAL PERCENT QUANTITY TIME".split())  # types without aliases
+Form = tuple[tuple[str, ...], str]  # the words of a name, and its type
+Short = tuple[tuple[str, ...] | str, str]  # the words of a part of a name or its acronym, and its type
 SMALL_WORDS = frozenset("a an and at da de der for in la le of on the und von".split())
 
 
@@ -17,22 +21,22 @@ def join_names(names: Sequence[tuple[str, str]]) -> list[list[int]]:
     of them before it is meant, or else the first after it. Numbers, dates and amounts are only joined if equal.
     """
     forms = [(words_of(name), type_) for name, type_ in names]
+    longer = longer_names(forms)
     chosen = {form: form for form in forms}
     for position, form in enumerate(forms):
-        words, type_ = form
-        if chosen[form] != form or type_ in NUMBERS or not words:
+        if chosen[form] != form or form[1] in NUMBERS:
             continue
-        fits = [i for i, (other, t) in enumerate(forms) if t == type_ and shortens(names[position][0], words, other)]
+        fits = [longer[short] for short in short_forms(names[position][0], form) if short in longer]
+        before = [places[i - 1] for places in fits if (i := bisect_left(places, position))]
         if fits:
-            before = [i for i in fits if i < position]
-            chosen[form] = forms[before[-1] if before else fits[0]]
+            chosen[form] = forms[max(before) if before else min(places[0] for places in fits)]
 
-    def longest(form: tuple[tuple[str, ...], str]) -> tuple[tuple[str, ...], str]:
+    def longest(form: Form) -> Form:
         while chosen[form] != form:
             form = chosen[form]
         return form
 
-    found: dict[tuple[tuple[str, ...], str], list[int]] = {}
+    found: dict[Form, list[int]] = {}
     for position, form in enumerate(forms):
         found.setdefault(longest(form), []).append(position)
     return list(found.values())
@@ -46,13 +50,30 @@ def words_of(name: str) -> tuple[str, ...]:
     return tuple(words)
 
 
-def shortens(name: str, words: tuple[str, ...], longer: tuple[str, ...]) -> bool:
-    """Whether a name with these words is the beginning, the end or the acronym of a longer name."""
-    n = len(words)
-    if len(longer) <= n:
-        return False
-    if n == 1 and name.isupper() and len(words[0]) > 1:
-        initials = "".join(word[0] for word in longer if word not in SMALL_WORDS)
-        if words[0] in (initials, "".join(word[0] for word in longer)):
-            return True
-    return words in (longer[:n], longer[-n:])
+def longer_names(forms: Sequence[Form]) -> dict[Short, list[int]]:
+    """The positions of the names that a beginning or an end, of as many words as some name has, or an acronym stands
+    for, in the order of the text."""
+    sizes = {len(words) for words, _ in forms}
+    found: dict[Short, list[int]] = defaultdict(list)
+    for position, (words, type_) in enumerate(forms):
+        if len(words) < 2:
+            continue
+        shorter = [n for n in sizes if n < len(words)]
+        shorts: set[tuple[str, ...] | str] = {part for n in shorter for part in (words[:n], words[-n:])}
+        shorts |= {initials(words), initials([word for word in words if word not in SMALL_WORDS])}
+        for short in shorts:
+            found[short, type_].append(position)
+    return found
+
+
+def short_forms(name: str, form: Form) -> list[Short]:
+    """What a name may be of a longer one: its beginning or its end, and if it is one word of uppercase letters, its
+    acronym."""
+    (words, type_) = form
+    is_acronym = len(words) == 1 and name.isupper() and len(words[0]) > 1
+    return [form, *[(words[0], type_)] * is_acronym]
+
+
+def initials(words: Sequence[str]) -> str:
+    """The first letters of the words."""
+    return "".join(word[0] for word in words)

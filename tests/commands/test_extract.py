@@ -129,6 +129,7 @@ BAD = {
     "large.txt": (b"word " * 200_000, r"/large\.txt: 1,000,000 characters"),
     "binary.txt": (b"\x00\x01abc", "binary"),
     "latin.txt": (b"caf\xe9", "not UTF-8"),
+    "entity.jsonl": (b'{"text": "a", "entitys": []}', "did you mean 'entities'"),
     "no.jsonl": (b"", "no texts"),
     "list.jsonl": (b"[1]", "line 1"),
     "key.jsonl": (b'{"txt": "a"}', "'text'"),
@@ -145,6 +146,24 @@ def test_bad_texts(name, saved, tmp_path):
         options = ["--checkpoint", str(saved), "--tagger", "words", "--output", str(output)]
         extract.main([*options, str(tmp_path / name)])
     assert "\n" not in str(error.value) and not output.exists()
+
+
+def test_objects_with_other_keys_are_texts(saved, tmp_path):
+    """Keys of other tasks, and what is null."""
+    (tmp_path / "t.jsonl").write_text(json.dumps({"text": TEXT, "labels": [1], "relations": 3, "entities": None}))
+    output = tmp_path / "o.jsonl"
+    extract.main(["--checkpoint", str(saved), "--tagger", "words", str(tmp_path / "t.jsonl"), "--output", str(output)])
+    assert len(Extraction.from_json(output.read_text()).entities) == 3
+
+
+def test_a_file_name_that_is_not_utf_8(saved, model, tmp_path):
+    (tmp_path / "caf\udce9.txt").write_text(TEXT)
+    options = ["--checkpoint", str(saved), "--tagger", "words", str(tmp_path), "--output", str(tmp_path / "o.jsonl")]
+    with pytest.raises(DocreError, match="the name of the file is not UTF-8") as error:
+        extract.main(options)
+    assert str(error.value).isascii()
+    with pytest.raises(DocreError, match="the title is not valid Unicode"):
+        model.extract(("caf\udce9", TEXT), "words")
 
 
 def test_a_folder_with_a_bad_text(saved, tmp_path):

@@ -1,6 +1,7 @@
 """Units: all records of all files, in order, the same ones however often the files are cut."""
 
 import json
+from datetime import date
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -37,6 +38,21 @@ def test_nothing_is_lost_and_nothing_twice(files, documents, limit, group_limit,
     assert [unit.name for unit in made] == sorted({unit.name for unit in made})
     assert all(0 < len(unit.records) <= documents for unit in made)
     assert sum(unit.size for unit in made) <= sum(path.stat().st_size for path in folder.iterdir())
+
+
+def test_columns_of_bytes_are_text(tmp_path):
+    """As Spark, Hive and Impala write strings."""
+    pyarrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    texts = pyarrow.array(["Zoë met Bob.".encode(), b"\xff", b"c"], pyarrow.binary())
+    table = pyarrow.table({"text": texts, "day": pyarrow.array([date(2026, 1, 2)] * 3)})
+    parquet.write_table(table, tmp_path / "t.parquet")
+    first, second, third = module.rows(expand(str(tmp_path / "t.parquet"), (".parquet",))[0])
+    assert (
+        json.loads(first.text) == {"text": "Zoë met Bob.", "day": "2026-01-02"}
+        and json.loads(third.text)["text"] == "c"
+    )
+    with pytest.raises(DocreError, match=r"t\.parquet: row 1: 'utf-8' codec can't decode"):
+        _ = second.text
 
 
 def test_a_line_that_never_ends(tmp_path):

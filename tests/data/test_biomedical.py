@@ -132,6 +132,14 @@ def test_what_docre_exports_as_pubtator_is_read(tmp_path):
     assert first.triples == [Triple(0, 1, "P19")] and second.triples == []
 
 
+def test_a_relation_may_be_a_number(tmp_path):
+    entities = (ExtractedEntity("Ada", "PER", (Span(0, 3),)), ExtractedEntity("London", "LOC", (Span(7, 13),)))
+    triple = ExtractedTriple(0, 1, "17", "country", Span(0, 3), Span(7, 13), (), 1.0, 0.9)
+    export([Extraction("a", "Ada in London", entities, (triple,))], tmp_path / "f.pubtator")
+    (document,) = read(tmp_path / "f.pubtator", "pubtator")
+    assert document.triples == [Triple(0, 1, "17")]
+
+
 @st.composite
 def annotated(draw) -> dict:
     """A document of BioC JSON with random passages, mentions and relations, and gaps between the passages."""

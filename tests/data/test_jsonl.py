@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from docre.data.readers import read
-from docre.data.readers.jsonl import read_jsonl
-from docre.documents import Triple
+from docre.data.readers.jsonl import parse_document, read_jsonl, to_json
+from docre.documents import Document, Entity, Mention, Triple
 from docre.errors import DocreError
 from docre.segmentation import sentence_starts, tokenize
 from tests.data.strategies import damaged, documents_or_one_line
@@ -226,3 +226,12 @@ def test_errors_name_line_and_field(tmp_path, item, message):
     with pytest.raises(DocreError) as error:
         read(tmp_path / "f", "jsonl")
     assert str(error.value).startswith(f"{tmp_path / 'f'}: line 2: ") and message in str(error.value)
+
+
+def test_sentences_and_mentions_without_text_are_not_written():
+    ada, bob = Entity((Mention("Ada", 0, 0, 1),)), Entity((Mention("Bob", 0, 1, 2),))
+    document = Document("t", [["Ada", "Bob"], [], [" "]], [ada, bob], [Triple(0, 1, "P", (0, 1, 2))])
+    again = parse_document(to_json(document), "")
+    assert again.triples == [Triple(0, 1, "P", (0,))] and [e.name for e in again.entities] == ["Ada", "Bob"]
+    with pytest.raises(DocreError, match=r"document 't': entity 1: a mention is only white space"):
+        to_json(Document("t", [["Ada", " "]], [ada, Entity((Mention(" ", 0, 1, 2),))]))

@@ -1,5 +1,6 @@
 """Names, candidate spans, scores and clusters equal slow, independent computations."""
 
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -58,6 +59,34 @@ def test_clusters_equal_those_of_a_slow_clustering(square, threshold, method):
     assert sorted(map(sorted, found)) == expected
     scores = Tree.of(same, method).scores(found)
     assert len(scores) == len(found) and all(0 <= score <= 1 for score in scores)
+
+
+def slow_scores(same, clusters) -> list[float]:
+    """By the definition, pair by pair."""
+    found = []
+    for own in clusters:
+        pairs = [float(same[i, j]) for i in own for j in own if i != j]
+        inside = sum(pairs) / len(pairs) if pairs else 1.0
+        others = [np.mean([float(same[i, j]) for i in own for j in other]) for other in clusters if other is not own]
+        found.append(min(1.0, max(0.0, inside * (1 - max(others, default=0.0)))))
+    return found
+
+
+@settings(max_examples=100, deadline=None)
+@given(SQUARES, st.data())
+def test_cluster_scores_by_definition(square, data):
+    same = (square + square.T) / 2
+    of_mention = data.draw(st.lists(st.integers(0, 3), min_size=len(same), max_size=len(same)))
+    clusters = [[i for i, c in enumerate(of_mention) if c == k] for k in dict.fromkeys(of_mention)]
+    assert Tree(same, None).scores(clusters) == pytest.approx(slow_scores(same, clusters), abs=1e-5)
+    assert Tree(same[:0, :0], None).scores([]) == []
+
+
+def test_many_single_mentions_are_scored_in_time():
+    same = np.full((3000, 3000), 0.25, dtype=np.float32)
+    start = time.process_time()
+    assert Tree(same, None).scores([[i] for i in range(3000)])[:2] == pytest.approx([0.75, 0.75])
+    assert time.process_time() - start < 10
 
 
 def test_cluster_scores_by_hand():

@@ -1,6 +1,8 @@
 """The contract of exporters, tested for every registered one: written and read back, nothing is lost. A new one needs a
 reader in tests/graph/readers.py."""
 
+import os
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -12,7 +14,8 @@ from hypothesis import strategies as st
 from docre.errors import DocreError
 from docre.extraction import ExtractedEntity, ExtractedTriple, Extraction, Span
 from docre.graph import EXPORTERS, export, exporter_for, formats
-from docre.graph.nodes import build_graph
+from docre.graph.nodes import Numbered, build_graph
+from tests.conftest import ROOT
 from tests.graph.readers import EXPECTED, READERS, facts, ordered
 from tests.test_extraction import GOOD, extractions
 
@@ -75,6 +78,32 @@ def test_equal_extractions_give_equal_bytes(name, tmp_path):
     assert EXPORTERS[name].__doc__
 
 
+IN_ANOTHER_PROCESS = """
+import sys
+from pathlib import Path
+from docre.graph import export
+from docre.extraction import Extraction
+export(map(Extraction.from_json, Path(sys.argv[1]).read_text("utf-8").split("\\n")[:-1]), sys.argv[2])
+"""
+
+
+@every_exporter
+def test_another_process_gives_the_same_bytes(name, tmp_path):
+    """Sets of texts have another order in each process."""
+    suffix = EXPORTERS[name].suffixes[0]
+    export([GOOD, EVIL], tmp_path / "saved.jsonl")
+    for seed in "12":
+        command = [
+            sys.executable,
+            "-c",
+            IN_ANOTHER_PROCESS,
+            str(tmp_path / "saved.jsonl"),
+            f"{tmp_path / seed}{suffix}",
+        ]
+        subprocess.run(command, check=True, env=os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": str(ROOT)})
+    assert (tmp_path / f"1{suffix}").read_bytes() == (tmp_path / f"2{suffix}").read_bytes()
+
+
 @every_exporter
 def test_an_error_on_the_way_leaves_the_old_file(name, tmp_path):
     def broken():
@@ -131,3 +160,17 @@ def test_ids_are_those_of_the_content():
     first, second = build_graph([GOOD, EVIL], False), build_graph([EVIL, GOOD, GOOD], False)
     assert set(first.nodes) < set(second.nodes) and len(second.nodes) == len(first.nodes) + len(GOOD.entities)
     assert {edge.id for edge in first.edges} < {edge.id for edge in second.edges}
+
+
+@given(st.lists(st.sampled_from(["a", "a-2", "a-2-2", "b"]), max_size=20))
+def test_numbered_names_are_all_different(names):
+    numbered = Numbered()
+    found = [numbered(name) for name in names]
+    assert len(set(found)) == len(found)
+    for i, name in enumerate(names):
+        assert found[i].startswith(name) and (found[i] == name or name in found[:i])
+
+
+def test_a_name_repeated_many_times_costs_no_search():
+    numbered = Numbered()
+    assert [numbered("text") for _ in range(100_000)][-1] == "text-100000"

@@ -1,5 +1,6 @@
 """The API of `docre serve`: answers, limits, and what happens to a text that fails."""
 
+import asyncio
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -118,6 +119,51 @@ def test_a_full_queue_and_a_timeout():
         held.set()
         assert client.post("/extract", json={"text": "after"}).status_code == 200
     assert ["a", "b"] not in batches  # they were given up before their turn
+
+
+def test_refused_bodies_and_broken_answers_are_counted(client):
+    assert client.post("/extract", json={"text": "a" * 20_000}).status_code == 413
+    said = client.get("/metrics").text
+    assert 'status="413"' in said and client.get("/healthz").headers["x-content-type-options"] == "nosniff"
+
+
+async def at_once(app, *messages) -> list[dict]:
+    """What an ASGI app sends for a POST to /extract with these messages."""
+    sent, left = [], list(messages)
+
+    async def receive() -> dict:
+        return left.pop(0) if left else {"type": "http.disconnect"}
+
+    async def send(message: dict) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "POST", "path": "/extract"}
+    scope |= {"query_string": b"", "headers": [(b"content-type", b"application/json")], "raw_path": b"/extract"}
+    await app(scope, receive, send)
+    return sent
+
+
+def test_a_client_that_is_gone_is_not_answered():
+    """Neither the half of a body that came before, nor a text that waits for its turn."""
+    go, seen = threading.Event(), []
+
+    def held(texts):
+        seen.extend(text for _, text in texts)
+        go.wait(20)
+        return answer(texts)
+
+    app = make_app(held, Limits(max_queue=8, batch_size=1, timeout=20))
+    half = {"type": "http.request", "body": b'{"text": "half"}', "more_body": True}
+    assert asyncio.run(at_once(app, half))[0]["status"] == 499
+    whole = {"type": "http.request", "body": b'{"text": "whole"}', "more_body": False}
+    first = app.state.batcher.submit([("", "first")])
+    while not seen:
+        time.sleep(0.01)
+    start, *_ = asyncio.run(at_once(app, whole))
+    assert start["status"] == 499
+    go.set()
+    app.state.batcher.stop()
+    assert first[0].result().text == "first" and seen == ["first"]
 
 
 def test_a_batch_is_bounded_and_one_poisoned_text_fails_alone():

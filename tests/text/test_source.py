@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -55,12 +56,22 @@ def test_a_document_is_equal_whatever_its_source(tmp_path):
         ([{"mention": [[0, 3]]}], r"entities\[0\]\['mentions'\]"),
         ([{"mentions": [[0]]}], r"entities\[0\]\['mentions'\]\[0\]"),
         ([{"mentions": [[0, 3]], "score": 2}], "score"),
+        ([{"mentions": [["0", 3]]}], "expected an integer"),
+        ([{"mentions": [[False, True]]}], "expected an integer"),
+        ([{"mentions": [[0, 3.0]]}], "expected an integer"),
         ("London", "entities"),
     ],
 )
 def test_bad_entities(entities, message):
     with pytest.raises(DocreError, match=message):
         Document.from_text("Ada was born in London.", entities)
+
+
+def test_offsets_of_numpy_and_a_title_that_is_none():
+    document = Document.from_text("Ada was born in London.", [{"mentions": [np.array([0, 3])]}])
+    assert document.entities[0].name == "Ada"
+    with pytest.raises(DocreError, match="title: expected a string, got NoneType"):
+        Document.from_text("Ada", [], None)
 
 
 SPANS = st.lists(

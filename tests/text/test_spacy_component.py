@@ -1,5 +1,6 @@
 """The spaCy component: what it sets, saving and loading, batches, threads, and its entry point."""
 
+import pickle
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -115,6 +116,20 @@ def test_pipelines_are_saved_with_it(nlp, saved, tmp_path):
     for other in (unpacked, spacy.load(tmp_path / "unpacked")):  # spaCy's EntityRuler forgets its patterns in bytes
         marked = nlp.get_pipe("entity_ruler")(nlp.make_doc(TEXT))
         assert other.get_pipe("docre")(marked)._.rel == doc._.rel
+
+
+def test_it_is_pickled_for_other_processes(nlp, saved):
+    """As with the start method "spawn": without the model, and with the files that would be deleted."""
+    doc = nlp(TEXT)  # has loaded the model
+    component = nlp.get_pipe("docre")
+    again = pickle.loads(pickle.dumps(component))
+    assert component._predictor is not None and again._predictor is None
+    unpacked = DocreComponent().from_bytes(component.to_bytes())
+    content = pickle.dumps(unpacked)
+    del unpacked
+    for other in (again, pickle.loads(content)):
+        marked = nlp.get_pipe("entity_ruler")(nlp.make_doc(TEXT))
+        assert other(marked)._.rel == doc._.rel
 
 
 def test_bytes_of_strangers():

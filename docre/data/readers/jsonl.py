@@ -104,7 +104,8 @@ def parse_relation(relation: Any, text: str, sentences_of: Callable[[int, int], 
 
 def to_json(document: Document) -> dict[str, Any]:
     """A document as an object of this format. Its text is the tokens, with spaces between them but before punctuation;
-    read back, it has the same mentions and triples, but its tokens and sentences are divided by docre.segmentation."""
+    read back, it has the same mentions and triples, but its tokens and sentences are divided by docre.segmentation, and
+    evidence sentences without text are left out. Raises DocreError for a mention that is only white space."""
     text = ""
     spans: list[list[tuple[int, int]]] = []  # of each token of each sentence
     for sentence in document.sentences:
@@ -113,16 +114,18 @@ def to_json(document: Document) -> dict[str, Any]:
             text += " " * (bool(text) and token not in CLOSING and not text.endswith("("))
             spans[-1].append((len(text), len(text) + len(token)))
             text += token
-    entities = [
-        {
-            "type": e.type,
-            "mentions": [[spans[m.sentence][m.start][0], spans[m.sentence][m.end - 1][1]] for m in e.mentions],
-        }
-        for e in document.entities
-    ]
+    entities = []
+    for e, entity in enumerate(document.entities):
+        mentions = [[spans[m.sentence][m.start][0], spans[m.sentence][m.end - 1][1]] for m in entity.mentions]
+        if any(not text[start:end].strip() for start, end in mentions):
+            raise document.fail(f"entity {e}: a mention is only white space, which this format does not have")
+        entities.append({"type": entity.type, "mentions": mentions})
     item = {"title": document.title, "text": text, "entities": entities}
     if document.triples is None:
         return item
-    evidence = [[[spans[s][0][0], spans[s][-1][1]] for s in triple.evidence] for triple in document.triples]
+    has_text = [any(token.strip() for token in sentence) for sentence in document.sentences]
+    evidence = [
+        [[spans[s][0][0], spans[s][-1][1]] for s in triple.evidence if has_text[s]] for triple in document.triples
+    ]
     relations = [[t.head, t.relation, t.tail, spans] for t, spans in zip(document.triples, evidence, strict=True)]
     return item | {"relations": relations}

@@ -44,10 +44,11 @@ def read_pubtator(record: Record) -> Document:
         if columns[0] != title[1]:
             raise fail(number, f"expected a line of document {title[1]!r}; a blank line separates documents")
         where = f"line {record.number + number}: document {title[1]!r}"
-        if len(columns) >= 5 and NUMBER.fullmatch(columns[1]) and NUMBER.fullmatch(columns[2]):
+        has_offsets = len(columns) > 2 and all(NUMBER.fullmatch(column) for column in columns[1:3])
+        if len(columns) >= 5 and has_offsets:
             identifier = columns[5] if len(columns) > 5 else ""
             mentions.append(Linked(int(columns[1]), int(columns[2]), columns[3], columns[4], identifier, where))
-        elif len(columns) >= 4 and all(columns[1:4]) and not NUMBER.fullmatch(columns[1]):
+        elif len(columns) >= 4 and all(columns[1:4]) and not has_offsets:
             relations.append(Stated(columns[1], [name.strip() for name in columns[2:4]], where))
         else:
             raise fail(number, "expected start, end, mention, type and identifier, or relation, head and tail")
