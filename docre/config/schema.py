@@ -1,6 +1,6 @@
 """The schema of a run's config: strict, typed sections. `docre train --help` prints the explanation below each key."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -95,12 +95,13 @@ class Training(Section):
     batch_size: int = Field(4, ge=1)
     """Documents per batch and process."""
     accumulation_steps: int = Field(1, ge=1)
-    """Batches per optimizer step; the step equals that of one batch with all their documents."""
+    """Batches per optimizer step; the step equals that of one batch with all their documents, but for what compares
+    pairs of a batch: pemscl, pmt_em, ssr_pu, the term contrastive, the models docunet and ttm_re."""
     encoder_lr: float = Field(5e-5, ge=0)
     """Peak learning rate of the encoder."""
     head_lr: float = Field(1e-4, ge=0)
     """Peak learning rate of all other parameters."""
-    group_lr: dict[str, float] = {}
+    group_lr: dict[str, Annotated[float, Field(ge=0)]] = {}
     """Peak learning rates of further groups of parameters, by the names that the model gives them (`docre models` lists
     them); a group that is not named here has head_lr."""
     warmup: float = Field(0.06, ge=0, le=1)

@@ -26,8 +26,8 @@ LEFTOVER = re.compile(r"\..+\.[a-z0-9_]{8}\.(tmp|old)")  # what write_folder and
 def write_folder(folder: Path, fill: Callable[[Path], None]) -> None:
     """Have `fill` fill a new folder beside `folder`, add the manifest, see it safely on the disk, then rename it.
 
-    `folder` is the old one or the whole new one, never something between. Raises DocreError where it cannot be written;
-    nothing is left behind then.
+    `folder` is the old one or the whole new one, never something between; for a moment it is not there. Raises
+    DocreError where it cannot be written; nothing is left behind then.
     """
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -49,13 +49,19 @@ def write_folder(folder: Path, fill: Callable[[Path], None]) -> None:
 
 
 def replace(new: Path, folder: Path) -> None:
-    """Put the folder `new` in the place of `folder`."""
+    """Put the folder `new` in the place of `folder`, or leave `folder` there if that fails. Killed between the two
+    renames, it leaves both beside it, for `remove_leftovers`."""
     if not folder.exists():
         os.rename(new, folder)
         return
     old = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.", suffix=".old"))
     os.rename(folder, old / folder.name)
-    os.rename(new, folder)
+    try:
+        os.rename(new, folder)
+    except BaseException:
+        os.rename(old / folder.name, folder)
+        shutil.rmtree(old)
+        raise
     shutil.rmtree(old)
 
 
@@ -125,10 +131,15 @@ def digest(path: Path) -> str:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Remove what runs that were killed while writing left in the folder."""
-    for path in folder.iterdir():
-        if LEFTOVER.fullmatch(path.name):
-            remove(path)
+    """Remove what runs that were killed while writing left in the folder. A folder that was moved away, and whose place
+    nothing has taken yet, is moved back first."""
+    for path in list(folder.iterdir()):
+        if not LEFTOVER.fullmatch(path.name):
+            continue
+        name = path.name[1:].rsplit(".", 2)[0]
+        if path.suffix == ".old" and (path / name).is_dir() and not (folder / name).exists():
+            os.rename(path / name, folder / name)
+        remove(path)
 
 
 def remove(path: Path) -> None:

@@ -5,7 +5,7 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import interpolate, linear, max_pool2d, pad
+from torch.nn.functional import batch_norm, interpolate, linear, max_pool2d, pad
 
 from docre.models.winograd import Convolution
 
@@ -32,6 +32,10 @@ class MapNorm(nn.BatchNorm2d):
         chosen = torch.cat(
             [c[r[:, 0]] if self.over == "real_cells" else c.flatten(0, 2) for c, r in zip(cells, real, strict=True)]
         )
+        if not len(chosen):  # no document has an entity: there are no statistics, and nothing reads the maps
+            return [
+                batch_norm(m, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps) for m in maps
+            ]
         variance, mean = torch.var_mean(chosen.float(), dim=0, correction=0)
         self._track(mean.detach(), variance.detach(), len(chosen))
         scale = self.weight / torch.sqrt(variance + self.eps)

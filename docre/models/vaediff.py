@@ -97,7 +97,8 @@ class VaeDiff(KDDocRE):
         Raises DocreError if its folder has none, or one of another size.
         """
         if not self._loaded:
-            with torch.random.fork_rng(devices=[]):  # a run that resumes reads it again, and draws the same numbers
+            # a run that resumes reads it again, and draws the same numbers
+            with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
                 self._loaded.append(self.read_generator(labels.shape[1]))
         generator = self._loaded[0].to(labels.device)
         return generator.train(not self.eval_generator)

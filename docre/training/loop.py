@@ -50,7 +50,7 @@ class Progress:
     step:    optimizer steps done in all.
     epoch:   index of the current epoch, from 0.
     done:    steps done of the current epoch.
-    skipped: steps, of all, without an update, because the loss or gradient was not finite.
+    skipped: steps, of all, without an update, because the loss or gradient was not finite (training.on_nan=skip).
     """
 
     step: int = 0
@@ -167,8 +167,8 @@ class Trainer:
                 if logging or saving or not self.on_gpu or progress.step % CHECK_EVERY == 0:
                     self._raise_if_failed(run)
                     stop = self._shared_signal(run.interrupts.received)
-                elif self.accelerator.num_processes == 1:
-                    stop = run.interrupts.received
+                elif self.accelerator.num_processes == 1 and (stop := run.interrupts.received):
+                    self._raise_if_failed(run)  # a failed step must not become the saved state
                 if logging:
                     self._log(log, bar, norm)
                 if saving:

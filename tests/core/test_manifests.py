@@ -5,6 +5,7 @@ import json
 import os
 import resource
 import shutil
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -131,10 +132,7 @@ def test_a_full_disk_leaves_the_old_checkpoint(limit, predictor, saved, tmp_path
 
 @pytest.mark.parametrize("call", range(1, 60))
 def test_the_folder_is_whole_whichever_call_fails(call, tmp_path, monkeypatch):
-    """Each system call of write_folder fails once: the folder then has its complete old or its complete new content.
-
-    The exception is the moment between its two renames: the folder is missing, and a resumed run writes it again.
-    """
+    """Each system call of write_folder fails once: the folder then has its complete old or its complete new content."""
 
     def fill(value: int):
         def write(folder: Path) -> None:
@@ -169,13 +167,38 @@ def test_the_folder_is_whole_whichever_call_fails(call, tmp_path, monkeypatch):
         except DocreError as error:
             assert str(error).startswith(str(tmp_path)) and "No space left on device" in str(error)
             failed = True
-    if len(renames) != 1 or not failed:
-        check_folder(tmp_path / "f")
+    check_folder(tmp_path / "f")
     if failed and not renames:
         assert snapshot(tmp_path) == old
     elif not failed:
         assert (tmp_path / "f" / "a.txt").read_text() == "aa"
         assert [path.name for path in tmp_path.iterdir()] == ["f"]
+
+
+@pytest.mark.parametrize("renames", [0, 1, 2])
+def test_killed_between_renames_a_folder_comes_back(renames, tmp_path, monkeypatch):
+    def fill(text: str):
+        return lambda folder: write_text(folder / "a.txt", text)
+
+    write_folder(tmp_path / "f", fill("old"))
+    real, left = os.rename, [renames]
+
+    def rename(*arguments):
+        if not left[0]:
+            raise KeyboardInterrupt  # the process ends here ...
+        left[0] -= 1
+        real(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "rename", rename)
+        patch.setattr(shutil, "rmtree", lambda *arguments, **keywords: None)  # ... and removes nothing
+        with pytest.raises(KeyboardInterrupt) if renames < 2 else nullcontext():
+            write_folder(tmp_path / "f", fill("new"))
+    assert (tmp_path / "f").exists() == (renames != 1)
+    remove_leftovers(tmp_path)
+    check_folder(tmp_path / "f")
+    assert (tmp_path / "f" / "a.txt").read_text() == ("new" if renames == 2 else "old")
+    assert [path.name for path in tmp_path.iterdir()] == ["f"]
 
 
 def test_leftovers_are_told_from_other_files(tmp_path):

@@ -102,7 +102,9 @@ def test_a_relation_checkpoint_holds_its_tagger(entity_run, entity_corpus, tiny_
         (["task=relations"], "task: input should be 'entities'"),
         (["entities.sizes=3"], "unknown key 'entities.sizes' (did you mean 'size'?"),
         (["data.train=nowhere.json"], "nowhere.json"),
-        (["data.stream=true"], "data.stream: an entity model is trained on documents in memory"),
+        (["data.stream=true"], "data.stream: not for an entity model, which would ignore it"),
+        (["training.freeze=[encoder]"], "training.freeze: not for an entity model"),
+        (["training.initial_weights=runs/a"], "training.initial_weights: not for an entity model"),
         (["loss.name=atl"], "unknown key 'loss'"),
     ],
 )

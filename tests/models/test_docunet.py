@@ -127,6 +127,18 @@ def test_equals_the_slow_reference(seed, repairs, training):
             torch.testing.assert_close(own.double(), value, atol=TOLERANCE, rtol=TOLERANCE)
 
 
+def test_a_step_without_entities_leaves_the_statistics(monkeypatch):
+    """With norm_over=real_cells there is no cell to take them of; NaN would stay in them for good."""
+    torch.manual_seed(0)
+    parameters = {"head_size": 8, "block_size": 4, "width": 4, "norm_over": "real_cells"}
+    model = MODELS.build("docunet", parameters, Encoder(tiny_encoder()), RELATIONS + 1).train()
+    before = {name: buffer.clone() for name, buffer in model.named_buffers()}
+    document = Document([2, 5, 6, 7, 8, 3], [], [], torch.zeros(0, RELATIONS, dtype=torch.bool))
+    model(batch_of([document], model, RELATIONS)).logits.sum().backward()
+    assert all(torch.equal(before[name], buffer) for name, buffer in model.named_buffers())
+    assert all(p.grad is None or p.grad.isfinite().all() for p in model.parameters())
+
+
 def test_no_pairs_and_no_entities():
     torch.manual_seed(0)
     model = MODELS.build(

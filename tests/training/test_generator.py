@@ -168,9 +168,12 @@ def test_a_finished_run_is_not_repeated_and_another_is_refused(base, tmp_path):
 
 def test_what_it_cannot_learn_from_is_refused(base, tmp_path, tiny_encoder):
     write_docred(tmp_path / "unlabeled.json", random_documents(3, labeled=False))
+    write_docred(tmp_path / "empty.json", [])
     for changes, message in (
         ({"train": str(tmp_path / "unlabeled.json")}, r"unlabeled\.json: .*no labels, but the generator learns from"),
         ({"train": str(tmp_path / "none.json")}, r"none\.json"),
+        ({"train": str(tmp_path / "empty.json")}, r"empty\.json: no documents to learn from"),
+        ({"width": 6, "heads": 4}, "width: expected a multiple of heads 4, got 6"),
         ({"base": str(tmp_path / "none")}, r"none: not a checkpoint"),
         ({"batch_size": 8}, "7 training documents are too few"),
     ):

@@ -1,6 +1,8 @@
 """Numbers that go wrong say so: losses that are not finite, memory that runs out, data that is odd."""
 
 import json
+import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -84,6 +86,26 @@ def test_a_loss_that_is_not_finite_stops_the_run(loss, on_gpu, config, tmp_path,
     assert f"; {saved}. Lower the learning rates, or set training.on_nan=skip" in message
     assert [p.name for p in run.glob("state-*")] == ([] if on_gpu else ["state-3"])
     assert not (run / "metrics.json").exists()
+
+
+def test_a_signal_after_a_failed_step_saves_nothing(config, tmp_path, monkeypatch):
+    """On a GPU, which would not have been asked yet: the weights are not finite any more."""
+    real = Trainer._step
+
+    def step(trainer, *arguments):
+        trainer.on_gpu = True
+        norm = real(trainer, *arguments)
+        if trainer.progress.step == 3:  # the fourth
+            os.kill(os.getpid(), signal.SIGTERM)
+        return norm
+
+    monkeypatch.setattr(Trainer, "_step", step)
+    path = config(
+        loss={"name": "bad", "at": 4, "factor": float("inf")}, logging={"every": 50}, training={"save_every": 3}
+    )
+    with pytest.raises(DocreError, match=r"step 4 .* is not finite"):
+        train.main(["--config", str(path)])
+    assert [p.name for p in (tmp_path / "run").glob("state-*")] == ["state-3"]
 
 
 def test_such_a_step_can_be_skipped(config, tmp_path, monkeypatch):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from docre.commands import label, predict, recipe
+from docre.commands import calibrate, label, predict, recipe
 from docre.data.readers import read
 from docre.data.readers.docred import write_docred
 from docre.errors import DocreError
@@ -59,6 +59,11 @@ def test_the_student_learns_what_the_teacher_predicts(path, tmp_path, capsys):
     label.main(["--checkpoint", str(tmp_path / "out/teacher"), "--input", str(plain), "--output", str(by_hand)])
     assert by_hand.read_bytes() == made.read_bytes()
     assert f"{len(predicted)} labels of 5 documents" in capsys.readouterr().out
+    dev, teacher = str(tmp_path / "dev.json"), str(tmp_path / "out/teacher")
+    calibrate.main(["--checkpoint", teacher, "--data", dev, "--recall", "0.1"])  # other decisions of the same weights
+    assert states(path) == ["finished", "stale", "stale"]
+    recipe.main([str(path), "--update"])
+    assert states(path) == ["finished"] * 3
     write_docred(plain, random_documents(4, seed=9, labeled=False))
     assert states(path) == ["finished", "stale", "stale"]
     recipe.main([str(path), "--update"])

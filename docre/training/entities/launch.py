@@ -20,6 +20,10 @@ from docre.training.interrupts import Interrupts
 from docre.training.loop import Trainer
 from docre.training.running import Launch, start_accelerator
 
+# keys that would change the training of a relation model
+UNUSED = [("data", key) for key in ("stream", "tagged", "targets", "markers")]
+UNUSED += [("training", key) for key in ("freeze", "initial_weights", "group_lr")]
+
 
 def train(config: EntityConfig, restart: bool = False) -> dict[str, Any]:
     """Train an entity model as the config says, resuming a run that was interrupted; return the content of
@@ -56,8 +60,10 @@ def read_documents(config: EntityConfig) -> dict[str, Sequence[Document]]:
     """The documents by split, none where the config names no file. Raises DocreError for a file without documents, and
     test documents with the same title."""
     data = config.data
-    if data.stream:
-        raise DocreError("data.stream: an entity model is trained on documents in memory")
+    for section, key in UNUSED:
+        values = getattr(config, section)
+        if getattr(values, key) != type(values).model_fields[key].default:
+            raise DocreError(f"{section}.{key}: not for an entity model, which would ignore it")
     found: dict[str, Sequence[Document]] = {}
     for split, path in (("train", data.train), ("dev", data.dev), ("test", data.test)):
         found[split] = read(path, data.reader) if path else ()

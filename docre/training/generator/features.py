@@ -16,9 +16,11 @@ def labeled_pairs(predictor: Predictor, path: str, reader: str) -> list[tuple[Te
     """For each document of a file its pairs with a relation: features [pairs, hidden] and labels, bool [pairs, R].
 
     The base model does not change, so they are computed once and kept in memory: 4 * hidden + R bytes for each pair.
-    Raises DocreError if a document has no labels, or the model gives no features.
+    Raises DocreError if there are no documents, one has no labels, or the model gives no features.
     """
     documents = read(path, reader)
+    if not documents:
+        raise DocreError(f"{path}: no documents to learn from")
     for document in documents:
         if document.triples is None:
             raise DocreError(f"{path}: {document.fail('no labels, but the generator learns from them')}")

@@ -47,6 +47,8 @@ def train_generator(settings: GeneratorSettings, restart: bool = False) -> dict[
             raise DocreError(f"{output} holds a run with {existing.difference}: {RESTART}")
         if existing.metrics is not None and not restart:
             return existing.metrics
+        if settings.width % settings.heads:
+            raise DocreError(f"width: expected a multiple of heads {settings.heads}, got {settings.width}")
         device = default_device()
         predictor = checkpoint.load(settings.base, device)
         pairs = labeled_pairs(predictor, settings.train, settings.reader)

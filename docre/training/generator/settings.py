@@ -24,8 +24,8 @@ class GeneratorSettings(Section):
     """Documents per step."""
     latent_size: int = Field(384, ge=1, le=2**16)
     """Size of a latent."""
-    width: int = Field(256, ge=1, le=2**16)
-    """Size of the hidden states of the prior."""
+    width: int = Field(256, ge=4, le=2**16, multiple_of=2)
+    """Size of the hidden states of the prior, a multiple of `heads`."""
     depth: int = Field(6, ge=1, le=2**8)
     """Number of its blocks."""
     heads: int = Field(4, ge=1, le=2**16)

@@ -8,7 +8,7 @@ from typing import Any
 from docre.config.loading import import_plugins, merge
 from docre.core.files import read_json, write_json
 from docre.core.location import find_checkpoint, recorded_digest
-from docre.core.manifests import digest, locked, remove
+from docre.core.manifests import MANIFEST, digest, locked, remove
 from docre.data.readers import READERS, read
 from docre.data.readers.docred import write_docred
 from docre.errors import DocreError
@@ -42,7 +42,10 @@ class Label(Stage):
     def origin(self) -> dict[str, Any]:
         """What the labels depend on, as far as it is there."""
         data = digest(Path(self.data)) if Path(self.data).is_file() else None
-        return {"checkpoint": recorded_digest(self.checkpoint), "data": data}
+        checkpoint = None
+        if recorded_digest(self.checkpoint):  # all files of it: a calibration changes what is predicted
+            checkpoint = digest(find_checkpoint(self.checkpoint) / MANIFEST)
+        return {"checkpoint": checkpoint, "data": data, "reader": self.reader}
 
     def standing(self) -> Standing:
         if not (self.folder / ORIGIN).is_file():
@@ -57,13 +60,14 @@ class Label(Stage):
         from docre.inference import checkpoint
         from docre.inference.labeling import label
 
+        origin = self.origin()
         predictor = checkpoint.load(self.checkpoint, plugins=self.plugins)
         with locked(self.folder), Interrupts() as interrupts, interrupts.at_once(f"stopped in {self.name}"):
             for name in (ORIGIN, DOCUMENTS):
                 remove(self.folder / name)
             documents = label(predictor, read(self.data, self.reader), progress=True)
             write_docred(self.folder / DOCUMENTS, documents)
-            write_json(self.folder / ORIGIN, self.origin())
+            write_json(self.folder / ORIGIN, origin)
 
     def plan(self, others: Sequence[Stage]) -> list[str]:
         documents = count_documents(self.data, self.reader)

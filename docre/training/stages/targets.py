@@ -75,7 +75,8 @@ class Targets(Stage):
         if restart:
             with locked(self.folder):
                 for path in self.folder.iterdir():
-                    remove(path)
+                    if path.name != ".lock":
+                        remove(path)
         message = f"stopped while writing targets. They are in {self.folder}: the same command resumes from there"
         with Interrupts() as interrupts, interrupts.at_once(message):
             write()
