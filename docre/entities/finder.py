@@ -86,6 +86,7 @@ class EntityFinder:
         self.types = tuple(types)
         self.tokenizer = tokenizer
         self.thresholds = Thresholds()
+        self.precision: str = config.training.precision  # in training the one that all processes compute in
         settings = config.entities
         encoder = Encoder(backbone, config.encoder.averaged_layers, config.encoder.implementation)
         self.model = EntityModel(encoder, len(types), settings.size, settings.max_words, settings.dropout)
@@ -135,7 +136,7 @@ class EntityFinder:
             waiting = iter(order[first : first + size])
             for part in limits.split_batch([features[i] for i in order[first : first + size]]):
                 batch = cast(EntityBatch, self.collate(cast(Any, part)).to(self.device))
-                with enough_memory_for(batch, "evaluation"), autocast(self.config.training.precision, self.device):
+                with enough_memory_for(batch, "evaluation"), autocast(self.precision, self.device):
                     for spans in self.spans_of(batch):
                         found[next(waiting)] = spans
         return [found[i] for i in range(len(features))]

@@ -58,6 +58,7 @@ class Predictor(PairScorer):
         self.loss = LOSSES.build(config.loss.name, config.loss.parameters, len(schema.relations))
         self.inference = INFERENCES.build(config.inference.name, config.inference.parameters)
         self.model = build_model(config, backbone, self.loss.num_outputs, schema)
+        self.precision: str = config.training.precision  # in training the one that all processes compute in
         self.calibration: Calibration | None = None
         self.weights_digest: str | None = None
         self.tagger_folder: Path | None = None
@@ -228,7 +229,7 @@ class Predictor(PairScorer):
             return self.model.encoder.encode_windows(batch.to(self.device, non_blocking=True))
 
     def _autocast(self) -> torch.autocast:
-        return autocast(self.config.training.precision, self.device)
+        return autocast(self.precision, self.device)
 
     def decide(self, logits: Tensor) -> Tensor:
         """The predicted relations, [pairs, outputs] -> bool [pairs, R], at most `evaluation.top_k` per pair."""

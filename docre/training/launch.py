@@ -50,6 +50,7 @@ def train(config: Config, restart: bool = False) -> dict[str, Any]:
     set_seed(config.seed)
     name = config.encoder.name
     predictor = Predictor(config, corpus.schema, load_tokenizer(name), load_pretrained(name))
+    predictor.precision = precision
     if config.training.initial_weights:
         load_initial_weights(predictor, config.training.initial_weights)
     freeze(predictor.model, config.training.freeze)

@@ -5,6 +5,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
+from accelerate import Accelerator
+from torch import nn
+
 from docre.core.manifests import check_folder
 from docre.data.features import Features
 from docre.documents import Document, Prediction
@@ -127,9 +131,18 @@ class TrainingRun(Run):
     def _predict(self, split: str) -> list[Prediction]:
         """The predictions for all documents of a split. The processes share the work, and each gets all predictions."""
         self.predictor.model.eval()  # the next epoch switches back to train()
+        share_buffers(self.accelerator, self.predictor.model)
         progress = self.accelerator.is_main_process
         found = self._shared(self.splits[split], lambda own: self.predictor.predict_features(own, progress=progress))
         return [prediction for predictions in found for prediction in predictions]
+
+
+def share_buffers(accelerator: Accelerator, model: nn.Module) -> None:
+    """Give all processes the first one's buffers, which are those that are saved: the running statistics of batch norms
+    differ between processes after a step."""
+    if accelerator.num_processes > 1:
+        for buffer in model.buffers():
+            torch.distributed.broadcast(buffer, 0)
 
 
 def main_scores(scores: Scores) -> dict[str, Any]:

@@ -14,8 +14,11 @@ import pytest
 from docre.commands import train
 from docre.core import cli
 from docre.data.readers.docred import write_docred
+from docre.documents import Prediction
 from docre.errors import DocreError
+from docre.models import precision
 from docre.training.environment import launch_warnings
+from docre.training.run import TrainingRun
 from tests.children import Child, forks, free_port, together
 from tests.conftest import ROOT
 from tests.tiny import random_documents, save_tiny_encoder
@@ -66,6 +69,32 @@ def test_two_processes_give_the_numbers_of_one(corpus, one, tmp_path):
     same_as_one(path.parent / "run", one)
     lines = [line for line in children[1].text().splitlines() if "[Gloo]" not in line]
     assert not lines  # only the first process prints
+
+
+@forks
+def test_two_processes_predict_with_one_model_in_one_precision(corpus, tmp_path):
+    """Batch norms have other statistics in each process after a step, and one process may find bf16 faster."""
+
+    def main(arguments: list[str]) -> None:
+        real, rank = TrainingRun._predict, os.environ["RANK"]
+
+        def predict(run: TrainingRun, split: str) -> list[Prediction]:
+            found = real(run, split)
+            buffers = [buffer.double().sum().item() for buffer in run.predictor.model.buffers()]
+            (tmp_path / f"{split}-{rank}.json").write_text(json.dumps([buffers, run.predictor.precision]))
+            return found
+
+        TrainingRun._predict = predict
+        precision.bf16_pays = lambda: rank == "1"
+        train.main(arguments)
+
+    path = config(tmp_path / "two", corpus, corpus / "still", batch_size=2)
+    arguments = ["--config", str(path), "model={name: docunet, head_size: 8, block_size: 4, width: 4}"]
+    children = together(arguments, tmp_path, main=main)
+    assert [child.wait() for child in children] == [0, 0], [child.text() for child in children]
+    for split in ("dev", "test"):
+        first, second = (json.loads((tmp_path / f"{split}-{rank}.json").read_text()) for rank in range(2))
+        assert first == second and first[1] == "fp32" and any(first[0])
 
 
 @forks

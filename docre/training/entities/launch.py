@@ -40,6 +40,7 @@ def train(config: EntityConfig, restart: bool = False) -> dict[str, Any]:
     set_seed(config.seed)
     name = config.encoder.name
     finder = EntityFinder(config, types, load_tokenizer(name), load_pretrained(name))
+    finder.precision = precision
     features = finder.featurize(documents["train"])
     set_seed(config.seed, device_specific=True)
     trainer = Trainer(finder, features, accelerator, EntityObjective(finder.model))
