@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
-from accelerate import Accelerator
+from accelerate import Accelerator, DistributedDataParallelKwargs
 from torch import Tensor
 
 from docre.core.memory import keep_freed_memory
@@ -124,6 +124,8 @@ class Trainer:
         optimizer = build_optimizer(objective, self.config)
         steps = self.config.epochs * self.feed.steps_per_epoch
         self.schedule = build_schedule(optimizer, steps, self.config.warmup)
+        if not learner.model.encoder.packed:  # transformers' own modules may have parameters that are not used
+            accelerator.ddp_handler = DistributedDataParallelKwargs(find_unused_parameters=True)
         self.objective, self.optimizer = accelerator.prepare(objective, optimizer)
         self.progress = Progress()
         self.epoch_loss, self.recent_loss = Mean(accelerator.device), Mean(accelerator.device)

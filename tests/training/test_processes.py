@@ -3,6 +3,7 @@ checkpoint, and reports an error in one line."""
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,13 +11,14 @@ import time
 from pathlib import Path
 
 import pytest
+from transformers import LukeConfig, LukeModel
 
 from docre.commands import train
 from docre.core import cli
 from docre.data.readers.docred import write_docred
 from docre.documents import Prediction
 from docre.errors import DocreError
-from docre.models import precision
+from docre.models import load_tokenizer, precision
 from docre.training.environment import launch_warnings
 from docre.training.run import TrainingRun
 from tests.children import Child, forks, free_port, together
@@ -95,6 +97,20 @@ def test_two_processes_predict_with_one_model_in_one_precision(corpus, tmp_path)
     for split in ("dev", "test"):
         first, second = (json.loads((tmp_path / f"{split}-{rank}.json").read_text()) for rank in range(2))
         assert first == second and first[1] == "fp32" and any(first[0])
+
+
+@forks
+def test_an_encoder_with_parameters_that_are_not_used(corpus, tmp_path):
+    """LUKE's for its own entities, for example."""
+    shutil.copytree(corpus / "still", tmp_path / "luke")
+    sizes = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 16}
+    vocabulary = load_tokenizer(str(tmp_path / "luke")).vocab_size
+    LukeModel(LukeConfig(vocab_size=vocabulary, entity_vocab_size=4, entity_emb_size=4, **sizes)).save_pretrained(
+        tmp_path / "luke"
+    )
+    path = config(tmp_path / "two", corpus, tmp_path / "luke", batch_size=4)
+    children = together(["--config", str(path)], tmp_path)
+    assert [child.wait() for child in children] == [0, 0], [child.text() for child in children]
 
 
 @forks
