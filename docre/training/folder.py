@@ -17,7 +17,8 @@ from docre.training.saved import load_values, newest_state, saved_states
 # Keys that may differ between two starts of a run, since they do not affect its numbers ...
 MAY_CHANGE = {"output", "data.stream", "training.workers", "training.save_every", "training.on_nan"}
 MAY_CHANGE |= {f"logging.{key}" for key in ("every", "trackers", "wandb")}
-# ... and keys that affect only rounding and which elements dropout hits: they have to be changed when memory runs out.
+# ... and keys that affect only rounding, which elements dropout hits, and which pairs are compared by the losses that
+# compare pairs: they have to be changed when memory runs out.
 ROUNDING_ONLY = {
     f"{section}.max_{unit}_per_batch" for section in ("training", "evaluation") for unit in ("pairs", "tokens")
 }
