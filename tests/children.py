@@ -58,7 +58,7 @@ class Child:
             os.dup2(file, 2)
             sys.stdout, sys.stderr = os.fdopen(1, "w", buffering=1), os.fdopen(2, "w", buffering=1)
             faulthandler.dump_traceback_later(STUCK, file=sys.stderr)
-            tqdm.set_lock(threading.RLock())  # a thread of the parent may have held the lock at the fork, for good
+            tqdm.set_lock(threading.RLock())  # tqdm's own is shared by all processes: one killed with it stops all
             os.environ.update(environment)
             for state in (AcceleratorState, GradientState, PartialState):
                 state._shared_state.clear()
