@@ -37,6 +37,15 @@ def decode(content: bytes, where: str) -> str:
         raise DocreError(f"{where}: not UTF-8 text (byte {error.start})") from None
 
 
+def is_unicode(text: str) -> bool:
+    """Whether a text is valid Unicode, and so can be written as UTF-8: it has no lone surrogate."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def read_json(path: str | Path) -> Any:
     """The JSON value in the file. Raises DocreError that names the file and the line of a syntax error."""
     return parse_json(read_bytes(path), str(path))

@@ -7,6 +7,7 @@ from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from docre.core.files import is_unicode
 from docre.core.storage import Input, filesystem, one_line, protocols, suffix
 from docre.errors import DocreError
 
@@ -24,7 +25,7 @@ def expand(pattern: str, suffixes: Collection[str]) -> list[Input]:
     if not found:
         raise DocreError(f"{pattern}: no files there ({', '.join(sorted(suffixes))})")
     for file in found:
-        if any("\ud800" <= character <= "\udfff" for character in file.path):
+        if not is_unicode(file.path):
             raise DocreError(f"{file.path!a}: the name of the file is not UTF-8")
     return found
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from docre.analysis.calibration import Calibration
+from docre.core.files import is_unicode
 from docre.data.features import UNLIMITED
 from docre.documents import Document, Prediction
 from docre.errors import DocreError, prefixed
@@ -107,11 +108,6 @@ def check_text(text: str) -> None:
         raise DocreError(f"{len(text):,} characters; one text may have {MAX_CHARACTERS:,}: divide it")
     if not is_unicode(text):
         raise DocreError("not valid Unicode (a lone surrogate)")
-
-
-def is_unicode(text: str) -> bool:
-    """Whether a text is valid Unicode, and so can be written: it has no lone surrogate."""
-    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def to_extraction(

@@ -5,12 +5,13 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any
 
+from docre.core.files import is_unicode
 from docre.core.storage import Source, opened, suffix
 from docre.data.readers.fields import check_keys
 from docre.data.readers.jsonl import parse_document
 from docre.data.readers.records import Record, decoded, lines
 from docre.errors import DocreError, prefixed
-from docre.inference.extract import MAX_CHARACTERS, Text, check_text, is_unicode
+from docre.inference.extract import MAX_CHARACTERS, Text, check_text
 
 OBJECTS = (".json", ".jsonl", ".parquet")  # suffixes of files whose records are JSON objects
 KEYS = ("title", "text", "entities")  # of an object; others are ignored

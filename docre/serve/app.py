@@ -16,12 +16,12 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from starlette.exceptions import HTTPException as StarletteError
 
+from docre.core.files import is_unicode
 from docre.core.page import render
 from docre.errors import DocreError
 from docre.extraction import Extraction
 from docre.graph import exporter_for, formats
 from docre.graph.html import FOLDER as VIEWER
-from docre.inference.extract import is_unicode
 from docre.serve.batching import Answer, Batcher, QueueFullError, StoppedError, Titled
 from docre.serve.body import LimitBody
 from docre.serve.metrics import Count, Metrics
