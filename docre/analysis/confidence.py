@@ -4,7 +4,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 
 from docre.analysis.platt import log_odds, sigmoid
 
@@ -52,6 +51,8 @@ def fit_end_to_end(features: Doubles, right: NDArray[np.bool_], tagger: str) -> 
     varies = spread > 1e-6
     scale = np.where(varies, spread, 1.0)
     scaled = np.concatenate([features / scale, np.ones((count, 1))], axis=1)
+
+    from scipy.optimize import minimize  # here, since prediction needs no fit, and the import takes half a second
 
     def cost(weights: Doubles) -> tuple[float, Doubles]:
         logits = scaled @ weights

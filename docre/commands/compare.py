@@ -53,8 +53,8 @@ def main(arguments: list[str]) -> None:
 
 def scored(arguments: Sequence[str]) -> dict[str, list[Scores]]:
     """The scores of the runs of each model, by its name. Raises DocreError if a folder has no finished run, or the runs
-    were not tested on the same documents, or one is given twice."""
-    from docre.training.models_of_runs import model_names
+    were not tested on the same documents, or one is given twice or was trained twice."""
+    from docre.training.models_of_runs import check_seeds, model_names
     from docre.training.used_data import recorded_digests, used_data
 
     runs = [split_label(argument) for argument in arguments]
@@ -72,6 +72,7 @@ def scored(arguments: Sequence[str]) -> dict[str, list[Scores]]:
     facts = train_facts(open_documents(data["train"], first.data.reader)) if "train" in data else None
     evaluator = Evaluator(documents, facts, data["test"])
     names = model_names(configs, [label for label, _ in runs])
+    check_seeds(names, [path for _, path in runs], configs)
     groups: dict[str, list[Scores]] = {name: [] for name in names}
     for (_, path), name in zip(runs, names, strict=True):
         groups[name].append(evaluator(read_submission(path / "result.json")))

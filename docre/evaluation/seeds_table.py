@@ -136,8 +136,8 @@ def notes(rows: Sequence[Row]) -> list[str]:
     reference = next(row.name for row in rows if row.difference is None)
     lines = []
     if len(rows) > 1:
-        number = len(rows) - 1
-        lines.append(f"difference: F1 minus that of {reference!r}; p is adjusted for {number} comparisons (Holm)")
+        adjusted = f"p is adjusted for {len(rows) - 1} comparisons (Holm)"
+        lines.append(f"difference: F1 minus that of {reference!r}" + f"; {adjusted}" * (len(rows) > 2))
     if any(len(row.f1.values) == 1 for row in rows):
         lines.append("a model with a single seed: nothing tells how much another seed would change it")
     for row in rows:

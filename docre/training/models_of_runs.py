@@ -1,8 +1,10 @@
 """Which finished runs are of one model: those whose configs differ only in the seed and in what changes no numbers."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from docre.config.schema import Config
+from docre.errors import DocreError
 from docre.training.folder import flatten
 
 IGNORED = ("output", "seed", "logging", "plugins")  # keys by which runs of one model differ
@@ -19,6 +21,16 @@ def model_names(configs: Sequence[Config], labels: Sequence[str] | None = None) 
         parts = [each[k] if k.endswith(".name") else f"{k}={each[k]}" for k in differing if k in each]
         names.append(label or " ".join(parts) or "all runs")
     return names
+
+
+def check_seeds(names: Sequence[str], folders: Sequence[Path], configs: Sequence[Config]) -> None:
+    """Raises DocreError if two runs of a model are the same run: with one config and one seed they give the same
+    predictions, and would count as two."""
+    first: dict[tuple[object, ...], Path] = {}
+    for name, folder, config in zip(names, folders, configs, strict=True):
+        earlier = first.setdefault((name, config.seed, *values_of(config).items()), folder)
+        if earlier != folder:
+            raise DocreError(f"{folder}: has the config and the seed ({config.seed}) of {earlier}; give one of them")
 
 
 def values_of(config: Config) -> Mapping[str, str]:

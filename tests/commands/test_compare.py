@@ -31,6 +31,13 @@ def test_a_run_counts_once(runs, monkeypatch):
         compare.main([str(runs / "atl-1"), "b=atl-1/"])
 
 
+def test_a_run_that_was_trained_twice_counts_once(runs, tmp_path):
+    shutil.copytree(runs / "atl-1", tmp_path / "again")
+    with pytest.raises(DocreError, match=r"again: has the config and the seed \(1\) of .*atl-1; give one of them"):
+        compare.main([str(runs / "atl-1"), str(runs / "atl-2"), str(tmp_path / "again")])
+    compare.main([f"one={runs / 'atl-1'}", f"other={tmp_path / 'again'}", "--samples", "50"])
+
+
 def folders(runs: Path) -> list[str]:
     return [str(runs / name) for name in ("atl-1", "atl-2", "atgl-1", "atgl-2")]
 

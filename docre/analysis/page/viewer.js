@@ -1,26 +1,8 @@
-"use strict";
 // The document viewer. The data are described in docre/analysis/page/__init__.py.
-const data = JSON.parse(document.getElementById("data").textContent);
-const element = (id) => document.getElementById(id);
 const MOST = 400; // triples in the list
 const FINER = ["FP@NA", "FN_NA", "FN_Rel"]; // error types that say more than FP and FN
 let chosen = null; // {document, pair, relation}: what is looked at; relation is null for a pair
 let nextIsHead = true;
-
-function make(tag, className, text) {
-  const made = document.createElement(tag);
-  if (className) made.className = className;
-  if (text !== undefined) made.textContent = text;
-  return made;
-}
-
-function fill(select, options) {
-  select.replaceChildren(...options.map(([value, text]) => {
-    const option = make("option", "", text);
-    option.value = value;
-    return option;
-  }));
-}
 
 const relationName = (r) => data.relations[r][1] === data.relations[r][0] ? data.relations[r][0]
   : `${data.relations[r][1]} (${data.relations[r][0]})`;

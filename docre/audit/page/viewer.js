@@ -1,20 +1,10 @@
-"use strict";
 // The review of suggestions. The data are described in docre/audit/review.py.
-const data = JSON.parse(document.getElementById("data").textContent);
-const element = (id) => document.getElementById(id);
 const suggestions = data.suggestions;
 const key = (s) => [s.kind, s.document, s.head, s.tail, s.relation].join(" ");
 const STORE = `docre audit ${data.digest}`;
 const STATES = { accept: "accepted", reject: "rejected", unsure: "unsure" };
 let shown = []; // the suggestions that pass the filters
 let current = null;
-
-function make(tag, className, text) {
-  const made = document.createElement(tag);
-  if (className) made.className = className;
-  if (text !== undefined) made.textContent = text;
-  return made;
-}
 
 // Decisions are kept in the browser, where it allows that, so that closing the page loses nothing.
 function restore() {
@@ -167,7 +157,6 @@ element("save").addEventListener("click", save);
 for (const id of ["kind", "relation", "state"]) element(id).addEventListener("change", filter);
 
 const relations = new Map(suggestions.map((s) => [s.relation, relationName(s)]));
-element("relation").append(new Option("all", ""), ...[...relations].sort((a, b) => a[1].localeCompare(b[1]))
-  .map(([relation, name]) => new Option(name, relation)));
+fill(element("relation"), [["", "all"], ...[...relations].sort((a, b) => a[1].localeCompare(b[1]))]);
 restore();
 filter();

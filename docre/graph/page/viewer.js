@@ -1,19 +1,10 @@
-"use strict";
 // The viewer of extractions. The data are described in docre/graph/html.py.
 let documents = [];
-const element = (id) => document.getElementById(id);
 const COLOURS = 8;
 let current = null; // the document that is shown
 let characters = []; // its characters (code points), as offsets count them
 let pinned = null; // what is kept when nothing is pointed at: {triple} or {entity}
 let drawn = { nodes: new Map(), edges: [], labels: [] }; // elements of the graph: of entities, and of triples
-
-function make(tag, className, text) {
-  const made = document.createElement(tag);
-  if (className) made.className = className;
-  if (text !== undefined) made.textContent = text;
-  return made;
-}
 
 function draw(tag, attributes, ...children) {
   const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
@@ -300,13 +291,9 @@ function show(number) {
 }
 
 // Shows the first of some documents, and offers the others.
-function load(data) {
-  documents = data;
-  element("document").replaceChildren(...documents.map((d, i) => {
-    const option = make("option", "", d.title || `document ${i + 1}`);
-    option.value = i;
-    return option;
-  }));
+function load(given) {
+  documents = given;
+  fill(element("document"), documents.map((d, i) => [i, d.title || `document ${i + 1}`]));
   element("which").hidden = documents.length < 2;
   if (documents.length) show(0);
   else element("triples").replaceChildren(make("p", "", "There are no documents."));
@@ -324,7 +311,7 @@ function start() {
     showGraph();
     mark(pinned);
   });
-  load(JSON.parse(element("data").textContent));
+  load(data);
 }
 
 start();

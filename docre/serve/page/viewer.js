@@ -28,7 +28,7 @@ async function extractText() {
   const page = new DOMParser().parseFromString(await (await ask("html")).text(), "text/html");
   document.querySelector("main").hidden = false;
   element("saving").hidden = false;
-  load(JSON.parse(page.getElementById("data").textContent));
+  load(dataOf(page));
 }
 
 async function save() {
