@@ -59,7 +59,6 @@ def compare(settings: Settings, batches: int, progress: bool = True) -> dict[str
     first = {name: worker.ask("first_logits", order[:TRAINING_BATCH]) for name, worker in workers.items()}
     differences = [np.abs(first["fast"] - first[name]).max() for name in ("reference", "same_allocator")]
     result: dict[str, Any] = {
-        "keeps_freed_memory": {name: worker.ask("keeps_freed_memory") for name, worker in workers.items()},
         "largest_difference_of_logits": float(max(differences)),
     }
     for work, method, size in WORK:
@@ -107,6 +106,7 @@ def compare(settings: Settings, batches: int, progress: bool = True) -> dict[str
             laps[name].append(worker.ask("stages", group))
     flops_of_stages = [fast.ask("stage_flops", group) for group in staged]
     result["stages"] = combine(laps, flops_of_stages, len(staged) * TRAINING_BATCH, speed)
+    result["keeps_freed_memory"] = {name: worker.ask("keeps_freed_memory") for name, worker in workers.items()}
     for worker in workers.values():
         worker.stop()
     return result

@@ -5,8 +5,6 @@ import io
 import json
 import os
 import signal
-import subprocess
-import sys
 import tempfile
 import time
 from contextlib import suppress
@@ -25,7 +23,7 @@ from docre.data.readers.docred import to_json, write_docred
 from docre.documents import Document
 from docre.errors import DocreError
 from docre.inference.predictor import Predictor
-from tests.conftest import ROOT
+from tests.children import Child, forks
 from tests.tiny import random_documents
 
 DOCUMENTS = [each for seed in range(3) for each in random_documents(8, seed=seed)]
@@ -120,24 +118,21 @@ def test_interrupted_anywhere_it_goes_on(saved, corpus, whole, deaths):
         assert written(Path(folder)) == written(whole)
 
 
+@forks
 def test_killed_processes_are_replaced_and_a_killed_command_goes_on(saved, corpus, whole, tmp_path):
     output = tmp_path / "out"
-    command = [sys.executable, "-m", "docre", "predict", "--checkpoint", str(saved), "--input", str(corpus)]
-    command += ["--output", f"{output}/", "--part-size", "7", "--threads", "1", "--processes", "2"]
-    command += ["--fields", "names,confidence,evidence"]
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    process = subprocess.Popen(command, env=environment)
-    while not list(output.glob("part-*")) and process.poll() is None:
+    command = ["--checkpoint", str(saved), "--input", str(corpus), "--output", f"{output}/", "--part-size", "7"]
+    command += ["--threads", "1", "--processes", "2", "--fields", "names,confidence,evidence"]
+    child = Child(command, tmp_path / "first.txt", main=predict.main)
+    while not list(output.glob("part-*")) and child.poll() is None:
         time.sleep(0.01)
-    process.kill()
-    process.wait()
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    while not (workers := spawned(process.pid)) and process.poll() is None:
+    child.kill()
+    child = Child(command, tmp_path / "second.txt", main=predict.main)
+    while not (workers := spawned(child.pid)) and child.poll() is None:
         time.sleep(0.01)
     for worker in workers[:1]:
         os.kill(worker, signal.SIGKILL)
-    said = process.communicate(timeout=120)[0]
-    assert process.returncode == 0 and "of 24 documents" in said, said
+    assert child.wait(120) == 0 and "of 24 documents" in child.text(), child.text()
     assert written(output) == written(whole)
 
 

@@ -26,15 +26,16 @@ LIMIT = 300  # seconds
 
 
 @contextmanager
-def cluster() -> Iterator[object]:
-    """A cluster of two nodes with a CPU each."""
+def cluster(nodes: int) -> Iterator[object]:
+    """A cluster of so many nodes with a CPU each."""
     os.environ |= {"RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0", "RAY_USAGE_STATS_ENABLED": "0"}
     from ray.cluster_utils import Cluster
 
     memory = {"object_store_memory": 80 << 20, "num_cpus": 1}
     made = Cluster(initialize_head=True, head_node_args=memory | {"include_dashboard": False})
     try:
-        made.add_node(**memory)
+        for _ in range(nodes - 1):
+            made.add_node(**memory)
         yield made
     finally:
         made.shutdown()
@@ -60,7 +61,7 @@ def kill_often(saved: Path, source: Path, folder: Path, kills: list[tuple[str, i
     is there in the end with what one process writes."""
     run(saved, source, folder / "alone")
     output = folder / "out"
-    with cluster() as nodes:
+    with cluster(2) as nodes:
         process = start(saved, source, output, nodes.address)
         for what, when in sorted(kills, key=lambda kill: kill[1]):
             until = time.monotonic() + LIMIT

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from docre.commands import extract
+from docre.commands import extract, predict
 from docre.core.storage import read_content, write_bytes
 from docre.data.readers.docred import to_json
 from docre.errors import DocreError
+from tests.children import Child, forks
 from tests.conftest import ROOT
 from tests.corpus.test_corpus import DOCUMENTS, run, written
 from tests.corpus.test_ray import cluster
@@ -97,22 +98,22 @@ def test_patterns_and_single_files(saved, bucket, tmp_path):
     assert written(tmp_path / "one") == written(tmp_path / "two")
 
 
-def command(saved: Path, name: str) -> list[str]:
+def arguments(saved: Path, name: str) -> list[str]:
     paths = ["--checkpoint", str(saved), "--input", f"s3://{name}/in/", "--output", f"s3://{name}/out/"]
-    return [sys.executable, "-m", "docre", "predict", *paths, "--part-size", "7", "--threads", "1"]
+    return [*paths, "--part-size", "7", "--threads", "1"]
 
 
-def test_killed_it_goes_on(saved, bucket, local):
+@forks
+def test_killed_it_goes_on(saved, bucket, local, tmp_path):
     client, name = bucket
-    arguments = [*command(saved, name), "--processes", "2"]
-    process = subprocess.Popen(arguments, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    while process.poll() is None and not client.glob(f"{name}/out/part-*"):
+    child = Child(arguments(saved, name), tmp_path / "first.txt", main=predict.main)
+    while child.poll() is None and not client.glob(f"{name}/out/part-*"):
         time.sleep(0.01)
         client.invalidate_cache()
-    process.kill()
-    said = process.communicate()[0]
-    assert client.glob(f"{name}/out/part-*"), said
-    subprocess.run(arguments, cwd=ROOT, check=True)
+    child.kill()
+    assert client.glob(f"{name}/out/part-*"), child.text()
+    child = Child(arguments(saved, name), tmp_path / "second.txt", main=predict.main)
+    assert child.wait() == 0, child.text()
     client.invalidate_cache()
     assert stored(client, name) == local
 
@@ -120,9 +121,10 @@ def test_killed_it_goes_on(saved, bucket, local):
 def test_ray(saved, bucket, local):
     pytest.importorskip("ray")
     client, name = bucket
-    with cluster() as nodes:
+    with cluster(1) as nodes:
         environment = os.environ | {"RAY_ADDRESS": nodes.address}
-        subprocess.run([*command(saved, name), "--engine", "ray"], cwd=ROOT, env=environment, check=True)
+        command = [sys.executable, "-m", "docre", "predict", *arguments(saved, name), "--engine", "ray"]
+        subprocess.run(command, cwd=ROOT, env=environment, check=True)
     client.invalidate_cache()
     assert stored(client, name) == local
 

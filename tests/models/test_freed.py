@@ -9,6 +9,7 @@ import torch
 from docre.losses import build
 from docre.models import MODELS, Encoder
 from docre.training.objective import Objective
+from tests.models.small import small_sizes
 from tests.models.test_fast_equals_reference import BATCHES, RELATIONS, batch_of
 from tests.tiny import tiny_bert
 
@@ -23,7 +24,7 @@ def tensors() -> int:
 @pytest.mark.parametrize("name", list(MODELS))
 def test_a_step_leaves_no_tensor_behind(name, layers, train):
     loss = build("atl", RELATIONS)
-    model = MODELS.build(name, {}, Encoder(tiny_bert(), layers), loss.num_outputs)
+    model = MODELS.build(name, small_sizes(name), Encoder(tiny_bert(), layers), loss.num_outputs)
     objective = Objective(model, loss).train(train)
     batch = batch_of(*BATCHES["several lengths"])
     counts = []

@@ -19,6 +19,7 @@ from docre.terms import TERMS
 from docre.training.objective import Objective
 from tests.conftest import ROOT
 from tests.losses.cases import make_case as loss_case
+from tests.models.small import small_sizes
 from tests.models.test_fast_equals_reference import BATCHES, RELATIONS, batch_of
 from tests.terms.cases import make_case as term_case
 from tests.tiny import tiny_bert
@@ -71,7 +72,8 @@ def test_what_needs_values_is_an_error(name):
 @pytest.mark.parametrize("name", list(MODELS))
 def test_no_model_waits_in_training(name, layers, batch_name, as_on_a_gpu):
     loss = LOSSES.build("atl", {}, RELATIONS)
-    objective = Objective(MODELS.build(name, {}, Encoder(tiny_bert(), layers), loss.num_outputs), loss).train()
+    model = MODELS.build(name, small_sizes(name), Encoder(tiny_bert(), layers), loss.num_outputs)
+    objective = Objective(model, loss).train()
     batch = batch_of(*BATCHES[batch_name])
     totals = objective.counts(batch)
     objective.to("meta")

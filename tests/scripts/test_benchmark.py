@@ -1,8 +1,6 @@
 """scripts/benchmark: it runs, compares equal models, and writes what it measured."""
 
 import json
-import subprocess
-import sys
 from multiprocessing import Pipe
 
 import pytest
@@ -12,27 +10,33 @@ from torch.nn.functional import scaled_dot_product_attention
 from docre.errors import DocreError
 from docre.models import MODELS
 from docre.models.bilinear import GroupedBilinear
+from scripts.benchmark.__main__ import main
 from scripts.benchmark.machine import caches, keeps_freed_memory
 from scripts.benchmark.models import Fast, Published
 from scripts.benchmark.process import Worker, serve
-from scripts.benchmark.reference import Reference, ReferenceKeepingMemory
+from scripts.benchmark.reference import Reference
+from scripts.benchmark.scaling import scaling, scaling_table
 from scripts.benchmark.stages import counting
-from scripts.benchmark.workers import Settings, Subject
+from scripts.benchmark.workers import Settings
 from tests.conftest import ROOT
+from tests.models.small import small_sizes
 from tests.tiny import save_tiny_encoder
 
+DATA = str(ROOT / "data/synthetic/train.json")
 # what `keeps_freed_memory` tells with glibc, with and without docre's settings; with another allocator None
 KEPT, DEFAULT = (None, None) if keeps_freed_memory() is None else (True, False)
 
 
+def settings_of(encoder, documents=4, **changes) -> Settings:
+    return Settings(str(encoder), DATA, documents, 1, "cpu", "fp32", 1, 66, **changes)
+
+
 @pytest.mark.slow
-def test_one_batch_of_a_tiny_encoder(tiny_encoder, tmp_path):
+def test_one_batch_of_a_tiny_encoder(tiny_encoder, tmp_path, capsys):
+    """The allocators are as they should be after all that the benchmark does, imports included."""
     output = tmp_path / "benchmark.json"
-    options = ["--encoders", tiny_encoder, "--data", "data/synthetic/train.json", "--batches", "1", "--threads", "1"]
-    sweeps = ["--scaling", "--entities", "3", "--tokens", "16", "--sizes", "2"]
-    command = [sys.executable, "-m", "scripts.benchmark", *options, *sweeps, "--output", output]
-    done = subprocess.run([str(part) for part in command], cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    main(["--encoders", str(tiny_encoder), "--data", DATA, "--batches", "1", "--threads", "1", "--output", str(output)])
+    said = capsys.readouterr().out
     results = json.loads(output.read_text())
     (measured,) = results["encoders"].values()
     assert measured["largest_difference_of_logits"] < 1e-4
@@ -41,7 +45,7 @@ def test_one_batch_of_a_tiny_encoder(tiny_encoder, tmp_path):
         assert part["documents"] == documents and part["ratio"] == pytest.approx(part["reference"] / part["fast"])
         assert part["ratio_to_same_allocator"] == pytest.approx(part["same_allocator"] / part["fast"])
         for name in ("ratio", "ratio_to_same_allocator"):
-            assert f"{part[name]:.2f}" in done.stdout
+            assert f"{part[name]:.2f}" in said
         assert part["same_allocator_megabytes"] > 0
     assert measured["training"]["floor"] > measured["evaluation"]["floor"] > 0
     stages = measured["stages"]
@@ -56,26 +60,40 @@ def test_one_batch_of_a_tiny_encoder(tiny_encoder, tmp_path):
     assert measured["keeps_freed_memory"] == {"fast": KEPT, "reference": DEFAULT, "same_allocator": KEPT}
     assert output.with_suffix(".png").stat().st_size > 0
     assert results["machine"]["processor"] and results["machine"]["cores"] > 0
-    assert [len(results["scaling"][sweep]) for sweep in ("entities", "tokens", "batch")] == [1, 1, 1]
+
+
+def test_sweeps(tiny_encoder, monkeypatch):
+    class Here:
+        """In place of a process."""
+
+        def __init__(self, make, settings):
+            monkeypatch.setattr(make, "keeps_memory", False)
+            self.made = make(settings)
+
+        def ask(self, name, *arguments):
+            return getattr(self.made, name)(*arguments)
+
+        def stop(self):
+            pass
+
+    monkeypatch.setattr("scripts.benchmark.scaling.Worker", Here)
+    results = scaling(settings_of(tiny_encoder), [3], [16, 300], [2], repeats=1)
+    assert [[(p["entities"], p["tokens"], p["batch"]) for p in points] for points in results.values()] == [
+        [(3, 256, 1)],
+        [(20, 16, 1), (20, 300, 1)],
+        [(20, 256, 2)],
+    ]
+    assert all(p["seconds"] > 0 and p["all_pairs"] == p["batch"] * 380 for p in results["tokens"] + results["batch"])
+    assert len(scaling_table(results).splitlines()) == 3 * 2 + 4
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(KEPT is None, reason="a property of glibc")
-@pytest.mark.parametrize(
-    ("side", "model", "kept"),
-    [
-        (Reference, "atlop", False),
-        (Published, "docunet", False),
-        (ReferenceKeepingMemory, "atlop", True),
-        (Subject, "atlop", True),
-        (Fast, "docunet", True),
-    ],
-)
-def test_only_the_sides_that_are_to_have_docres_allocator_settings_have_them(side, model, kept, tmp_path):
-    """In a side's own process, after all that the benchmark does in it, imports included."""
+@pytest.mark.parametrize(("side", "kept"), [(Published, False), (Fast, True)])
+def test_only_the_side_that_is_to_have_docres_allocator_settings_has_them(side, kept, tmp_path):
+    """In a side's own process, after all that the benchmark of models does in it."""
     encoder = save_tiny_encoder(tmp_path / "encoder", max_position_embeddings=512)
-    settings = Settings(str(encoder), str(ROOT / "data/synthetic/train.json"), 1, 1, "cpu", "fp32", 1, 66, model)
-    worker = Worker(side, settings)
+    worker = Worker(side, settings_of(encoder, model="docunet", parameters=small_sizes("docunet")))
     for method in ("first_logits", "train", "evaluate"):
         worker.ask(method, [0])
     found = worker.ask("keeps_freed_memory")
@@ -96,7 +114,8 @@ def test_caches_are_those_that_the_system_tells_of(tmp_path):
 @pytest.mark.parametrize("name", sorted(set(MODELS) - {"atlop"}))  # that one is in the main benchmark
 def test_every_model_is_timed_against_a_reference_with_equal_logits(name, tmp_path):
     encoder = save_tiny_encoder(tmp_path / "encoder", max_position_embeddings=512)
-    settings = Settings(str(encoder), str(ROOT / "data/synthetic/train.json"), 4, 1, "cpu", "fp32", 1, 66, name)
+    sizes = {key: size for key, size in small_sizes(name).items() if key != "map_size"}  # which limits the entities
+    settings = settings_of(encoder, model=name, parameters=sizes)
     fast, published = (make(settings) for make in (Fast, Published))
     documents = range(1)
     torch.testing.assert_close(
@@ -138,9 +157,8 @@ def test_floor_counts_every_matrix_product():
 
 
 @pytest.mark.slow
-def test_too_few_documents(tiny_encoder, tmp_path):
-    options = ["--encoders", str(tiny_encoder), "--data", "data/synthetic/dev.json", "--batches", "100"]
-    output = str(tmp_path / "benchmark.json")
-    command = [sys.executable, "-m", "scripts.benchmark", *options, "--output", output]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 2 and "60 documents, 800 are needed" in done.stderr and "Traceback" not in done.stderr
+def test_too_few_documents(tiny_encoder):
+    worker = Worker(Reference, settings_of(tiny_encoder, documents=800))
+    with pytest.raises(DocreError, match="300 documents, 800 are needed"):
+        worker.ask("sizes", [0])
+    worker.stop()

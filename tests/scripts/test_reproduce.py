@@ -1,10 +1,7 @@
 """scripts/reproduce: the plans can be run, the results are those of the runs, and no run is repeated."""
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 
 import pytest
 import yaml
@@ -15,6 +12,7 @@ from docre.data.readers.docred import write_docred
 from docre.documents import LabelStatistics
 from docre.losses import LOSSES, loss_class
 from docre.training.recipe import read_recipe
+from scripts.reproduce.__main__ import main
 from scripts.reproduce.runs import read_plan
 from scripts.reproduce.table import readme
 from tests.conftest import ROOT
@@ -45,7 +43,7 @@ def test_the_gpu_plan_has_every_loss():
         assert {label.split()[0] for label in dataset["losses"]} == set(LOSSES)
 
 
-def test_a_plan_is_run_once(tiny_encoder, tmp_path):
+def test_a_plan_is_run_once(tiny_encoder, tmp_path, monkeypatch, capfd):
     for seed, (split, size) in enumerate({"train": 8, "dev": 3, "test": 3}.items()):
         write_docred(tmp_path / f"{split}.json", random_documents(size, seed=seed))
     config = write_config(tmp_path / "c.yaml", tmp_path, tiny_encoder)
@@ -66,13 +64,12 @@ def test_a_plan_is_run_once(tiny_encoder, tmp_path):
     stages = [{"name": "first"}, {"name": "second", "set": {"training.initial_weights": "${first}"}}]
     (tmp_path / "r.yaml").write_text(yaml.safe_dump({"output": "runs/r", "config": str(config), "stages": stages}))
     (tmp_path / "p.yaml").write_text(yaml.safe_dump(plan))
-    command = [sys.executable, "-m", "scripts.reproduce", "p.yaml"]
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
 
     def run() -> str:
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=environment)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+        main(["p.yaml"])
+        return capfd.readouterr().out
 
     assert run().count("epoch 1/1") == 3
     path, staged = sorted((tmp_path / "results" / "p").glob("*.json"))

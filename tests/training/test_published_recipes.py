@@ -17,14 +17,11 @@ from docre.training.generator.trainer import GeneratorTrainer
 from docre.training.loop import Trainer
 from docre.training.recipe import read_recipe
 from tests.conftest import ROOT
+from tests.models.small import small_sizes
 from tests.tiny import RELATIONS, random_documents
 from tests.training.test_resume import outcome
 
-SMALL = {
-    "ttm_re": {"head_size": 16, "block_size": 4, "memory_size": 5, "layers": 1, "heads": 2},
-    "kd_docre": {"head_size": 16, "block_size": 4, "axial_layers": 1, "axial_heads": 2, "map_size": 6},
-    "vaediff": {"head_size": 16, "block_size": 4, "axial_layers": 1, "axial_heads": 2, "map_size": 6},
-}
+RECIPES = ("ttm_re", "kd_docre", "vaediff")
 GENERATOR = {"epochs": 3, "warmup_epochs": 1, "batch_size": 4, "latent_size": 6, "width": 8, "depth": 1, "heads": 2}
 
 
@@ -45,7 +42,7 @@ def small(name: str, folder: Path, corpus: Path, encoder: Path) -> list[str]:
     base["data"] = {key: str(corpus / f"{key}.json") for key in ("train", "dev", "test", "relations")}
     base["encoder"] = {"name": str(encoder)}
     base["training"] |= {"epochs": 2, "batch_size": 2, "save_every": 3, "encoder_lr": 1e-3, "head_lr": 1e-2}
-    base["model"] = {"name": name} | SMALL[name]
+    base["model"] = {"name": name} | small_sizes(name)
     folder.mkdir()
     (folder / "c.yaml").write_text(yaml.safe_dump(base))
     for stage in values["stages"]:
@@ -80,7 +77,7 @@ def outcomes(folder: Path) -> dict[str, object]:
     return found
 
 
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("name", RECIPES)
 def test_killed_in_every_stage_it_ends_as_if_never_killed(name, corpus, tiny_encoder, tmp_path, monkeypatch):
     monkeypatch.setattr(targets, "GROUP_DOCUMENTS", 5)
     recipe.main(small(name, tmp_path / "whole", corpus, tiny_encoder))
