@@ -1,0 +1,34 @@
+"""scripts/emulated_bf16.py: the products of PyTorch's bf16, computed in fp32."""
+
+import torch
+from torch.utils._python_dispatch import _get_current_dispatch_mode
+
+from tests.children import Child, forks
+
+
+def products() -> list[torch.Tensor]:
+    torch.manual_seed(0)
+    a, b = torch.randn(64, 48).bfloat16(), torch.randn(48, 32).bfloat16()
+    c = torch.randn(2, 64, 48).bfloat16()
+    into, added = torch.zeros(2, 64, 64).bfloat16(), torch.ones(64, 32).bfloat16()
+    torch.bmm(c, c.mT, out=into)
+    added.addmm_(a, b, beta=0.5)
+    layer, x = torch.nn.Linear(48, 32), torch.randn(5, 48, requires_grad=True)
+    with torch.autocast("cpu", torch.bfloat16):
+        layer(x).square().sum().backward()
+    return [a @ b, c @ b, torch.baddbmm(into, c, c.mT), into, added, x.grad, layer.weight.grad, a.float() @ b.float()]
+
+
+@forks
+def test_products_are_those_of_pytorch(tmp_path):
+    expected = products()
+
+    def compare(_: list[str]) -> None:
+        from scripts.emulated_bf16 import ProductsInFloat32
+
+        assert isinstance(_get_current_dispatch_mode(), ProductsInFloat32)
+        for found, wanted in zip(products(), expected, strict=True):
+            torch.testing.assert_close(found, wanted, rtol=2**-7, atol=1e-6)
+
+    child = Child([], tmp_path / "said.txt", main=compare)
+    assert child.wait() == 0, child.text()
