@@ -23,6 +23,7 @@ from docre.training.objective import Objective
 from docre.training.optimizer import build_optimizer, build_schedule
 
 CHECK_EVERY = 10  # steps between checks that losses are finite: on a GPU each makes the host wait (a CPU checks always)
+LEAST_SCALE = 2.0**-16  # of the loss in fp16: each infinite gradient halves the scale, from 2^16
 
 
 class RunCallbacks(Protocol):
@@ -226,11 +227,17 @@ class Trainer:
         return norm
 
     def _raise_if_failed(self, run: RunCallbacks) -> None:
-        """Raise DocreError, naming the documents, if the loss or gradient of a step of this epoch was not finite."""
+        """Raise DocreError, naming the documents, if the loss or gradient of a step of this epoch was not finite; with
+        fp16 if no scale of the loss makes gradients finite."""
+        progress, scaler = self.progress, self.accelerator.scaler
+        if scaler is not None and scaler.get_scale() < LEAST_SCALE:
+            raise DocreError(
+                f"step {progress.step} (epoch {progress.epoch + 1}): no gradient is finite any more in fp16; "
+                f"{run.describe_saved()}. Set training.precision=fp32, or lower the learning rates"
+            )
         failed = int(self.failed_step)
         if not failed:
             return
-        progress = self.progress
         documents = name_documents(self.feed.titles(progress.epoch, failed - 1 - (progress.step - progress.done)))
         raise DocreError(
             f"step {failed} (epoch {progress.epoch + 1}): the loss or its gradient is not finite, with {documents}; "

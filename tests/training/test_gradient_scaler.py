@@ -1,12 +1,15 @@
 """Training in fp16 scales the loss, as tiny gradients would be zero otherwise. That runs on GPUs only; here the scaler
 is a real one for the CPU, put where accelerate has it for fp16, and the numbers are those of float32."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from accelerate import Accelerator
 from accelerate.optimizer import AcceleratedOptimizer
 
-from docre.training.loop import Trainer
+from docre.errors import DocreError
+from docre.training.loop import LEAST_SCALE, Trainer
 from tests.training.test_snapshot import steps, trainer
 
 SCALE = 8.0
@@ -56,6 +59,18 @@ def test_an_infinite_gradient_changes_nothing_but_the_scale(on_nan, tiny_encoder
     steps(built, 1)
     assert not torch.equal(weights(built)["model.bilinear.weight"], before["model.bilinear.weight"])
     assert built.accelerator.scaler.get_scale() == SCALE / 2
+
+
+def test_gradients_that_stay_infinite_are_a_failure(tiny_encoder, monkeypatch):
+    built = scaled(tiny_encoder, monkeypatch)
+    overflow(built)
+    built.accelerator.scaler.scale(torch.zeros(1))  # initializes the scaler
+    built.accelerator.scaler.update(LEAST_SCALE)
+    run = SimpleNamespace(describe_saved=lambda: "nothing is saved")
+    built._raise_if_failed(run)
+    steps(built, 1)
+    with pytest.raises(DocreError, match="no gradient is finite any more in fp16; nothing is saved"):
+        built._raise_if_failed(run)
 
 
 def test_without_a_scaler_an_infinite_gradient_is_a_failure(tiny_encoder):
