@@ -43,6 +43,7 @@ class Child:
         main: Callable[[list[str]], None] = train.main,
     ) -> None:
         self.output = output
+        self.output.touch()  # so that what it has printed can be read at once
         self.main = main
         self.pid = os.fork()
         if not self.pid:

