@@ -21,7 +21,7 @@ GROUPS = {
         "train": "train the model that a YAML config describes, or resume an interrupted run",
         "sweep": "train one model for every combination of the given config values",
         "recipe": "train in stages, each of which may take weights or targets from earlier ones",
-        "distil": "make one model of several: train a student on what its teachers say",
+        "distil": "distil several models into one: train a student on their logits",
     },
     "use": {
         "predict": "predict the triples in documents with a checkpoint",

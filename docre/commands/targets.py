@@ -1,4 +1,4 @@
-"""docre targets --checkpoint DIR --data FILE --output DIR --targets logits,attention: what a teacher leaves."""
+"""docre targets --checkpoint DIR --data FILE --output DIR --targets logits,attention: write a teacher's targets."""
 
 import argparse
 

@@ -1,1 +1,2 @@
-"""Infrastructure that knows nothing of relation extraction: files, manifests, registry, memory, progress, commands."""
+"""Infrastructure that knows nothing of relation extraction: files and storage, manifests, the hub, registries, memory,
+progress, HTML pages, and the running of commands."""

@@ -24,7 +24,7 @@ LEFTOVER = re.compile(r"\..+\.[a-z0-9_]{8}\.(tmp|old)")  # what write_folder and
 
 
 def write_folder(folder: Path, fill: Callable[[Path], None]) -> None:
-    """Have `fill` fill a new folder beside `folder`, add the manifest, see it safely on the disk, then rename it.
+    """Have `fill` fill a new folder beside `folder`, add the manifest, flush all to the disk, then rename it.
 
     `folder` is the old one or the whole new one, never something between; for a moment it is not there. Raises
     DocreError where it cannot be written; nothing is left behind then.

@@ -1,4 +1,5 @@
-"""Registries: the readers, models and losses that a config can select by name.
+"""Registries: the losses, models, terms, readers, inferences, taggers, exporters, forms of answers and kinds of stage
+that are selected by name.
 
 Each registry belongs to one package. The first lookup imports all modules of that package, and each module registers
 the classes or functions that it defines: a new loss, model or reader is one new file. Modules outside docre register

@@ -1,4 +1,4 @@
-"""Words for people, and the words of a name."""
+"""Counted nouns for messages, and the words of a name."""
 
 import re
 import unicodedata

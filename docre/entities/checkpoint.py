@@ -13,10 +13,9 @@ from typing import Any
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from safetensors.torch import save_file
 
 from docre.config.entities import EntityConfig
-from docre.config.loading import parse_mapping, to_yaml, validate_as
+from docre.config.loading import first_problem, parse_mapping, to_yaml, validate_as
 from docre.core.files import read_json, read_text, write_json, write_text
 from docre.core.location import WEIGHTS, find_checkpoint
 from docre.core.manifests import check_folder, write_folder
@@ -52,8 +51,7 @@ def fill(finder: EntityFinder, folder: Path) -> None:
     facts = {"types": list(finder.types), "mention_threshold": thresholds.mention, "same_threshold": thresholds.same}
     write_json(folder / FACTS, facts)
     save_encoder(finder.model.encoder.backbone, finder.tokenizer, folder / "encoder")
-    tensors = finder.model.state_dict()
-    save_file({name: value.detach().cpu().contiguous() for name, value in tensors.items()}, folder / WEIGHTS)
+    weights.save_weights(finder.model, folder / WEIGHTS)
 
 
 def load(folder: str | Path, device: str | torch.device | None = None) -> EntityFinder:
@@ -96,9 +94,7 @@ def read_facts(path: Path) -> Facts:
     try:
         return Facts.model_validate(values)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise DocreError(f"{path}: {where}: {first['msg']}") from None
+        raise DocreError(f"{path}: {first_problem(error, Facts)}") from None
 
 
 def load_into(finder: EntityFinder, folder: Path) -> None:

@@ -207,11 +207,10 @@ class EntityFinder:
 def without_overlaps(start: Ints, length: Ints, score: Floats) -> Ints:
     """Which spans are kept if, from the highest score on, each span is left out that shares a word with one that is
     kept; in the order of the text."""
-    taken = np.zeros(int((start + length).max(initial=0)) - int(start.min(initial=0)), dtype=bool)
-    first = int(start.min(initial=0))
+    taken = np.zeros(int((start + length).max(initial=0)), dtype=bool)
     kept = []
     for i in np.argsort(-score, kind="stable").tolist():
-        words = slice(int(start[i]) - first, int(start[i] + length[i]) - first)
+        words = slice(int(start[i]), int(start[i] + length[i]))
         if not taken[words].any():
             taken[words] = True
             kept.append(i)

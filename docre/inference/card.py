@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from docre.config.loading import parse_mapping, validate
+from docre.config.loading import parse_mapping, to_yaml, validate
 from docre.config.schema import Config
 from docre.core.files import read_json, read_text
 from docre.core.location import find_checkpoint
@@ -171,5 +171,4 @@ def training(config: Config, metrics: Mapping[str, Any]) -> str:
     """Seed, device and versions of the run, and its config."""
     known = ("seed", "device", "precision", "docre", "torch", "transformers", "accelerate", "training_seconds")
     facts = ", ".join(f"{name} {metrics[name]}" for name in known if name in metrics)
-    values = yaml.safe_dump(config.model_dump(), sort_keys=False, allow_unicode=True)
-    return f"{facts or 'Nothing but the config was recorded.'}\n\n```yaml\n{values}```"
+    return f"{facts or 'Nothing but the config was recorded.'}\n\n```yaml\n{to_yaml(config)}```"

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
 from torch import nn
 
 from docre.analysis.calibration import load_calibration
@@ -35,7 +34,7 @@ from docre.losses import LOSSES
 from docre.models import MODELS, load_tokenizer
 from docre.models.architecture import build_untrained, check_shapes, limit_modules, read_architecture
 from docre.models.precision import default_device
-from docre.models.weights import load_into, save_encoder, tensor_shapes
+from docre.models.weights import load_into, save_encoder, save_weights, tensor_shapes
 from docre.text import TAGGERS
 
 FITTED, TAGGER, CALIBRATION = "inference.json", "tagger", "calibration.json"
@@ -55,8 +54,7 @@ def save(predictor: Predictor, folder: str | Path) -> None:
         if predictor.tagger is not None:
             (temporary / TAGGER).mkdir()
             predictor.tagger.fill(temporary / TAGGER)
-        weights = modules_with_weights(predictor.model, predictor.loss).state_dict()
-        save_file({name: value.detach().cpu().contiguous() for name, value in weights.items()}, temporary / WEIGHTS)
+        save_weights(modules_with_weights(predictor.model, predictor.loss), temporary / WEIGHTS)
 
     write_folder(Path(folder), fill)
 

@@ -36,25 +36,25 @@ def components(
     """z, m and e of a triple (see EndToEnd)."""
     assert calibration.platt is not None
     z = calibration.platt.log_odds(margin)
-    mentions = sum(score_log_odds(all_mentions(entity)) for entity in (head, tail))
+    mentions = sum(score_log_odds(product_of_scores(entity)) for entity in (head, tail))
     return z, mentions, sum(score_log_odds(entity.score) for entity in (head, tail))
 
 
-def all_mentions(entity: ExtractedEntity) -> float | None:
+def product_of_scores(entity: ExtractedEntity) -> float | None:
     """The product of the scores of the mentions of an entity, which is right only if all of them are; None if none is
     known."""
     known = [mention.score for mention in entity.mentions if mention.score is not None]
     return prod(known) if known else None
 
 
-def surest_mention(entity: ExtractedEntity) -> float | None:
+def highest_score(entity: ExtractedEntity) -> float | None:
     """The highest score of the mentions of an entity; None if none is known."""
     return max((mention.score for mention in entity.mentions if mention.score is not None), default=None)
 
 
 def certainty(entity: ExtractedEntity) -> float:
     """How sure an entity is: the score of its surest mention times its own. What is unknown counts as 1."""
-    sure = surest_mention(entity)
+    sure = highest_score(entity)
     return (1.0 if sure is None else sure) * (1.0 if entity.score is None else entity.score)
 
 
@@ -84,7 +84,9 @@ def right_triples(gold: Annotation, found: Extraction) -> list[bool]:
     return [(clusters[t.head], t.relation, clusters[t.tail]) in facts for t in found.triples]
 
 
-def reliable(gold: Sequence[Document], found: Sequence[Extraction]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+def confidence_and_truth(
+    gold: Sequence[Document], found: Sequence[Extraction]
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """The confidence of all triples, and which of them are right; triples without a confidence are left out."""
     sure: list[float] = []
     right: list[bool] = []

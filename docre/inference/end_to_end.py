@@ -7,7 +7,7 @@ from typing import Any
 
 from docre.analysis.curves import Bin, reliability_bins
 from docre.documents import Document, Triple
-from docre.inference.confidence import reliable
+from docre.inference.confidence import confidence_and_truth
 from docre.inference.extract import find, to_extraction
 from docre.inference.scorer import PairScorer
 
@@ -64,7 +64,7 @@ def read_as_text(predictor: PairScorer, gold: Sequence[Document]) -> FoundInText
     both = list(zip(documents, predictions, strict=True))
     labeled = [i for i, document in enumerate(gold) if document.triples is not None]
     extractions = [to_extraction(*both[i], predictor.calibration) for i in labeled]
-    confidence, right = reliable([gold[i] for i in labeled], extractions)
+    confidence, right = confidence_and_truth([gold[i] for i in labeled], extractions)
     bins, error = reliability_bins(confidence, right)
     sure = right[confidence >= SURE]
     with_triples = [

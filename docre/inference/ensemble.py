@@ -25,7 +25,7 @@ from docre.inference.predictor import Predictor
 from docre.inference.scorer import PairScorer
 from docre.text import Tagger
 
-GROUP_DOCUMENTS, GROUP_PAIRS = 64, 1 << 16  # of the documents that are scored together, at most so many
+GROUP_DOCUMENTS, GROUP_PAIRS = 64, 1 << 16  # that are scored together: at most, and about
 
 
 class Ensemble(PairScorer):

@@ -146,7 +146,7 @@ class Predictor(PairScorer):
 
     @property
     def top_k(self) -> int:
-        return super().top_k if self.inference.limits else -1
+        return super().top_k if self.inference.applies_top_k else -1
 
     @torch.inference_mode()
     def run_model(

@@ -20,7 +20,7 @@ from docre.inference.scorer import Featurize
 from docre.losses import Loss
 from docre.tensors import Batch, ModelOutput
 
-GROUP_DOCUMENTS, GROUP_PAIRS = 64, 1 << 17  # of the documents that are computed together, at most so many
+GROUP_DOCUMENTS, GROUP_PAIRS = 64, 1 << 17  # that are computed together: at most, and about
 
 
 def write_targets(

@@ -1,4 +1,4 @@
-"""What several teachers leave for one student: the logits that it shall have, made of theirs."""
+"""Computes the targets of several teachers: the logits that a student learns from, made of theirs."""
 
 import hashlib
 import json

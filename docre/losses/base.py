@@ -23,6 +23,11 @@ NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 class Loss(nn.Module, ABC):
     """A DocRE loss over R relations, together with its decision rule.
 
+    In the formulas of all losses s_r is the score of relation r, t that of the threshold class TH (column 0 of the
+    logits), d_r = s_r - t the margin, P the relations that hold for the pair, N the others, and sigma the logistic
+    function. A pair whose P is empty is an NA pair. L is the loss of one pair and the loss the mean over pairs, unless
+    a class says otherwise.
+
     It never holds the model and never writes into its inputs. It computes in float32 or better, whatever the autocast
     dtype. For any finite logits, it and its gradient are finite.
 

@@ -18,8 +18,8 @@ class PMTEM(ThresholdClassDecision):
         + l1 mean( sum_{p in P} H(sigma(d_p)) ) mean(1 / k_P) + l2 mean( sum_{n in N} H(sigma(d_n)) ) mean(1 / k_N)
 
     What is meant divides each pair's own sum by its own k: that is `pemscl` with contrastive: 0. The slip mixes the
-    pairs, so the loss is a function of the whole batch, not a mean over pairs. (Published logarithms end at 69, without
-    a gradient beyond; here they do not end.)
+    pairs, so the loss is a function of the whole batch, not a mean over pairs. (The published code takes the logarithm
+    of p + 1e-30, which is never below -69 and has no gradient there; here the logarithm is exact.)
 
     Parameters: positive_entropy, negative_entropy >= 0, the weights l1, l2; published 1 each.
     Use it to reproduce VaeDiff-DocRE, with the term `contrastive` beside it.

@@ -51,7 +51,7 @@ def attend(
 ) -> Tensor:
     """softmax(q k^T * scale + bias) v within each window of the current plan: query, key, value [1, heads, tokens,
     size] -> [1, tokens, heads, size]. Dropout is applied to the probabilities, and the plan keeps rows of the
-    probabilities after dropout, as published.
+    probabilities after dropout, as ATLOP's published code does.
 
     bias: a tensor [1, heads or 1, longest window, longest window] for all windows, with all heads if it needs a
           gradient; or a function that computes the bias of each window.
@@ -151,13 +151,7 @@ class _WindowAttention(torch.autograd.Function):
         upscale = LEVELS / max(1, LEVELS - dropped)
         parts = plan.parts(len(q), q.element_size())
         bias_shape = None if bias is None else bias.shape
-        ctx.settings = (
-            scale,
-            upscale,
-            parts,
-            keep,
-            bias_shape,
-        )  # no plan: it holds our output, a cycle
+        ctx.settings = scale, upscale, parts, keep, bias_shape  # not the plan: it holds our output, which makes a cycle
         halves = []
         output = q.new_empty(q.shape[1], q.shape[0], v.shape[2])
         rows = q.new_zeros(len(plan.row_index), q.shape[0], plan.longest) if keep else None

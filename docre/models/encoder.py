@@ -143,7 +143,7 @@ def merge_tokens(hidden: Tensor, batch: Batch) -> Tensor:
 def merge_rows(rows: Tensor, batch: Batch) -> Tensor:
     """Attention over documents from attention over windows: [rows, heads, longest window] -> [mentions, heads, longest
     document]. If a document has several windows, their attention is summed and normalized again, a / (sum a + 1e-10),
-    as published."""
+    as in ATLOP's published code."""
     if len(batch.window_lengths) == len(batch.document_lengths):
         return rows
     position = torch.arange(max(batch.document_lengths), device=rows.device) - batch.row_start[:, None]

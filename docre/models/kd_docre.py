@@ -47,9 +47,8 @@ class KDDocRE(Model):
     reference = "Tan et al. 2022a (Findings of ACL), KD-DocRE"
     pairs_interact = True
     offers = frozenset({"attention", "representation"})
-    rate_groups: ClassVar[Mapping[str, tuple[str, ...]]] = {
-        "axial": ("axial",)
-    }  # published: the learning rate of the encoder
+    # published: the learning rate of the encoder
+    rate_groups: ClassVar[Mapping[str, tuple[str, ...]]] = {"axial": ("axial",)}
     published_names: ClassVar[Mapping[str, str]] = {
         r"^axial_transformer\.axial_attns\.(\d+)\.axial_attentions\.0\.fn\.": r"axial.\1.column.",
         r"^axial_transformer\.axial_attns\.(\d+)\.axial_attentions\.1\.fn\.": r"axial.\1.row.",

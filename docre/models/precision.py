@@ -7,7 +7,7 @@ import torch
 from torch.nn.functional import linear
 
 AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
-PAYS = 1.2  # times as fast
+MIN_SPEEDUP = 1.2  # bf16 is used on a CPU that is at least this many times as fast in it as in fp32
 
 
 def resolve_precision(precision: str, device: torch.device | str) -> str:
@@ -26,13 +26,13 @@ def resolve_precision(precision: str, device: torch.device | str) -> str:
 
 @cache
 def bf16_pays() -> bool:
-    """Whether this CPU multiplies matrices in bfloat16 at least PAYS times as fast as in float32.
+    """Whether this CPU multiplies matrices in bfloat16 at least MIN_SPEEDUP times as fast as in float32.
 
     A CPU with AMX or AVX512-BF16 does so 2 to 5 times as fast; others emulate bfloat16, and take about 20 times as
     long. The fastest of seven products of each kind is compared, which takes a tenth of a second.
     """
     fp32, bf16 = (seconds_of_a_product(dtype) for dtype in (torch.float32, torch.bfloat16))
-    return fp32 > PAYS * bf16
+    return fp32 > MIN_SPEEDUP * bf16
 
 
 def seconds_of_a_product(dtype: torch.dtype) -> float:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from docre.errors import DocreError
@@ -29,6 +29,11 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
         if not tensor.isfinite().all():
             raise DocreError(f"{path}: {name} has values that are not finite: such a model would predict nothing")
     return weights
+
+
+def save_weights(module: nn.Module, path: Path) -> None:
+    """Write the weights of a module to a safetensors file."""
+    save_file({name: tensor.detach().cpu().contiguous() for name, tensor in module.state_dict().items()}, path)
 
 
 def load_into(module: nn.Module, path: str | Path) -> None:

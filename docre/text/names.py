@@ -51,8 +51,8 @@ def words_of(name: str) -> tuple[str, ...]:
 
 
 def longer_names(forms: Sequence[Form]) -> dict[Short, list[int]]:
-    """The positions of the names that a beginning or an end, of as many words as some name has, or an acronym stands
-    for, in the order of the text."""
+    """For each short form, the positions of the longer names that it may stand for, in the order of the text. Short
+    forms are the first and the last n words of a name, for each n that is the length of some name, and its initials."""
     sizes = {len(words) for words, _ in forms}
     found: dict[Short, list[int]] = defaultdict(list)
     for position, (words, type_) in enumerate(forms):
@@ -67,11 +67,11 @@ def longer_names(forms: Sequence[Form]) -> dict[Short, list[int]]:
 
 
 def short_forms(name: str, form: Form) -> list[Short]:
-    """What a name may be of a longer one: its beginning or its end, and if it is one word of uppercase letters, its
-    acronym."""
+    """The short forms as which `longer_names` may list this name: the name itself and, if it is one word of uppercase
+    letters, an acronym."""
     (words, type_) = form
     is_acronym = len(words) == 1 and name.isupper() and len(words[0]) > 1
-    return [form, *[(words[0], type_)] * is_acronym]
+    return [form, (words[0], type_)] if is_acronym else [form]
 
 
 def initials(words: Sequence[str]) -> str:

@@ -125,7 +125,7 @@ def featurize_train(corpus: Corpus, featurize: Featurizer, config: Config) -> Se
 
 
 def with_targets(features: Sequence[Features], predictor: Predictor) -> Sequence[Features]:
-    """The features of the training documents with what a teacher left for them, as far as the terms compare with that.
+    """The features of the training documents, with those targets of a teacher that the terms of the config need.
 
     Raises DocreError if a term needs targets and `data.targets` does not name any that fit: the file of the training
     documents, for logits the relations and the number of outputs, for attention the length limit.
@@ -136,7 +136,7 @@ def with_targets(features: Sequence[Features], predictor: Predictor) -> Sequence
         return features
     if config.data.targets is None:
         name, term = next(iter(wanted.items()))
-        raise DocreError(f"term {term!r} needs data.targets: {name} that a teacher left (docre targets writes them)")
+        raise DocreError(f"term {term!r} needs data.targets: the {name} of a teacher (docre targets writes them)")
     store = TargetStore(config.data.targets)
     expected: dict[str, Any] = {"data": digest(Path(config.data.train))}
     if "logits" in wanted:

@@ -1,4 +1,5 @@
-"""Distillation: one model of an ensemble, in two stages. Its teachers leave logits, and a student learns from them."""
+"""Distillation of an ensemble into one model, in two stages: the teachers' logits are written, and a student learns
+from them."""
 
 from collections.abc import Sequence
 from pathlib import Path

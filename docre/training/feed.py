@@ -23,8 +23,9 @@ Counts = dict[str, int]
 class Learner(Protocol):
     """What is trained, as far as its documents are concerned: a Predictor, say.
 
-    collate: makes a batch of features.
-    limits:  on what is computed at once in training.
+    config:          that of the run.
+    collate:         makes a batch of features.
+    training_limits: those on what is computed at once in training.
     """
 
     config: Any

@@ -53,7 +53,7 @@ class RunLog:
             tqdm.write(text)
 
     def sync(self) -> int:
-        """See what is written safely on the disk; its size in bytes."""
+        """Flush the log to the disk (fsync); return its size in bytes."""
         file = self._file
         if file is None:
             return 0
@@ -81,5 +81,5 @@ class RunLog:
     def close(self) -> None:
         """End the log."""
         if self._file is not None:
-            with suppress(OSError):  # what could not be written has been said
+            with suppress(OSError):  # a write that failed has raised a DocreError already
                 self._file.close()

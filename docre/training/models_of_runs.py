@@ -7,7 +7,7 @@ from docre.config.schema import Config
 from docre.errors import DocreError
 from docre.training.folder import flatten
 
-IGNORED = ("output", "seed", "logging", "plugins")  # keys by which runs of one model differ
+IGNORED = ("output", "seed", "logging", "plugins")  # sections and keys that may differ between the runs of one model
 
 
 def model_names(configs: Sequence[Config], labels: Sequence[str] | None = None) -> list[str]:

@@ -9,6 +9,7 @@ import torch
 from accelerate import Accelerator
 from torch import nn
 
+from docre.core.location import WEIGHTS
 from docre.core.manifests import check_folder
 from docre.data.features import Features
 from docre.documents import Document, Prediction
@@ -76,7 +77,7 @@ class TrainingRun(Run):
         self.accelerator.wait_for_everyone()
         self.log.check()
         check_folder(self.output / "best")
-        checkpoint.load_weights(self.predictor, self.output / "best" / "model.safetensors")
+        checkpoint.load_weights(self.predictor, self.output / "best" / WEIGHTS)
         skipped = self.trainer.progress.skipped
         metrics: dict[str, Any] = {"best": self.best, "epochs": self.epochs, "test": None, "skipped_steps": skipped}
         if self.inference.needs_fit:

@@ -1,4 +1,4 @@
-"""A recipe whose student learns from what a teacher leaves: teacher, targets, student, fine-tuning."""
+"""A recipe whose student learns from the targets of a teacher: teacher, targets, student, fine-tuning."""
 
 import json
 import os

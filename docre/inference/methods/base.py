@@ -41,15 +41,15 @@ class Inference(ABC):
 
     Its parameters are the arguments of its constructor. What it fits on dev is saved with the checkpoint.
 
-    needs_fit: whether it has to be fitted on labeled documents before it can be used.
-    limits:    whether at most `evaluation.top_k` relations of a pair are predicted.
-    fitted:    what it has fitted, numbers by name; empty before.
-    reference: the paper.
+    needs_fit:     whether it has to be fitted on labeled documents before it can be used.
+    applies_top_k: whether at most `evaluation.top_k` relations of a pair are predicted.
+    fitted:        what it has fitted, numbers by name; empty before.
+    reference:     the paper.
     """
 
     reference: ClassVar[str] = ""
     needs_fit: ClassVar[bool] = False
-    limits: ClassVar[bool] = True
+    applies_top_k: ClassVar[bool] = True
 
     def __init__(self) -> None:
         self.fitted: Mapping[str, float] = {}

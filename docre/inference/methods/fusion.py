@@ -77,7 +77,7 @@ class Fusion(Inference):
 
     reference = "Ma et al. 2023 (EACL), DREEAM, section 3.4"
     needs_fit = True
-    limits = False
+    applies_top_k = False
 
     def __init__(self, predicted_only: bool = False, true_margins: bool = False) -> None:
         super().__init__()

@@ -46,7 +46,7 @@ class Diffusion(nn.Module):
     def __init__(self, steps: int) -> None:
         super().__init__()
         self.steps = steps
-        betas = [min(0.999, 1 - c((i + 1) / steps) / c(i / steps)) for i in range(steps)]
+        betas = [min(0.999, 1 - cosine_schedule((i + 1) / steps) / cosine_schedule(i / steps)) for i in range(steps)]
         beta = torch.tensor(betas, dtype=torch.float64)
         signal = (1 - beta).cumprod(0)
         before = torch.cat([torch.ones(1, dtype=torch.float64), signal[:-1]])
@@ -112,6 +112,6 @@ class Diffusion(nn.Module):
         return x
 
 
-def c(u: float) -> float:
+def cosine_schedule(u: float) -> float:
     """The cosine schedule: alpha-bar at the share u of all steps, but for a constant factor."""
     return math.cos(math.pi / 2 * (u + 0.008) / 1.008) ** 2

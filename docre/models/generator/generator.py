@@ -5,8 +5,6 @@ from typing import Annotated
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from docre.core.files import read_json, write_json
@@ -16,6 +14,7 @@ from docre.models.architecture import check_shapes
 from docre.models.generator.diffusion import Diffusion, Draw
 from docre.models.generator.prior import Prior
 from docre.models.generator.vae import VAE, log_normal
+from docre.models.weights import read_weights, save_weights
 
 SIZES, WEIGHTS = "sizes.json", "generator.safetensors"
 GUIDANCE = 0.1  # how far sampling goes from what the prior predicts without labels beyond what it predicts with them
@@ -85,8 +84,7 @@ class Generator(nn.Module):
 
         def fill(temporary: Path) -> None:
             write_json(temporary / SIZES, self.sizes.model_dump())
-            tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in self.state_dict().items()}
-            save_file(tensors, temporary / WEIGHTS)
+            save_weights(self, temporary / WEIGHTS)
 
         write_folder(folder, fill)
 
@@ -96,11 +94,9 @@ class Generator(nn.Module):
         check_folder(folder)
         try:
             sizes = Sizes.model_validate(read_json(folder / SIZES))
-            weights = load_file(folder / WEIGHTS)
         except ValidationError as error:
             raise DocreError(f"{folder / SIZES}: not the sizes of a generator: {error.errors()[0]['msg']}") from None
-        except (OSError, SafetensorError) as error:
-            raise DocreError(f"{folder / WEIGHTS}: cannot be read: {error}") from None
+        weights = read_weights(folder / WEIGHTS)
         with torch.device("meta"):
             untrained = cls(sizes)
         check_shapes(untrained, {name: tuple(tensor.shape) for name, tensor in weights.items()}, folder / WEIGHTS)

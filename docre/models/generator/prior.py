@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import gelu
 
+DROPOUT = 0.1  # of each block, as published
+
 
 class Prior(nn.Module):
     """x0 = D(x_t, t, x0', y), with x0' an earlier prediction (self-conditioning) and y the pair's relations.
@@ -17,10 +19,9 @@ class Prior(nn.Module):
     latent:    Z, the size of a latent.
     relations: number of relations.
     width, depth, heads: the size of x, the number of blocks, the attention heads of each.
-    dropout:   of each block.
     """
 
-    def __init__(self, latent: int, relations: int, width: int, depth: int, heads: int, dropout: float = 0.1) -> None:
+    def __init__(self, latent: int, relations: int, width: int, depth: int, heads: int) -> None:
         super().__init__()
         self.width = width
         self.no_earlier = nn.Parameter(torch.zeros(latent))
@@ -29,7 +30,7 @@ class Prior(nn.Module):
         self.of_relations = nn.Linear(width, 4 * width)
         self.of_input = nn.Linear(2 * latent, width)
         self.of_time = nn.Linear(4 * width, width)
-        self.blocks = nn.ModuleList(Block(width, heads, dropout) for _ in range(depth))
+        self.blocks = nn.ModuleList(Block(width, heads, DROPOUT) for _ in range(depth))
         self.norm = nn.LayerNorm(width)
         self.output = nn.Linear(width, latent)
 

@@ -31,7 +31,7 @@ def fit_thresholds(
         found = [spans_.likely(threshold) for spans_ in spans]
         places = [set(zip(s.start.tolist(), s.length.tolist(), strict=True)) for s in found]
         correct = sum(len(g & p) for g, p in zip(gold, places, strict=True))
-        return 2 * correct / max(1, total + sum(map(len, places)))
+        return PRF(total, sum(map(len, places)), correct).f1 or 0.0
 
     mention = best(GRID, mention_f1)
     found = [finder.join(s.likely(mention), f) for s, f in zip(spans, features, strict=True)]

@@ -3,14 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from docre.config.loading import parse_mapping
 from docre.core.files import read_json, read_text
 from docre.core.location import recorded_digest
-from docre.core.manifests import digest
 from docre.errors import DocreError
-from docre.training.folder import ExistingRun
+from docre.training.folder import ExistingRun, short_digest
 from docre.training.generator.settings import GeneratorSettings
 from docre.training.saved import load_values, newest_state
 
@@ -48,12 +45,7 @@ def inputs(settings: GeneratorSettings) -> dict[str, str]:
     """The first digits of the digests of the training file and of the base model's weights, if these exist."""
     found = {}
     if Path(settings.train).is_file():
-        found["train file"] = digest(Path(settings.train))[:16]
+        found["train file"] = short_digest(settings.train)
     if weights := recorded_digest(settings.base):
         found["base model"] = weights[:16]
     return found
-
-
-def to_yaml(settings: GeneratorSettings) -> str:
-    """The settings as YAML."""
-    return yaml.safe_dump(settings.model_dump(), sort_keys=False, allow_unicode=True)

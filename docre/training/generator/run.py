@@ -10,6 +10,7 @@ import torch
 from accelerate.utils import set_seed
 from torch import Tensor
 
+from docre.config.loading import to_yaml
 from docre.core.files import write_json, write_text
 from docre.core.manifests import locked, remove, remove_leftovers
 from docre.core.memory import peak_memory
@@ -22,7 +23,7 @@ from docre.models.precision import default_device
 from docre.training.environment import device_name, versions
 from docre.training.folder import remove_states
 from docre.training.generator.features import labeled_pairs
-from docre.training.generator.folder import FILE, RESULTS, find_existing, inputs, to_yaml
+from docre.training.generator.folder import FILE, RESULTS, find_existing, inputs
 from docre.training.generator.settings import GeneratorSettings
 from docre.training.generator.trainer import GeneratorTrainer
 from docre.training.interrupts import Interrupted, Interrupts

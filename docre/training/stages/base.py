@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from docre.core.cli import is_main_process
+from docre.core.location import find_checkpoint
 from docre.core.registry import Registry
 from docre.training.folder import ExistingRun
 
@@ -81,10 +82,18 @@ class Stage(ABC):
             time.sleep(POLL)
         return False
 
-    def brings(self, path: str | Path) -> bool:
+    def will_exist(self, path: str | Path) -> bool:
         """Whether a file or folder exists, or is in the folder of a stage that this one takes from."""
-        path = Path(path)
-        return path.exists() or any(path.is_relative_to(stage.folder) for stage in self.takes)
+        return Path(path).exists() or self.is_taken(path)
+
+    def is_taken(self, path: str | Path) -> bool:
+        """Whether a path is in the folder of a stage that this one takes from."""
+        return any(Path(path).is_relative_to(stage.folder) for stage in self.takes)
+
+    def check_checkpoint(self, path: str) -> None:
+        """Raises DocreError unless this is a checkpoint, or an earlier stage will make it."""
+        if not self.is_taken(path):
+            find_checkpoint(path)
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,9 @@
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
-from docre.config.loading import merge
-from docre.core.location import find_checkpoint
+from docre.config.loading import merge, validate_as
 from docre.data.readers import READERS
 from docre.errors import DocreError
 from docre.training.folder import ExistingRun
@@ -26,11 +22,10 @@ class TrainGenerator(Stage):
     settings: GeneratorSettings
 
     def check(self) -> None:
-        READERS[self.settings.reader]
-        if not self.brings(self.settings.train):
+        READERS[self.settings.reader]  # raises DocreError for an unknown reader
+        if not self.will_exist(self.settings.train):
             raise DocreError(f"{self.name}: generator.train: {self.settings.train}: no such file")
-        if not any(Path(self.settings.base).is_relative_to(stage.folder) for stage in self.takes):
-            find_checkpoint(self.settings.base)
+        self.check_checkpoint(self.settings.base)
 
     def existing(self) -> ExistingRun:
         """The run in its folder, compared with what is asked for now."""
@@ -70,10 +65,5 @@ def generator_stage(place: Place, generator: dict[str, Any]) -> TrainGenerator:
     data = common.get("data", {})
     values = {name: data[name] for name in ("train", "reader") if name in data}
     values |= {"seed": common["seed"]} if "seed" in common else {}
-    try:
-        settings = GeneratorSettings.model_validate(values | generator | {"output": str(place.folder)})
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise DocreError(f"generator.{key}: {first['msg']}") from None
+    settings = validate_as(GeneratorSettings, values | generator | {"output": str(place.folder)}, "generator")
     return TrainGenerator(place.name, place.folder, place.takes, settings)

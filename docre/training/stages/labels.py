@@ -33,11 +33,10 @@ class Label(Stage):
     plugins: Sequence[str]
 
     def check(self) -> None:
-        READERS[self.reader]
-        if not self.brings(self.data):
+        READERS[self.reader]  # raises DocreError for an unknown reader
+        if not self.will_exist(self.data):
             raise DocreError(f"{self.name}: data: {self.data}: no such file")
-        if not any(Path(self.checkpoint).is_relative_to(stage.folder) for stage in self.takes):
-            find_checkpoint(self.checkpoint)
+        self.check_checkpoint(self.checkpoint)
 
     def origin(self) -> dict[str, Any]:
         """What the labels depend on, as far as it is there."""

@@ -1,4 +1,4 @@
-"""A stage that writes what a teacher leaves for a student: a call of `docre targets`."""
+"""A stage that writes a teacher's targets, from which a student learns: a call of `docre targets`."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -33,12 +33,11 @@ class Targets(Stage):
 
     def check(self) -> None:
         with prefixed(self.name):
-            READERS[self.reader]
-            if not self.brings(self.data):
+            READERS[self.reader]  # raises DocreError for an unknown reader
+            if not self.will_exist(self.data):
                 raise DocreError(f"data: {self.data}: no such file or folder")
             for checkpoint in self.checkpoints:
-                if not any(Path(checkpoint).is_relative_to(stage.folder) for stage in self.takes):
-                    find_checkpoint(checkpoint)
+                self.check_checkpoint(checkpoint)
 
     def standing(self) -> Standing:
         origin = read_origin(self.folder)

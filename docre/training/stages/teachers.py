@@ -1,4 +1,5 @@
-"""A stage that writes what several teachers leave for one student: the mean of their logits, or what stands for it."""
+"""A stage that writes the targets of several teachers: the mean of their logits, or the log odds of their mean
+probability."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

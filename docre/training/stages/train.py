@@ -2,13 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from docre.config.loading import import_plugins, merge, nest, validate
 from docre.config.schema import Config
 from docre.core.files import read_json
-from docre.core.location import find_checkpoint
 from docre.data.readers import READERS
 from docre.data.sampling import StepSampler
 from docre.data.schema import shipped_schemas
@@ -37,10 +35,10 @@ class Train(Stage):
         if data.relations not in shipped_schemas():
             paths["relations"] = data.relations
         for key, path in paths.items():
-            if path and not self.brings(path):
+            if path and not self.will_exist(path):
                 raise DocreError(f"data.{key}: {path}: no such file or folder")
-        if weights and not any(Path(weights).is_relative_to(stage.folder) for stage in self.takes):
-            find_checkpoint(weights)
+        if weights:
+            self.check_checkpoint(weights)
 
     def existing(self) -> ExistingRun:
         """The run in its folder, compared with what is asked for now."""
@@ -124,7 +122,7 @@ def check_components(config: Config) -> None:
     from docre.models import MODELS, leading_parameters
     from docre.terms import TERMS
 
-    READERS[config.data.reader]
+    READERS[config.data.reader]  # raises DocreError for an unknown reader
     INFERENCES.check(config.inference.name, config.inference.parameters)
     for term in config.terms:
         TERMS.check(term.name, term.parameters)
