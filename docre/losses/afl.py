@@ -23,7 +23,7 @@ class AFL(ThresholdClassLoss):
     Distillation" (Findings of ACL), section 3.3.
     """
 
-    reference = "Tan et al. 2022a (Findings of ACL), KD-DocRE"
+    reference = "Tan et al. 2022 (Findings of ACL), KD-DocRE"
 
     def __init__(self, num_relations: int, gamma: NonNegative = 1.0) -> None:
         super().__init__(num_relations)

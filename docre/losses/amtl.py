@@ -36,7 +36,7 @@ class AMTL(Loss):
     Document-Level Relation Extraction" (Findings of ACL).
     """
 
-    reference = "Xu et al. 2025a (Findings of ACL), AMTL"
+    reference = "Xu et al. 2025 (Findings of ACL), AMTL"
     order: Tensor
     group_of: Tensor
 

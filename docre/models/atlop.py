@@ -1,14 +1,12 @@
 """ATLOP: localized context pooling and a grouped bilinear classifier (Zhou et al. 2021)."""
 
 from dataclasses import replace
-from typing import Annotated
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 
 from docre.models.base import MODELS, NOTHING, Model
-from docre.models.bilinear import GroupedBilinear
+from docre.models.bilinear import BlockSize, GroupedBilinear, HeadSize
 from docre.models.encoder import Encoder
 from docre.models.extractor import extract
 from docre.models.pooling import pool_attention, pool_contexts, pool_entities, pool_tokens, pool_weights
@@ -35,8 +33,8 @@ class ATLOP(Model):
         self,
         encoder: Encoder,
         num_outputs: int,
-        head_size: Annotated[int, Field(gt=0, le=2**16)] = 768,
-        block_size: Annotated[int, Field(gt=0, le=2**10)] = 64,
+        head_size: HeadSize = 768,
+        block_size: BlockSize = 64,
     ) -> None:
         super().__init__()
         self.encoder = encoder

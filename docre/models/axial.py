@@ -68,7 +68,7 @@ class AxialLayer(nn.Module):
 
 
 class Axial(nn.ModuleList):
-    """Axial layers, one after another (Tan et al. 2022a, section 3.1)."""
+    """Axial layers, one after another (Tan et al. 2022, section 3.1)."""
 
     def __init__(self, size: int, heads: int, layers: int) -> None:
         super().__init__(AxialLayer(size, heads) for _ in range(layers))

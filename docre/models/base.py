@@ -1,5 +1,6 @@
 """What every model is: an encoder's tokens and attention in, a ModelOutput for the pairs of the batch out."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import ClassVar
 
@@ -12,7 +13,7 @@ from docre.tensors import Batch, ModelOutput
 NOTHING: frozenset[str] = frozenset()
 
 
-class Model(nn.Module):
+class Model(nn.Module, ABC):
     """A DocRE model. It is built with its encoder, the number of outputs that the loss asks for, and its parameters.
 
     wants_relation_names: whether its constructor takes a third argument, the readable names of the relations in the
@@ -37,13 +38,13 @@ class Model(nn.Module):
     published_names: ClassVar[Mapping[str, str]] = {}
     encoder: Encoder
 
+    @abstractmethod
     def forward(self, batch: Batch, wanted: frozenset[str] = NOTHING) -> ModelOutput:
         """The logits [pairs, outputs] of a batch, with what losses may want beside them.
 
         wanted: what else the output shall have: "attention", and names of auxiliaries. Names that the model does not
                 know are ignored; what is not wanted is not computed.
         """
-        raise NotImplementedError
 
     def context_attention(self, batch: Batch) -> Tensor | None:
         """How much each context of the batch attends to each token of its document, [contexts, longest document], zero

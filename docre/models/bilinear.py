@@ -1,14 +1,19 @@
 """The grouped bilinear classifier, computed without its full outer product in memory."""
 
 import math
-from typing import Any
+from typing import Annotated, Any
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from docre.errors import DocreError
 from docre.tensors import even_slices
+
+# Types for the parameters of a model, with which the registry refuses other values.
+HeadSize = Annotated[int, Field(gt=0, le=2**16)]
+BlockSize = Annotated[int, Field(gt=0, le=2**10)]
 
 
 class GroupedBilinear(nn.Module):

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from docre.models.base import MODELS, NOTHING, Model
-from docre.models.bilinear import GroupedBilinear
+from docre.models.bilinear import BlockSize, GroupedBilinear, HeadSize
 from docre.models.encoder import Encoder
 from docre.models.entity_map import pair_cells
 from docre.models.extractor import extract
@@ -56,8 +56,8 @@ class DocuNet(Model):
         self,
         encoder: Encoder,
         num_outputs: int,
-        head_size: Annotated[int, Field(gt=0, le=2**16)] = 768,
-        block_size: Annotated[int, Field(gt=0, le=2**10)] = 64,
+        head_size: HeadSize = 768,
+        block_size: BlockSize = 64,
         channels: Annotated[int, Field(gt=0, le=2**12)] = 3,
         map_features: Annotated[int, Field(gt=0, le=2**16)] = 256,
         width: Annotated[int, Field(ge=2, le=2**12, multiple_of=2)] = 256,

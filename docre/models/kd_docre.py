@@ -1,4 +1,4 @@
-"""KD-DocRE: axial attention over the map of all entity pairs (Tan et al. 2022a)."""
+"""KD-DocRE: axial attention over the map of all entity pairs (Tan et al. 2022)."""
 
 from collections.abc import Mapping
 from typing import Annotated, ClassVar
@@ -12,7 +12,7 @@ from torch.nn.functional import pad
 from docre.errors import DocreError
 from docre.models.axial import Axial, Maps
 from docre.models.base import MODELS, NOTHING, Model
-from docre.models.bilinear import GroupedBilinear
+from docre.models.bilinear import BlockSize, GroupedBilinear, HeadSize
 from docre.models.encoder import Encoder
 from docre.models.entity_map import cell_entities, extended, pair_cells
 from docre.models.extractor import extract
@@ -40,11 +40,11 @@ class KDDocRE(Model):
     diagonal_in_loss: false leaves the diagonal out of the loss, which only scales its gradient by n / (n - 1).
     Wanted: "representation" [pairs, hidden], X + F.
     Memory grows with the cells, n * n for n entities, whichever pairs are candidates.
-    Reference: Tan et al. 2022a, "Document-Level Relation Extraction with Adaptive Focal Loss and Knowledge
+    Reference: Tan et al. 2022, "Document-Level Relation Extraction with Adaptive Focal Loss and Knowledge
     Distillation" (Findings of ACL), sections 3.1 to 3.3.
     """
 
-    reference = "Tan et al. 2022a (Findings of ACL), KD-DocRE"
+    reference = "Tan et al. 2022 (Findings of ACL), KD-DocRE"
     pairs_interact = True
     offers = frozenset({"attention", "representation"})
     # published: the learning rate of the encoder
@@ -61,8 +61,8 @@ class KDDocRE(Model):
         self,
         encoder: Encoder,
         num_outputs: int,
-        head_size: Annotated[int, Field(gt=0, le=2**16)] = 1024,
-        block_size: Annotated[int, Field(gt=0, le=2**10)] = 64,
+        head_size: HeadSize = 1024,
+        block_size: BlockSize = 64,
         axial_layers: Annotated[int, Field(ge=0, le=2**8)] = 6,
         axial_heads: Annotated[int, Field(gt=0, le=2**10)] = 8,
         map_size: Annotated[int, Field(ge=0, le=2**16)] = 42,

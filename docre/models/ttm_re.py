@@ -9,6 +9,7 @@ from torch import Tensor
 from docre.errors import DocreError
 from docre.models.atlop import ATLOP
 from docre.models.base import MODELS
+from docre.models.bilinear import BlockSize, HeadSize
 from docre.models.encoder import Encoder
 from docre.models.memory import MemoryModule
 from docre.tensors import Batch, ModelOutput
@@ -52,8 +53,8 @@ class TTMRE(ATLOP):
         self,
         encoder: Encoder,
         num_outputs: int,
-        head_size: Annotated[int, Field(gt=0, le=2**16)] = 768,
-        block_size: Annotated[int, Field(gt=0, le=2**10)] = 64,
+        head_size: HeadSize = 768,
+        block_size: BlockSize = 64,
         memory_size: Annotated[int, Field(gt=0, le=2**16)] = 200,
         layers: Annotated[int, Field(gt=0, le=2**6)] = 4,
         heads: Annotated[int, Field(gt=0, le=2**10)] = 8,

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from docre.errors import DocreError
 from docre.models.base import MODELS, NOTHING
+from docre.models.bilinear import BlockSize, HeadSize
 from docre.models.encoder import Encoder
 from docre.models.generator import Generator
 from docre.models.generator.generator import Sizes
@@ -51,8 +52,8 @@ class VaeDiff(KDDocRE):
         self,
         encoder: Encoder,
         num_outputs: int,
-        head_size: Annotated[int, Field(gt=0, le=2**16)] = 1024,
-        block_size: Annotated[int, Field(gt=0, le=2**10)] = 64,
+        head_size: HeadSize = 1024,
+        block_size: BlockSize = 64,
         axial_layers: Annotated[int, Field(ge=0, le=2**8)] = 6,
         axial_heads: Annotated[int, Field(gt=0, le=2**10)] = 8,
         map_size: Annotated[int, Field(ge=0, le=2**16)] = 42,

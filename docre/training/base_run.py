@@ -1,6 +1,7 @@
 """What every training run has: a folder, a trainer, a log, results so far, and states from which it resumes."""
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -18,7 +19,7 @@ from docre.training.state import State, load_state, save_state
 from docre.training.trackers import start_trackers
 
 
-class Run:
+class Run(ABC):
     """One training run, new or resumed.
 
     output:     the folder of the run.
@@ -97,14 +98,14 @@ class Run:
             self.log.write("end", f"\nwritten to {self.output}/: metrics.json, {', '.join(names)}")
         self.log.close()
 
+    @abstractmethod
     def after_epoch(self, epoch: int, loss: float) -> None:
         """Called at the end of an epoch (from 1) with the mean loss of its steps, when the state has been saved."""
-        raise NotImplementedError
 
+    @abstractmethod
     def finish(self, **facts: Any) -> dict[str, Any]:
         """Evaluate the best checkpoint on the test documents, write metrics.json with `facts` added, and return its
         content."""
-        raise NotImplementedError
 
     def _shared(self, items: Sequence[Any], work: Callable[[list[Any]], Sequence[Any]]) -> list[Any]:
         """What `work` returns for all items, in order. The processes share the work, and each gets all results."""
