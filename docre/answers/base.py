@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from docre.core.registry import Registry
 from docre.documents import Document, Prediction
+from docre.errors import DocreError
 
 NOTHING = frozenset({"none", "na", "n/a", "no relation", "no_relation", "-", ""})  # what stands for no relation
 QUOTES = "\"'`“”‘’"
@@ -39,6 +40,10 @@ class Relations:
     def __init__(self, names: Mapping[str, str]) -> None:
         """names: the name of each relation, by its id."""
         self.names = dict(names)
+        first: dict[str, str] = {}
+        for id_, name in names.items():
+            if first.setdefault(plain(name), id_) != id_:
+                raise DocreError(f"relations {first[plain(name)]} and {id_} have one name, but for case: {name!r}")
         self.ids = {plain(name): id_ for id_, name in names.items()} | {plain(id_): id_ for id_ in names}
         self.pattern = one_of({*names, *names.values(), "no relation"})
         self.nothing = one_of(NOTHING - {""})

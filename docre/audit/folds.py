@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from docre.analysis.platt import Platt
 from docre.audit.judging import Judgment, judge, load_judges, weighed
 from docre.audit.noise import AnnotationErrors
 from docre.audit.suggestions import Suggestions
@@ -87,10 +88,11 @@ class Audit:
         trained on them."""
         for positions, stages in zip(self.folds, self.stages(), strict=True):
             judges = load_judges([stage.folder for stage in stages], self.config.plugins)
+            fitted: dict[int, Platt] = {}
             for start in range(0, len(positions), GROUP):
                 group = positions[start : start + GROUP]
                 held_out = [self.documents[i] for i in group]
-                yield group, held_out, judge(judges, held_out)
+                yield group, held_out, judge(judges, held_out, fitted)
 
     def suggest(self) -> Suggestions:
         """The suggestions, ranked, when all runs are finished."""

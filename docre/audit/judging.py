@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from docre.analysis.platt import fit_platt, sigmoid
+from docre.analysis.platt import Platt, fit_platt, sigmoid
 from docre.analysis.table import Floats, MarginTable
 from docre.audit.noise import AnnotationErrors
 from docre.audit.suggestions import Suggestion
@@ -80,16 +80,20 @@ def load_judges(runs: Sequence[Path], plugins: Sequence[str] = ()) -> list[Predi
     return [load(run, changes=[EVIDENCE], plugins=plugins) for run in runs]
 
 
-def judge(judges: Sequence[Predictor], documents: Sequence[Document]) -> Judgment:
+def judge(judges: Sequence[Predictor], documents: Sequence[Document], fitted: dict[int, Platt]) -> Judgment:
     """Let models judge the labels of documents that they were not trained on.
 
     Probabilities are those that were fitted on the models' dev documents; for a model without labeled dev documents,
-    they are fitted on the labels that are judged.
+    they are fitted on the labels of the first documents that it judges.
+
+    fitted: the scalings of these models, by position; empty at first.
     """
     tables = [margin_table(model, documents, progress=True) for model in judges]
     probabilities: list[Floats] = []
-    for model, table in zip(judges, tables, strict=True):
-        platt = (model.calibration and model.calibration.platt) or fit_platt(table)
+    for i, (model, table) in enumerate(zip(judges, tables, strict=True)):
+        platt = model.calibration.platt if model.calibration else None
+        if platt is None:
+            platt = fitted[i] = fitted.get(i) or fit_platt(table)
         probabilities.append(sigmoid(platt.slope * table.margins.astype(np.float64) + platt.intercept))
     predicted = np.mean([table.predicted for table in tables], axis=0)
     names = list(judges[0].schema.readable_names.values())

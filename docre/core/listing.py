@@ -2,7 +2,7 @@
 
 import glob
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -34,12 +34,24 @@ def local_files(system: None, start: str, is_pattern: bool, suffixes: Collection
     """See `expand`."""
     if is_pattern:
         paths = [path for path in glob.glob(start, recursive=True) if not os.path.isdir(path)]
+        paths = list({location(path): path for path in sorted(paths, key=len, reverse=True)}.values())  # links may loop
     elif os.path.isdir(start):
-        inside = (os.path.join(folder, name) for folder, _, names in os.walk(start, onerror=fail) for name in names)
-        paths = [path for path in inside if suffix(path) in suffixes]
+        paths = [path for path in files_below(start) if suffix(path) in suffixes]
     else:
         paths = [start]
     return [Input(os.path.abspath(path), size_of(path)) for path in paths]
+
+
+def files_below(start: str) -> Iterator[str]:
+    """The files in a folder at any depth, also behind links to folders, each folder once."""
+    seen = set()
+    for folder, folders, names in os.walk(start, onerror=fail, followlinks=True):
+        real = os.path.realpath(folder)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        yield from (os.path.join(folder, name) for name in names)
 
 
 def fail(error: OSError) -> None:
@@ -67,7 +79,8 @@ def remote_files(system: Any, start: str, is_pattern: bool, suffixes: Collection
 
 def is_inside(path: str, folder: str) -> bool:
     """Whether a file is in a folder, at any depth. Each is a local path or an address."""
-    return location(path).startswith(f"{location(folder)}/")
+    start = location(os.path.join(folder, "x"))[:-1]  # of what is in it, since the folder may be a link itself
+    return location(path).startswith(start)
 
 
 def location(path: str) -> str:

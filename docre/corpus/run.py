@@ -42,23 +42,23 @@ def predict_corpus(job: Job, patterns: Sequence[str], reader: str | None, unit_s
     files = input_files(patterns, TEXTS if read is None else read.suffixes, job.output.folder)
     plan = plan_of(job, files, unit_size)
     with nullcontext() if is_remote(job.output.folder) else locked(Path(job.output.folder)):
-        if not is_remote(job.output.folder):
-            for folder in (Path(job.output.folder), Path(job.output.path("units"))):
-                if folder.is_dir():
-                    remove_leftovers(folder)
         totals = job.output.start(plan)
         if totals is not None:
             if job.strict and totals.rejected:
                 raise DocreError(f"{totals.rejected:,} documents were rejected: {job.output.path(REJECTED)} tells why")
             return totals
+        if not is_remote(job.output.folder):  # only now, as other folders are not ours
+            for folder in (Path(job.output.folder), Path(job.output.path("units"))):
+                if folder.is_dir():
+                    remove_leftovers(folder)
         reports = {name: job.output.report(name) for name in job.output.committed()}
         if job.strict and rejected_in(reports):
             raise first_rejected(reports)
-        done = frozenset(reports)
+        done = {name: report.get("digest") for name, report in reports.items()}
         groups = [partial(remaining, i, group, read, unit_size, done) for i, group in enumerate(grouped(files))]
         before = sum((Counts(**report["counts"]) for report in reports.values()), Counts())
         useful = watch(engine(groups, job), before, sum(file.size for file in files))
-        reports |= {name: job.output.report(name) for name in job.output.committed() - done}
+        reports |= {name: job.output.report(name) for name in job.output.committed() - done.keys()}
         if not useful:
             job.output.clear()
             raise none_predicted(reports, reader)
@@ -110,10 +110,15 @@ def plan_of(job: Job, files: Sequence[Input], unit_size: int) -> dict[str, Any]:
 
 
 def remaining(
-    group: int, files: Sequence[Input], reader: RecordReader | None, unit_size: int, done: Collection[str]
+    group: int, files: Sequence[Input], reader: RecordReader | None, unit_size: int, done: Mapping[str, str | None]
 ) -> Iterator[Unit]:
-    """The units of a group that are not done yet."""
-    return (unit for unit in units(group, files, reader, unit_size) if unit.name not in done)
+    """The units of a group that are not done yet. `done`: the digests of the others; None if none was recorded. Raises
+    DocreError if the documents of one have changed since."""
+    for unit in units(group, files, reader, unit_size):
+        if unit.name not in done:
+            yield unit
+        elif done[unit.name] not in (None, unit.digest):
+            raise DocreError(f"{unit.records[0].path}: has changed since it was predicted: choose another folder")
 
 
 def watch(counted: Generator[Counts, None, None], before: Counts, size: int) -> bool:

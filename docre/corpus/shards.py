@@ -9,6 +9,7 @@ rejected.jsonl         all of that, once all is done
 import importlib.util
 import io
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass
 from typing import Any
@@ -17,12 +18,15 @@ import orjson
 
 from docre.core.files import parse_json
 from docre.core.listing import names_in
+from docre.core.manifests import LEFTOVER
 from docre.core.storage import read_content, remove, write_bytes
 from docre.corpus.columns import Columns, to_arrow
 from docre.corpus.units import Rejected
 from docre.errors import DocreError
 
 MANIFEST, REJECTED, PART = "manifest.json", "rejected.jsonl", "part-"
+OWN = frozenset({"docre", "checkpoints", "inputs", "complete"})  # which every manifest of a corpus has
+UNIT = re.compile(r"\d+-\d+\.json")
 
 
 @dataclass(frozen=True)
@@ -68,18 +72,19 @@ class Output:
     def commit(
         self,
         name: str,
+        digest: str,
         rows: Sequence[Mapping[str, Any]],
         columns: Columns,
         counts: Counts,
         rejected: Sequence[Rejected],
     ) -> None:
         """Write what was done of a unit. The last step puts its part in place, as a whole."""
-        content = {"counts": asdict(counts), "rejected": [asdict(each) for each in rejected]}
+        content = {"digest": digest, "counts": asdict(counts), "rejected": [asdict(each) for each in rejected]}
         write_bytes(self.path(f"units/{name}.json"), orjson.dumps(content))
         write_bytes(self.path(f"{PART}{name}.{self.format}"), FORMATS[self.format](rows, columns))
 
     def report(self, name: str) -> Any:
-        """The `counts` of a unit that is done, and what was `rejected`."""
+        """The `digest` and `counts` of a unit that is done, and what was `rejected`."""
         path = self.path(f"units/{name}.json")
         content = read_content(path)
         if content is None:
@@ -95,12 +100,12 @@ class Output:
         path = self.path(MANIFEST)
         content = read_content(path)
         if content is None:
-            if names_in(self.folder) - {".lock"}:
+            if any(name != ".lock" and not LEFTOVER.fullmatch(name) for name in names_in(self.folder)):
                 raise DocreError(f"{self.folder}: has other files, and no {MANIFEST}: choose another folder")
         else:
             before = parse_json(content, path)
-            if not isinstance(before, dict):
-                raise DocreError(f"{path}: expected an object")
+            if not isinstance(before, dict) or not OWN.issubset(before):
+                raise DocreError(f"{path}: not that of a corpus: choose another folder")
             other = next((k for k, value in parse_json(dump(plan), path).items() if before.get(k) != value), None)
             if other is None:
                 return Counts(**before["totals"]) if before.get("complete") else None
@@ -123,11 +128,11 @@ class Output:
         return total
 
     def clear(self) -> None:
-        """Remove all parts and reports."""
+        """Remove all parts, and the reports of units."""
         for name in names_in(self.folder):
             if name.startswith(PART):
                 remove(self.path(name))
-        for name in names_in(self.path("units")):
+        for name in filter(UNIT.fullmatch, names_in(self.path("units"))):
             remove(self.path(f"units/{name}"))
 
 

@@ -1,5 +1,6 @@
 """Cuts a corpus into units of work: some documents each, always the same ones for the same files."""
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -59,6 +60,11 @@ class Unit:
         records = [(str(r.path), r.number, r.offset, r.size, r.content, r.line, r.error) for r in self.records]
         unread = [(each.place.file, each.place.number, each.reason) for each in self.unread]
         return orjson.dumps([self.name, records, unread, self.size])
+
+    @property
+    def digest(self) -> str:
+        """The first 16 digits of its SHA-256: another one means that its files have changed."""
+        return hashlib.sha256(self.to_bytes()).hexdigest()[:16]
 
     @classmethod
     def from_bytes(cls, content: bytes) -> "Unit":

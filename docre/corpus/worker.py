@@ -48,6 +48,7 @@ class Prepared:
     """A unit whose documents are featurized."""
 
     name: str
+    digest: str
     size: int
     unread: Sequence[Rejected] = ()
     documents: list[Document] = field(default_factory=list)
@@ -81,7 +82,7 @@ class Worker:
     def prepare(self, unit: Unit) -> Prepared:
         """Parse and featurize the documents of a unit. Those that are malformed are rejected; with `strict` this raises
         DocreError."""
-        made = Prepared(unit.name, unit.size, unit.unread)
+        made = Prepared(unit.name, unit.digest, unit.size, unit.unread)
         if made.unread and self.job.strict:
             raise DocreError(made.unread[0].reason)
         records = [(Place.of(record), record) for record in unit.records]
@@ -136,7 +137,7 @@ class Worker:
             unread=len(made.unread),
         )
         columns = {"file": str, "number": int} | self.content.columns
-        self.job.output.commit(made.name, rows, columns, counts, [*made.unread, *made.rejected])
+        self.job.output.commit(made.name, made.digest, rows, columns, counts, [*made.unread, *made.rejected])
         return counts
 
     def _each(

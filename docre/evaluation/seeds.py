@@ -31,6 +31,7 @@ from docre.evaluation.scores import Scores, measures
 
 METRICS = ("f1", "ign_f1")
 WANTED = 0.005  # a difference of 0.5 F1
+LEAST_SAMPLES = 10  # of a bootstrap: fewer tell nothing of a variance
 LEVEL, POWER = 0.05, 0.8
 MOST_SEEDS = 1000
 NOTHING = 1e-12  # a variance that is rounding, as a share of the squared difference
@@ -83,8 +84,11 @@ def compare_seeds(
 ) -> SeedDifference:
     """Compare the runs of two models (see above). With a single run of each, seeds are not accounted for.
 
-    Raises DocreError if they were scored on different gold data, or the score is not defined.
+    Raises DocreError if they were scored on different gold data, the score is not defined, or there are too few samples
+    for a variance.
     """
+    if samples < LEAST_SAMPLES:
+        raise DocreError(f"samples: expected at least {LEAST_SAMPLES}, got {samples}")
     a, b = mean_score(first, metric), mean_score(second, metric)
     if a is None or b is None:
         raise DocreError(f"{metric} is not defined for all runs")

@@ -293,6 +293,33 @@ def test_prompts_need_titles_that_differ():
         list(prompts([document(), document()], NAMES, "bars"))
 
 
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        ("I think the answer is C.", "C"),
+        ("None. A relation is not stated.", ""),
+        ("N/A - no relation", ""),
+        ("**A**, C and D.", "A C D"),
+        ("A. country\n**C)** capital", "A C"),
+        ("The options are B and D, as I see it.", "B D"),
+        ("Answer: AB", "AB"),
+        ("I do not know.", None),
+    ],
+)
+def test_letters_in_sentences(answer, expected):
+    options = {letters(i): f"P{i}" for i in range(30)}
+    items = read("options", answer, options=options)
+    if expected is None:
+        assert items == [Malformed(answer)]
+    else:
+        assert items == [Found(0, options[letter], 1) for letter in expected.split()]
+
+
+def test_relations_whose_names_differ_in_case_only():
+    with pytest.raises(DocreError, match="relations P1 and P2 have one name, but for case: 'Country'"):
+        Relations({"P1": "country", "P2": "Country"})
+
+
 def test_letters_of_many_options():
     names = [letters(i) for i in range(20_000)]
     assert len(set(names)) == len(names) and all(re.fullmatch("[A-Z]+", name) for name in names)

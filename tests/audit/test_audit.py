@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from docre.analysis.platt import sigmoid
-from docre.audit import Suggestion, read_suggestions
+from docre.analysis.platt import fit_platt, sigmoid
+from docre.audit import Suggestion, folds, judging, read_suggestions
 from docre.audit.judging import common_sentences
 from docre.audit.noise import AnnotationErrors
 from docre.commands import audit
@@ -138,11 +138,16 @@ def test_bad_input(config, corpus, tmp_path):  # noqa: F811
         assert end.value.code == 2
 
 
-def test_without_dev_documents(config, tmp_path):  # noqa: F811
+def test_without_dev_documents(config, tmp_path, monkeypatch):  # noqa: F811
+    """Each judge's margins are scaled in one way for all documents, however few are judged at once."""
+    scaled = []
+    monkeypatch.setattr(folds, "GROUP", 2)
+    monkeypatch.setattr(judging, "fit_platt", lambda table: scaled.append(table) or fit_platt(table))
     audit.main(
         ["--config", str(config), "--output", str(tmp_path / "o"), "--folds", "2", "data.dev=null", "data.test=null"]
     )
     assert read_suggestions(tmp_path / "o" / "audit.json").suggestions
+    assert len(scaled) == 2
 
 
 def test_labels_of_an_entity_with_itself_are_not_judged(config, corpus, tmp_path):  # noqa: F811

@@ -204,6 +204,37 @@ def test_another_plan_is_refused(saved, corpus, whole, tmp_path):
         run(saved, corpus, tmp_path)
 
 
+def test_a_folder_of_something_else_stays_as_it_is(saved, corpus, tmp_path):
+    """A checkpoint has a manifest too. Files that look like those of docre may be the user's."""
+    (tmp_path / "units").mkdir()
+    for name in ("manifest.json", "units/00000-00000.json", ".notes.20240101.old"):
+        (tmp_path / name).write_text("{}")
+    for folder in (tmp_path, saved):
+        before = written(folder) | {"manifest.json": (folder / "manifest.json").read_bytes()}
+        with pytest.raises(DocreError, match=r"manifest\.json: not that of a corpus: choose another folder"):
+            run(saved, corpus, folder)
+        assert written(folder) | {"manifest.json": (folder / "manifest.json").read_bytes()} == before
+
+
+def test_input_that_has_changed_since_is_refused(saved, tmp_path, monkeypatch):
+    """Also if its size has not: then documents would be predicted twice, and others never."""
+    rows = [json.dumps(to_json(d)) + "\n" for d in DOCUMENTS]
+    (tmp_path / "in.jsonl").write_text("".join(rows))
+    original = shards.Output.commit
+
+    def dying(output, name, *rest):
+        if name.endswith("00001"):
+            raise KeyboardInterrupt
+        original(output, name, *rest)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(shards.Output, "commit", dying)
+        run(saved, tmp_path / "in.jsonl", tmp_path / "out")
+    (tmp_path / "in.jsonl").write_text("".join(reversed(rows)))
+    with pytest.raises(DocreError, match=r"in\.jsonl: has changed since it was predicted: choose another folder"):
+        run(saved, tmp_path / "in.jsonl", tmp_path / "out")
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -133,6 +133,23 @@ def test_a_name_that_exists_is_no_pattern(tmp_path):
     assert names("a[0-9].jsonl") == ["a1.jsonl"] and names("*1*.jsonl") == ["a1.jsonl", "a[1].jsonl"]
 
 
+def test_links(tmp_path):
+    """Each folder is read once, whatever leads there, and an output folder may be a link."""
+    (tmp_path / "data/real").mkdir(parents=True)
+    for name in ("data/a.jsonl", "data/real/b.jsonl"):
+        (tmp_path / name).write_text("x")
+    (tmp_path / "data/loop").symlink_to(tmp_path / "data")
+    (tmp_path / "linked").symlink_to(tmp_path / "data/real")
+    for pattern in ("data", "data/**/*.jsonl"):
+        found = [file.path for file in expand(str(tmp_path / pattern), {".jsonl"})]
+        assert found == [str(tmp_path / "data/a.jsonl"), str(tmp_path / "data/real/b.jsonl")]
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other/sub").symlink_to(tmp_path / "data/real")
+    assert [file.path for file in expand(str(tmp_path / "other"), {".jsonl"})] == [str(tmp_path / "other/sub/b.jsonl")]
+    assert is_inside(str(tmp_path / "data/real/b.jsonl"), str(tmp_path / "linked"))
+    assert not is_inside(str(tmp_path / "data/a.jsonl"), str(tmp_path / "linked"))
+
+
 def test_names_of_files(tmp_path):
     (tmp_path / "broken.jsonl").symlink_to(tmp_path / "none")
     with pytest.raises(DocreError, match=r"broken\.jsonl: No such file"):

@@ -82,6 +82,8 @@ def test_by_hand():
     assert mean_score(first).std == pytest.approx(0.1) and mean_score(first[:1]).std is None
     with pytest.raises(DocreError, match="ign_f1 is not defined"):
         compare_seeds(first, second, "ign_f1")
+    with pytest.raises(DocreError, match="samples: expected at least 10, got 1"):
+        compare_seeds(first, second, samples=1)
     with pytest.raises(DocreError, match="the same gold data"):
         compare_seeds(first, [scored(gold + 1, gold, gold)])
     assert compare_seeds(first[:1], first[:1]).p_value == 1

@@ -17,13 +17,19 @@ from docre.answers.base import (
 )
 from docre.documents import Document, Prediction
 
-LETTERS = re.compile(r"(?<![A-Za-z])([A-Z]{1,3})(?![A-Za-z])")
+WORD = re.compile(r"[^\W\d_]+")
+LETTERS = r"[A-Z]{1,3}(?![^\W\d_])"
+LIST = rf"{LETTERS}(?:(?:[\W_]|\band\b|\bor\b)+{LETTERS})*"
+AT_START = re.compile(rf"^[\W_]*({LETTERS})\**[.):]", re.MULTILINE)  # of a line: "A. country"
+LED_IN = re.compile(rf"(?i:\b(?:answers?|options?)\b(?:[\W_]|\b(?:is|are)\b)*)({LIST})")
+NONE = re.compile(r"[\W_]*(?:none|n/a|nothing|no[\W_]relations?)\b", re.IGNORECASE)
 
 
 @FORMS.register("options")
 class Options(Form):
     """`A, C`: letters of the options that the question lists (the field `options`, {letter: relation}) for a pair of
-    entities (the fields `head` and `tail`, positions)."""
+    entities (the fields `head` and `tail`, positions). Also lines that begin with one, as `A. country`, and "the answer
+    is C"."""
 
     reference = "EP-RSR, and other work that asks multiple-choice questions"
     keys = ("head", "tail", "options")
@@ -33,10 +39,9 @@ class Options(Form):
         options = line.get("options")
         if not isinstance(options, dict) or not all(isinstance(each, str) for each in options.values()):
             raise ValueError("'options': expected an object of relations by letter")
-        if is_nothing(answer):
+        if is_nothing(answer) or NONE.match(answer):
             return
-        longest = max(map(len, options), default=1)
-        letters = [found for found in LETTERS.findall(answer) if len(found) <= max(2, longest)]
+        letters = letters_in(answer)
         if not letters:
             yield Malformed(answer.strip()[:200])
         for letter in letters:
@@ -60,6 +65,16 @@ class Options(Form):
 
     def ask(self) -> str:
         return "Answer with the letters of all options that are right, and nothing else; with None if none is."
+
+
+def letters_in(answer: str) -> list[str]:
+    """The letters that an answer gives: all of its words, if they are letters; or else those at the beginning of lines,
+    before "." or ")" or ":"; or else those after the word "answer" or "option". In a sentence "I" and "A" are words."""
+    words = [word for word in WORD.findall(answer) if word not in ("and", "or")]
+    if all(re.fullmatch(LETTERS, word) for word in words):
+        return words
+    at_start: list[str] = AT_START.findall(answer)
+    return at_start or [letter for found in LED_IN.findall(answer) for letter in re.findall(LETTERS, found)]
 
 
 def letters(i: int) -> str:
