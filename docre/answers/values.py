@@ -1,5 +1,7 @@
 """Triples in JSON values."""
 
+import json
+import re
 from collections.abc import Iterable
 from itertools import chain
 from typing import Any
@@ -15,6 +17,7 @@ NAMES = {
 }
 
 
+OPENING, DECODER, TRIES = re.compile(r"[\[{]"), json.JSONDecoder(), 20
 DEEPEST = 16  # levels of lists and objects; more is a model that repeats itself
 
 
@@ -29,6 +32,22 @@ def json_value(text: str) -> Any:
     except (orjson.JSONDecodeError, UnicodeEncodeError):
         return None
     return value if depth_is_at_most(DEEPEST, value) else None
+
+
+def json_values_in(text: str) -> list[Any]:
+    """The JSON lists and objects that stand in a text, one after another. Of those that are not whole the first TRIES
+    are passed over, and the text after them is not read."""
+    found: list[Any] = []
+    failed, start = 0, 0
+    while failed < TRIES and (opening := OPENING.search(text, start)):
+        try:
+            _, start = DECODER.raw_decode(text, opening.start())
+        except (ValueError, RecursionError):
+            failed, start = failed + 1, opening.end()
+            continue
+        if (value := json_value(text[opening.start() : start])) is not None:
+            found.append(value)
+    return found
 
 
 def depth_is_at_most(levels: int, value: Any) -> bool:

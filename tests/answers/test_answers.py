@@ -110,6 +110,27 @@ def triples(form: str, answer: str) -> list[tuple]:
         ),
         ("json", 'Here: [{"subject": "A", "predicate": "P17", "object": "B"}] Done.', [("A", "P17", "B")], 0),
         ("json", "I do not know", [], 1),
+        ("json", 'See [1].\n[{"h": "A", "r": "P17", "t": "B"}]\nNote [2].', [("A", "P17", "B")], 0),
+        (
+            "json",
+            '```\n[{"h": "x", "r": "P17", "t": "y"}]\n```\n```\n[{"h": "A", "r": "P17", "t": "B"}]\n```',
+            [("A", "P17", "B")],
+            0,
+        ),
+        (
+            "json",
+            '{"h": "A", "r": "P17", "t": "B"}\n{"h": "C", "r": "P17", "t": "D"}',
+            [("A", "P17", "B"), ("C", "P17", "D")],
+            0,
+        ),
+        ("json", "Nothing is stated: []", [], 0),
+        ("json", '[{"h": "\\ud800", "r": "P17", "t": "B"}]', [], 1),
+        (
+            "lists",
+            '[\n [\n  "A",\n  "country",\n  "B"\n ],\n [\n  "C",\n  "country",\n  "D"\n ]\n]\nDone.',
+            [("A", "country", "B"), ("C", "country", "D")],
+            0,
+        ),
         (
             "table",
             "| head | relation | tail |\n|---|---|---|\n| A \\| a | country | B |\n| x | y |",
