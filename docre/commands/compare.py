@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from docre.analysis.plots import save_png, seeds_plot
-from docre.config.loading import read_config
+from docre.config.loading import read_saved_config
 from docre.config.options import add_plugins, check_different, split_label
 from docre.config.schema import Config
 from docre.core.files import write_json, write_text
@@ -84,4 +84,4 @@ def finished_config(run: Path) -> Config:
     for name in ("config.yaml", "metrics.json", "result.json"):
         if not (run / name).is_file():
             raise DocreError(f"{run}: no {name}, so not the folder of a finished run with test documents")
-    return read_config(run / "config.yaml")
+    return read_saved_config(run)

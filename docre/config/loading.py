@@ -23,6 +23,7 @@ COMPONENTS = ("model", "loss", "inference", "tagger")  # sections whose paramete
 # prefixes of the keys that may be overridden for a checkpoint, because they do not affect the trained model
 CHANGEABLE = ("evaluation.", "inference.", "tagger.", "training.precision", "data.max_tokens", "encoder.implementation")
 MAX_VALUES = 10_000  # in a config, with aliases expanded
+MAX_DIGITS = 100  # of a number
 MAX_CHARACTERS = 2**18  # in a config; parsing YAML takes a hundred times as much memory as its text
 
 
@@ -43,6 +44,17 @@ class Loader(yaml.SafeLoader):
             raise yaml.constructor.ConstructorError(None, None, "a null character or a surrogate", node.start_mark)
         return super().construct_scalar(node)
 
+    def construct_number(self, node: yaml.ScalarNode) -> Any:
+        """A number. What YAML 1.1 takes for one to the base of 60, as 1:30, is a text."""
+        value = self.construct_scalar(node)
+        if ":" in value:
+            return value
+        if len(value) > MAX_DIGITS:
+            problem = f"a number of {len(value):,} characters"
+            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
+        whole = node.tag.endswith(":int")
+        return self.construct_yaml_int(node) if whole else self.construct_yaml_float(node)
+
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
         for key in keys:
@@ -51,6 +63,8 @@ class Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+for tag in ("int", "float"):
+    Loader.add_constructor(f"tag:yaml.org,2002:{tag}", Loader.construct_number)
 Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float", re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+0123456789.")
 )
@@ -76,7 +90,7 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
     config that comes with docre ("quickstart").
 
     `extends: FILE` in it (relative to the file's folder) names a config whose values it inherits. Its plugins are
-    imported, since the user chose this config; for one that came with a checkpoint, use `read_config`. Raises
+    imported, since the user chose this config; for that of a checkpoint there is `read_saved_config`. Raises
     DocreError that names the file and the key if the config is not valid.
     """
     config = read_config(path, overrides)
@@ -85,8 +99,15 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
 
 
 def read_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
-    """`load_config` without importing the plugins: for configs of runs and checkpoints, which may be a stranger's."""
+    """`load_config` without importing the plugins."""
     return validate(apply_overrides(read_yaml(find_config(path)), overrides), str(path))
+
+
+def read_saved_config(folder: Path) -> Config:
+    """The config in the folder of a run or a checkpoint, which may be a stranger's: it extends no other file, and its
+    plugins are not imported."""
+    path = folder / "config.yaml"
+    return validate(parse_mapping(read_text(path), str(path)), str(path))
 
 
 def import_plugins(names: Sequence[str], where: str) -> None:
@@ -167,6 +188,8 @@ def parse_yaml(text: str, where: str) -> Any:
         raise DocreError(f"{where}: {line}not valid YAML: {error.problem or error.context}") from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise DocreError(f"{where}: not valid YAML: {error}") from None
+    except (KeyError, IndexError, AttributeError):  # of PyYAML, for "!!bool maybe" and the like
+        raise DocreError(f"{where}: not valid YAML: a value is not of the type of its tag") from None
 
 
 def parse_overrides(overrides: Sequence[str]) -> dict[str, Any]:

@@ -112,6 +112,8 @@ def check_output(path: str | Path, inputs: Iterable[str | Path | None] = (), suf
         )
     if path.is_dir():
         raise DocreError(f"{path}: cannot write: a folder")
+    if path.exists() and not path.is_file():
+        raise DocreError(f"{path}: cannot write: not a regular file")
     for other in inputs:
         if other is not None and path.resolve() == Path(other).resolve():
             raise DocreError(f"{path}: this would replace the input; choose another name")

@@ -104,7 +104,11 @@ def check_folder(folder: Path) -> dict[str, str]:
 
 def check_inside(path: Path, folder: Path) -> None:
     """Raises DocreError where `path`, in `folder`, is a link that leads out of it."""
-    if path.is_symlink() and not path.resolve().is_relative_to(folder.resolve()):
+    try:
+        inside = not path.is_symlink() or path.resolve().is_relative_to(folder.resolve())
+    except (OSError, RuntimeError):  # a loop of links
+        inside = False
+    if not inside:
         raise DocreError(f"{path}: a link out of the folder, which is not followed")
 
 

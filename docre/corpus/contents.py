@@ -6,8 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from docre.config.loading import import_plugins, read_yaml, validate_as
-from docre.config.schema import Config
+from docre.config.loading import import_plugins, read_saved_config
 from docre.core.location import find_checkpoint
 from docre.corpus.columns import ENTITY, FIELDS, TEXT_TRIPLE, TRIPLE
 from docre.data.features import UNLIMITED
@@ -98,10 +97,10 @@ def reader_of(job: Any) -> str | None:
     """The name of the reader of a job's documents, by default that of the training data; None for plain texts. Raises
     DocreError if there is no checkpoint, and for an unknown reader."""
     import_plugins(job.plugins, "plugins")
-    path = find_checkpoint(job.checkpoints[0]) / "config.yaml"
+    folder = find_checkpoint(job.checkpoints[0])
     if job.contents["text"]:
         return None
-    name = job.contents["reader"] or validate_as(Config, read_yaml(path), str(path)).data.reader
+    name = job.contents["reader"] or read_saved_config(folder).data.reader
     record_reader(name)
     return str(name)
 

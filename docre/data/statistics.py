@@ -77,13 +77,13 @@ def statistics(documents: Sequence[Document], tokenizer: Any = None, max_tokens:
     """The statistics of a corpus. With an encoder's tokenizer they include token lengths, and mentions beyond the limit
     of `max_tokens` count as irregularities."""
     labeled = [document for document in documents if document.triples is not None]
-    labeled_pairs = sum(len(document.candidate_pairs) for document in labeled)
+    labeled_pairs = sum(document.num_candidate_pairs for document in labeled)
     relations: Counter[str] = Counter()
     positive_pairs = 0
     for document in labeled:
         triples = {(t.head, t.tail, t.relation) for t in document.triples or ()}
         relations.update(relation for _, _, relation in triples)
-        positive_pairs += len({(head, tail) for head, tail, _ in triples} & set(document.candidate_pairs))
+        positive_pairs += len(document.among_candidates((head, tail) for head, tail, _ in triples))
     lengths, cut = (None, []) if tokenizer is None else token_lengths(documents, tokenizer, max_tokens)
     return Statistics(
         documents=len(documents),
@@ -92,7 +92,7 @@ def statistics(documents: Sequence[Document], tokenizer: Any = None, max_tokens:
         mentions=sum(len(entity.mentions) for document in documents for entity in document.entities),
         sentences=sum(len(document.sentences) for document in documents),
         tokens=sum(len(sentence) for document in documents for sentence in document.sentences),
-        pairs=sum(len(document.candidate_pairs) for document in documents),
+        pairs=sum(document.num_candidate_pairs for document in documents),
         labeled_pairs=labeled_pairs,
         positive_pairs=positive_pairs,
         triples=sum(len(document.triples or ()) for document in labeled),
@@ -168,7 +168,7 @@ def document_oddities(document: Document) -> Iterator[tuple[str, str]]:
         for i, span in enumerate(spans):
             if span in spans[:i]:
                 yield "mention listed twice", f"{where}: entity {e}, mention {i}"
-    candidates = set(document.candidate_pairs) if document.triples else set()
+    candidates = document.among_candidates((triple.head, triple.tail) for triple in document.triples or ())
     seen: set[tuple[int, int, str]] = set()
     for i, triple in enumerate(document.triples or ()):
         place = f"{where}: label {i} ({triple.head}, {triple.tail}, {triple.relation})"

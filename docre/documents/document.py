@@ -162,6 +162,17 @@ class Document:
         """The tokens with a space between them, whatever text the document was made from (see `source`)."""
         return " ".join(" ".join(sentence) for sentence in self.sentences)
 
+    @property
+    def num_candidate_pairs(self) -> int:
+        """The number of candidate pairs, which for all pairs is computed without listing them."""
+        return len(self.entities) * (len(self.entities) - 1) if self.pairs is None else len(self.candidate_pairs)
+
+    def among_candidates(self, pairs: Iterable[tuple[int, int]]) -> set[tuple[int, int]]:
+        """Those of some (head, tail) pairs of entities of the document that are candidate pairs."""
+        if self.pairs is None:
+            return {(head, tail) for head, tail in pairs if head != tail}
+        return set(pairs) & set(self.candidate_pairs)
+
     @cached_property
     def candidate_pairs(self) -> Sequence[tuple[int, int]]:
         """The (head, tail) pairs to classify: `pairs` without duplicates, or else all ordered pairs, sorted by head."""

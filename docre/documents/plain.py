@@ -16,6 +16,8 @@ from docre.documents.source import Source
 from docre.errors import DocreError
 from docre.segmentation import sentence_starts, tokenize
 
+MAX_COVER = 100  # times the length of a text that all its mentions together may have
+
 
 class MarkedEntity(NamedTuple):
     """An entity of a text: the characters [start, end) of its mentions, and the scores of a Source."""
@@ -31,11 +33,14 @@ def mark(title: str, text: str, entities: Sequence[MarkedEntity]) -> Document:
 
     The text is split into tokens and sentences (see docre.segmentation). Mention boundaries are always token
     boundaries, and no sentence ends inside a mention. White space around a mention does not belong to it. Raises
-    DocreError for a mention that is not inside the text, or is blank.
+    DocreError for a mention that is not inside the text, or is blank, and for far more mentions than the text is long.
     """
     for e, entity in enumerate(entities):
         for m, (start, end) in enumerate(entity.spans):
             check_span(start, end, text, f"entities[{e}].mentions[{m}]")
+    marked = sum(end - start for entity in entities for start, end in entity.spans)
+    if marked > MAX_COVER * (len(text) + 1000):
+        raise DocreError(f"document {title!r}: its mentions have {marked:,} characters, {MAX_COVER} times the text's")
     spans = tokenize(text, (position for entity in entities for span in entity.spans for position in span))
     starts, ends = array("q", [start for start, _ in spans]), array("q", [end for _, end in spans])
     flat = [

@@ -1,6 +1,7 @@
 """Unpacks known files from an archive, and nothing else."""
 
 import gzip
+import lzma
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -12,7 +13,16 @@ from docre.errors import DocreError
 
 CHUNK = 1 << 20
 LARGEST = 4 << 30  # bytes of an unpacked file
-BROKEN = (zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
+BROKEN = (
+    zipfile.BadZipFile,
+    gzip.BadGzipFile,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    NotImplementedError,
+    RuntimeError,
+    UnicodeDecodeError,
+)
 
 
 class Readable(Protocol):

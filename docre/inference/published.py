@@ -81,10 +81,13 @@ def load_published(predictor: Predictor, tensors: Mapping[str, Tensor], path: st
     for name, here in named.items():
         if not here:
             continue
-        tensor = tensors[name].to(wanted[here].dtype)
+        tensor = tensors[name]
         if tensor.shape != wanted[here].shape:
             shapes = f"{list(tensor.shape)}, expected {list(wanted[here].shape)}"
             raise DocreError(f"{path}: {name} is {shapes}: another size or number of relations than in the config?")
+        if tensor.layout != torch.strided or tensor.is_meta:
+            raise DocreError(f"{path}: {name} is no dense tensor with values")
+        tensor = tensor.to(wanted[here].dtype)
         if not torch.isfinite(tensor).all():
             raise DocreError(f"{path}: {name} has values that are not finite")
         values[here] = tensor

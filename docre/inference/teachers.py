@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import pad
 
-from docre.config.loading import read_config
+from docre.config.loading import read_saved_config
 from docre.config.schema import Component
 from docre.core.files import read_json
 from docre.core.location import find_checkpoint
@@ -66,7 +66,7 @@ def origin_of(teachers: Sequence[str], loss: Component) -> dict[str, Any]:
     students = student_losses(teachers[0], loss)
     rules = [decision(student) for student in students]
     for folder, schema in zip(folders, schemas, strict=True):
-        chosen = read_config(folder / "config.yaml").loss
+        chosen = read_saved_config(folder).loss
         rules.append(decision(LOSSES.build(chosen.name, chosen.parameters, len(schema.relations))))
     same = all(torch.equal(rule, rules[0]) for rule in rules)
     kind = MEAN if same and all(schema.relations == schemas[0].relations for schema in schemas) else LOG_ODDS

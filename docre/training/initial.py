@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import nn
 
-from docre.config.loading import read_config
+from docre.config.loading import read_saved_config
 from docre.core.location import WEIGHTS, find_checkpoint
 from docre.core.manifests import check_folder
 from docre.data.schema import LabelSchema, load_schema
@@ -38,7 +38,7 @@ def load_initial_weights(predictor: Predictor, path: str | Path) -> None:
         raise _differs(folder, difference)
     weights = read_weights(folder / WEIGHTS)
     modules = modules_with_weights(predictor.model, predictor.loss)
-    if read_config(folder / "config.yaml").loss.name != predictor.config.loss.name:
+    if read_saved_config(folder).loss.name != predictor.config.loss.name:
         modules = nn.ModuleDict({"model": predictor.model})
         weights = {name: tensor for name, tensor in weights.items() if name.startswith("model.")}
     with prefixed("training.initial_weights"):

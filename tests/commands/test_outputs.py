@@ -94,3 +94,9 @@ def test_a_folder_is_no_file(tmp_path):
     with pytest.raises(DocreError, match="cannot write: a folder"):
         check_output(tmp_path)
     check_output(tmp_path / "new" / "a.json", [tmp_path / "a.json", None], [".json"])
+
+
+@pytest.mark.skipif(not Path("/dev/null").exists(), reason="needs /dev/null")
+def test_a_device_is_no_file():
+    with pytest.raises(DocreError, match="/dev/null: cannot write: not a regular file"):
+        check_output("/dev/null")

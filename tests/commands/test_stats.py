@@ -152,3 +152,19 @@ def test_nothing_at_all(tmp_path, capsys):
 def test_a_limit_too_small_is_an_error(tmp_path):
     with pytest.raises(DocreError, match="--max-tokens: expected at least 8"):
         stats.main(["f.json", "--max-tokens", "3"])
+
+
+def test_pairs_are_counted_without_a_list_of_them():
+    """A document of some kilobytes may have millions."""
+    entities = [Entity((Mention("x", 0, 0, 1, "T"),))] * 3000
+    document = Document("a", [["x"]], entities, [Triple(0, 2999, "P1"), Triple(1, 1, "P1")])
+    found = statistics([document])
+    assert (found.pairs, found.positive_pairs) == (3000 * 2999, 1) and "candidate_pairs" not in vars(document)
+
+
+@given(documents())
+def test_counted_pairs_are_those_that_are_listed(document):
+    entities = range(len(document.entities))
+    pairs = [(head, tail) for head in entities for tail in entities]
+    assert document.num_candidate_pairs == len(document.candidate_pairs)
+    assert document.among_candidates(pairs) == set(document.candidate_pairs)

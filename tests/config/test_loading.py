@@ -11,6 +11,7 @@ from docre.config.loading import (
     merge,
     parse_overrides,
     parse_yaml,
+    read_saved_config,
     read_yaml,
     to_yaml,
     validate_as,
@@ -89,11 +90,31 @@ def test_extends_goes_by_the_files_folder_and_refuses_circles(tmp_path):
         ("a: [1", "line 1"),
         ("a: !!python/object/apply:os.system ['true']", "not valid YAML"),
         ("a: *b", "not valid YAML"),
+        ("a: !!bool maybe", "not valid YAML"),
+        ("a: !!int '-'", "not valid YAML"),
+        ("a: !!float ''", "not valid YAML"),
+        ("a: !!timestamp x", "not valid YAML"),
+        ("seed: 0x" + 9000 * "f", "line 1: not valid YAML: a number of 9,002 characters"),
     ],
 )
 def test_bad_yaml(text, message):
     with pytest.raises(DocreError, match=message):
         parse_yaml(text, "f.yaml")
+
+
+@pytest.mark.parametrize("text", ["1" + ":1" * 60_000, "1:" * 300 + "1.5", "1:30"])
+def test_no_number_is_to_the_base_of_60(text):
+    """PyYAML takes quadratic time for such an integer."""
+    assert parse_yaml(f"a: {text}", "f.yaml") == {"a": text}
+
+
+def test_a_saved_config_extends_nothing(tmp_path):
+    config = load_config("configs/quickstart.yaml")
+    (tmp_path / "config.yaml").write_text(to_yaml(config))
+    assert read_saved_config(tmp_path) == config
+    (tmp_path / "config.yaml").write_text(to_yaml(config) + "extends: config.yaml\n")
+    with pytest.raises(DocreError, match=r"config\.yaml: unknown key 'extends'"):
+        read_saved_config(tmp_path)
 
 
 def test_a_recipe_is_no_config(tmp_path):

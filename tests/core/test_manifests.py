@@ -16,7 +16,7 @@ import docre
 from docre.config.schema import Config
 from docre.core import manifests
 from docre.core.files import write_json, write_text
-from docre.core.manifests import check_folder, digest, remove_leftovers, write_folder
+from docre.core.manifests import check_folder, check_inside, digest, remove_leftovers, write_folder
 from docre.data.schema import LabelSchema, load_schema
 from docre.errors import DocreError
 from docre.inference import checkpoint
@@ -96,6 +96,12 @@ def test_a_manifest_leads_nowhere_else(name, saved, tmp_path, monkeypatch):
     with pytest.raises(DocreError, match=r"missing, though manifest\.json lists it"):
         docre.load(folder)
     assert not opened
+
+
+def test_a_loop_of_links_is_refused(tmp_path):
+    (tmp_path / "a").symlink_to("a")
+    with pytest.raises(DocreError, match="a: a link out of the folder, which is not followed"):
+        check_inside(tmp_path / "a", tmp_path)
 
 
 def test_names_too_long_for_a_file_are_no_checkpoint_and_no_schema():

@@ -56,6 +56,34 @@ def test_the_last_annotation_counts_that_was_not_cancelled(tmp_path):
     assert len(read(tmp_path / "f", "label_studio")[0].entities) == 2
 
 
+def label_studio(change: dict) -> str:
+    """The Label Studio sample, with its relation P19 changed."""
+    (annotation, *_) = LABEL_STUDIO["annotations"]
+    results = [dict(result) for result in annotation["result"]]
+    next(result for result in results if result["type"] == "relation" and "P19" in result["labels"]).update(change)
+    return json.dumps([LABEL_STUDIO | {"annotations": [annotation | {"result": results}]}])
+
+
+def test_directions_of_relations(tmp_path):
+    for direction, pairs in (("right", [(1, 0)]), ("left", [(0, 1)]), ("bi", [(1, 0), (0, 1)])):
+        (tmp_path / "f").write_text(label_studio({"direction": direction}))
+        (document,) = read(tmp_path / "f", "label_studio")
+        assert [(t.head, t.tail) for t in document.triples if t.relation == "P19"] == pairs
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"direction": "up"}, "expected one of right, left, bi in 'direction', got 'up'"),
+        ({"labels": []}, "a relation without a label"),
+    ],
+)
+def test_mistakes_in_relations_are_named(change, message, tmp_path):
+    (tmp_path / "f").write_text(label_studio(change))
+    with pytest.raises(DocreError, match=message):
+        read(tmp_path / "f", "label_studio")
+
+
 @pytest.mark.parametrize(
     "change, message",
     [

@@ -204,6 +204,7 @@ LAUGHS = "".join(f'<!ENTITY e{i} "{f"&e{i - 1};" * 10 if i else "ha"}">' for i i
         (f"<!DOCTYPE collection [{LAUGHS}]>", "&e11;", "declares entities"),
         ('<!DOCTYPE collection [<!ENTITY e SYSTEM "file:///etc/passwd">]>', "&e;", "declares entities"),
         ('<!DOCTYPE collection [<!ENTITY % e SYSTEM "http://127.0.0.1:9/">%e;]>', "", "declares entities"),
+        (f'<!DOCTYPE collection [<!ATTLIST a x CDATA "{"z" * 1000}">]>', "<a/>" * 9, "declares entities or attributes"),
         ('<!DOCTYPE collection SYSTEM "file:///etc/passwd">', "&e;", "undefined entity"),
         ('<?xml version="1.0" encoding="latin-1"?>', "", "expected UTF-8, got latin-1"),
         ("", "<a>" * 100 + "</a>" * 100, "more than 50 elements inside each other"),
@@ -213,6 +214,42 @@ def test_xml_that_attacks_is_refused(before, inside, message, tmp_path):
     (tmp_path / "f").write_text(f"{before}<collection><document><id>1</id>{inside}</document></collection>")
     with pytest.raises(DocreError, match=message):
         read(tmp_path / "f", "bioc_xml")
+
+
+def test_other_xml_is_refused(tmp_path):
+    (tmp_path / "f").write_text("<html><body>hello</body></html>")
+    with pytest.raises(DocreError, match="f: expected a <collection> of documents, got <html>"):
+        read(tmp_path / "f", "bioc_xml")
+
+
+@pytest.mark.parametrize(
+    "inside",
+    [
+        '<passages>x</passages><passage annotations="x"><offset>0</offset><text>abc</text></passage>',
+        '<infons>x</infons><infon key="a">b</infon><passage><offset>0</offset><text>abc</text></passage>',
+    ],
+)
+def test_names_of_elements_that_bioc_does_not_have_are_ignored(inside, tmp_path):
+    (tmp_path / "f").write_text(f"<collection><document><id>1</id>{inside}</document></collection>")
+    (document,) = read(tmp_path / "f", "bioc_xml")
+    assert document.sentences == [["abc"]]
+
+
+@pytest.mark.parametrize("name", ["bioc_json", "bioc_xml"])
+def test_parts_of_a_mention_in_two_passages_and_relations_of_sentences(name, tmp_path):
+    parts = [{"offset": 0, "length": 6}, {"offset": 20, "length": 6}]
+    mention = {"id": "0", "infons": {"type": "T", "identifier": "D1"}, "text": "breast cancer", "locations": parts}
+    other = mention | {"id": "1", "infons": {"type": "T", "identifier": "D2"}, "text": "ill"}
+    other["locations"] = [{"offset": 30, "length": 3}]
+    relation = {"id": "R", "infons": {"type": "CID", "entity1": "D1", "entity2": "D2"}, "nodes": []}
+    passages = [
+        {"infons": {}, "offset": 0, "text": "breast", "annotations": [mention, other]},
+        {"infons": {}, "offset": 20, "sentences": [{"offset": 20, "text": "cancer is ill", "relations": [relation]}]},
+    ]
+    (tmp_path / name).write_text(text_of(name, [{"id": "9", "passages": passages, "relations": []}]))
+    (document,) = read(tmp_path / name, name)
+    assert [e.name for e in document.entities] == ["breast cancer", "ill"]
+    assert document.triples == [Triple(0, 1, "CID")]
 
 
 @pytest.mark.parametrize("size", [1, 7, 64, 10**6])

@@ -220,7 +220,18 @@ def test_unsound_archives(tmp_path, monkeypatch):
         unzip(zip_file(tmp_path / "a.zip", [("x/a", "1"), ("y/a", "2")]), ("a",), tmp_path / "out")
     spoilt = bytearray(zip_file(tmp_path / "b.zip", [("a", "1" * 50)]).read_bytes())
     spoilt[33] ^= 255
-    for name, content in (("b.zip", bytes(spoilt)), ("c.zip", b"PK"), ("d.zip", bytes(spoilt[:40]))):
+    with zipfile.ZipFile(tmp_path / "g.zip", "w", zipfile.ZIP_LZMA) as archive:
+        archive.writestr("a", "1" * 5000)
+    torn = bytearray((tmp_path / "g.zip").read_bytes())
+    torn[45:49] = b"\xff" * 4
+    named = zip_file(tmp_path / "j.zip", [("\u00e9a", "1")]).read_bytes().replace("\u00e9".encode(), b"\xff\xfe")
+    for name, content in (
+        ("g.zip", bytes(torn)),
+        ("j.zip", named),
+        ("b.zip", bytes(spoilt)),
+        ("c.zip", b"PK"),
+        ("d.zip", bytes(spoilt[:40])),
+    ):
         (tmp_path / name).write_bytes(content)
         with pytest.raises(DocreError, match=f"{name}: not a valid zip archive"):
             unzip(tmp_path / name, ("a",), tmp_path / "out")

@@ -208,6 +208,20 @@ def test_weights_that_do_not_fit(change, message, atlop, tmp_path):
     assert not (tmp_path / "checkpoint").exists()
 
 
+def test_tensors_without_values(atlop, tmp_path):
+    """A file of some bytes with a tensor that seems to have terabytes, and one that is sparse."""
+    weights, config, _ = atlop
+    tensors = torch.load(weights, weights_only=True)
+    shape = tensors["bilinear.bias"].shape
+    for wrong, message in (
+        (torch.zeros(1).half().expand(10**6, 10**6), "another size or number of relations"),
+        (torch.zeros(shape).to_sparse(), "bilinear.bias is no dense tensor"),
+    ):
+        torch.save(tensors | {"bilinear.bias": wrong}, tmp_path / "w.pt")
+        with pytest.raises(DocreError, match=message):
+            imported(tmp_path / "w.pt", config, tmp_path / "checkpoint")
+
+
 def test_the_order_of_the_relations_is_asked_for(atlop, tmp_path):
     weights, config, _ = atlop
     with pytest.raises(DocreError, match=r"data\.relations is needed"):

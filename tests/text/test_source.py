@@ -84,3 +84,10 @@ def test_nearest_mentions(heads, tails):
     heads, tails = (sorted(spans, key=lambda span: (span.start, span.end)) for spans in (heads, tails))
     expected = min(((h, t) for h in heads for t in tails), key=lambda both: abs(both[0].start - both[1].start))
     assert nearest_mentions(heads, tails) == expected
+
+
+def test_mentions_far_longer_than_the_text_are_refused():
+    """A file of 400 KB with a thousand of them would take half a gigabyte."""
+    text = "z" * 4000
+    with pytest.raises(DocreError, match="its mentions have 4,000,000 characters, 100 times the text's"):
+        Document.from_text(text, entities=[{"type": "T", "mentions": [[0, 4000]] * 1000}])

@@ -16,6 +16,7 @@ from docre.errors import DocreError, prefixed
 
 IDENTIFIERS = ("identifier", "Identifier", "MESH", "MeSH", "OMIM", "NCBI Gene", "NCBI_Gene", "dbSNP")  # infons
 ENDS = (("entity1", "entity2"), ("role1", "role2"), ("Chemical", "Disease"))  # infons of a relation's head and tail
+PLAIN = ("id", "offset", "length", "text", "refid", "role")  # attributes and elements that are values
 RELATION_TYPES = ("type", "relation", "relation type")
 
 
@@ -49,13 +50,13 @@ def read_bioc_xml(record: Record) -> Document:
 
 def to_json(element: Element) -> dict[str, Any]:
     """A `document`, `passage`, `annotation` or `relation` of BioC XML as the object that BioC JSON has for it."""
-    value: dict[str, Any] = dict(element.attributes) | {"infons": {}}
+    value: dict[str, Any] = {key: text for key, text in element.attributes.items() if key in PLAIN} | {"infons": {}}
     for child in element.children:
         if child.name == "infon":
             value["infons"][child.attributes.get("key", "")] = child.text
         elif child.name in ("passage", "sentence", "annotation", "relation", "location", "node"):
             value.setdefault(f"{child.name}s", []).append(to_json(child))
-        else:  # id, offset, text
+        elif child.name in PLAIN:
             value[child.name] = child.text
     for key in ("offset", "length"):
         text = value.get(key)
@@ -75,7 +76,6 @@ def parse_document(item: Any, where: str) -> Document:
     stated = list(get_optional(item, "relations", list, where, []))
     for p, passage in enumerate(get(item, "passages", list, where)):
         inside = f"{where}: passages[{p}]"
-        stated += get_optional(passage, "relations", list, inside, [])
         sentences = get_optional(passage, "sentences", list, inside, [])
         for piece in [*sentences] or [passage]:
             offsets.append(get(piece, "offset", int, inside))
@@ -85,6 +85,7 @@ def parse_document(item: Any, where: str) -> Document:
             places.append(len(text))
             text += get_optional(piece, "text", str, inside, "")
         for holder in (passage, *sentences):
+            stated += get_optional(holder, "relations", list, inside, [])
             annotations += [(one, inside) for one in get_optional(holder, "annotations", list, inside, [])]
     mentions: dict[str, Linked] = {}
     for a, (annotation, inside) in enumerate(annotations):
@@ -105,12 +106,17 @@ def parse_annotation(item: Any, offsets: Sequence[int], places: Sequence[int], w
     ]
     if not spans:
         raise DocreError(f"{where}: expected a location")
-    start, end = min(start for start, _ in spans), max(start + length for start, length in spans)
-    piece = bisect_right(offsets, start) - 1
-    shift = places[piece] - offsets[piece]
+
+    def shift(offset: int) -> int:
+        """How far the text at an offset is moved."""
+        piece = bisect_right(offsets, offset) - 1
+        return places[piece] - offsets[piece]
+
+    start = min(start + shift(start) for start, _ in spans)
+    end = max(start + length + shift(start) for start, length in spans)
     identifier = next((str(infons[key]) for key in IDENTIFIERS if infons.get(key) is not None), "")
     text = get(item, "text", str, where) if len(spans) == 1 else None
-    return Linked(start + shift, end + shift, text, get(infons, "type", str, where), identifier, where)
+    return Linked(start, end, text, get(infons, "type", str, where), identifier, where)
 
 
 def parse_relation(item: Any, mentions: dict[str, Linked], where: str) -> Stated:

@@ -9,6 +9,8 @@ from docre.data.readers.records import Record, elements
 from docre.documents import Document
 from docre.errors import DocreError, prefixed
 
+DIRECTIONS = {"right": (1,), "left": (-1,), "bi": (1, -1)}  # the steps through from_id and to_id
+
 
 @READERS.register("label_studio")
 @reads(elements, JSON)
@@ -21,7 +23,8 @@ def read_label_studio(record: Record) -> Document:
 
     The last annotation that was not cancelled counts; without any, the last of `predictions`. Offsets count characters
     (Unicode code points), end excluded. Spans that relations called COREFERENCE join are one entity, others an entity
-    each. The default title is `<file>:<position>`. Raises DocreError that names file, task and field.
+    each. The direction of a relation may be right, left or bi (both). The
+    default title is `<file>:<position>`. Raises DocreError that names file, task and field.
     """
     item, path = record.parse_json(), record.path
     with prefixed(f"{path}: task {record.number}"):
@@ -61,11 +64,15 @@ def add(result: Any, where: str, text: str, regions: dict[str, Region], links: l
             raise DocreError(f"{where}.value: 'text' is {quoted!r}, but [start, end) is {text[start:end]!r}")
         regions[id_] = Region(label(value, f"{where}.value"), start, end, f"{where}.value")
     elif type_ == "relation":
-        head, tail = (get(result, key, str, where) for key in ("from_id", "to_id"))
-        if get_optional(result, "direction", str, where, "right") == "left":
-            head, tail = tail, head
+        ends = [get(result, key, str, where) for key in ("from_id", "to_id")]
+        direction = get_optional(result, "direction", str, where, "right")
+        if direction not in DIRECTIONS:
+            raise DocreError(f"{where}: expected one of {', '.join(DIRECTIONS)} in 'direction', got {direction!r}")
         labels = get_optional(result, "labels", list, where, [])
-        links.extend(Link(head, tail, label({"labels": [each]}, where), where) for each in labels)
+        if not labels:
+            raise DocreError(f"{where}: a relation without a label")
+        for head, tail in (ends[::step] for step in DIRECTIONS[direction]):
+            links.extend(Link(head, tail, label({"labels": [each]}, where), where) for each in labels)
 
 
 def label(value: dict[str, Any], where: str) -> str:

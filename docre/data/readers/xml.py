@@ -1,4 +1,4 @@
-"""XML from strangers: no entities are declared, no other file is read, nothing is nested deeply."""
+"""XML from strangers: it declares neither entities nor attributes, no other file is read, nothing is nested deeply."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -25,8 +25,8 @@ class Element:
 def cut_documents(path: Source) -> Iterator[Record]:
     """Each `document` element of an XML file, as a record with its number from 0.
 
-    Raises DocreError if the file cannot be read, is not well-formed XML in UTF-8, declares entities, is nested more
-    than DEEPEST levels deep, or has a document of more than MAX_RECORD bytes.
+    Raises DocreError if the file cannot be read, is not well-formed XML in UTF-8, is no `collection`, declares entities
+    or attributes, is nested more than DEEPEST levels deep, or has a document of more than MAX_RECORD bytes.
     """
     spans: list[list[int]] = []  # [start, end) of documents in the file; the last one may lack its end
     parser = safe_parser(path)
@@ -35,6 +35,8 @@ def cut_documents(path: Source) -> Iterator[Record]:
     def start(name: str, attributes: dict[str, str]) -> None:
         nonlocal depth
         depth += 1
+        if depth == 1 and name != "collection":
+            raise DocreError(f"{path}: expected a <collection> of documents, got <{name}>")
         if depth > DEEPEST:
             raise DocreError(f"{path}: more than {DEEPEST} elements inside each other")
         if depth == 2 and name == "document":
@@ -90,18 +92,18 @@ def parse_element(record: Record) -> Element:
 
 
 def safe_parser(path: Source) -> Any:
-    """A parser that refuses declared entities (which may expand to gigabytes) and any encoding but UTF-8. It reads no
-    other file: what a DOCTYPE names is ignored."""
+    """A parser that refuses declared entities and attributes (whose values may expand to gigabytes), and any encoding
+    but UTF-8. It reads no other file: what a DOCTYPE names is ignored."""
     parser = expat.ParserCreate()
 
-    def refuse_entity(*_: Any) -> None:
-        raise DocreError(f"{path}: declares entities, which is not allowed")
+    def refuse(*_: Any) -> None:
+        raise DocreError(f"{path}: declares entities or attributes, which is not allowed")
 
     def check_encoding(version: str, encoding: str | None, standalone: int) -> None:
         if (encoding or "utf-8").lower() not in ("utf-8", "us-ascii", "ascii"):
             raise DocreError(f"{path}: expected UTF-8, got {encoding}")
 
-    parser.EntityDeclHandler = refuse_entity
+    parser.EntityDeclHandler = parser.AttlistDeclHandler = refuse
     parser.XmlDeclHandler = check_encoding
     return parser
 

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from docre.config.loading import import_plugins, merge, read_config
+from docre.config.loading import import_plugins, merge, read_saved_config
 from docre.core.location import find_checkpoint, recorded_digest
 from docre.core.manifests import MANIFEST, digest, locked, remove
 from docre.data.readers import READERS
@@ -56,7 +56,7 @@ class Targets(Stage):
         (folder,) = self.checkpoints
         if not (weights := recorded_digest(folder)):
             return {}
-        config = read_config(find_checkpoint(folder) / "config.yaml")
+        config = read_saved_config(find_checkpoint(folder))
         return {"checkpoint": weights, "max_tokens": config.evaluation.max_tokens or config.data.max_tokens}
 
     def writer(self) -> Callable[[], int]:
