@@ -112,8 +112,8 @@ def test_mistakes_in_a_stage_of_the_kind_generator(corpus, tiny_encoder, tmp_pat
     values = yaml.safe_load(Path(path).read_text())
     for changes, message in (
         ({"output": "x"}, r"stage 'generator': generator\.output: cannot be set"),
-        ({"latent": 6}, r"stage 'generator': generator\.latent: Extra inputs are not permitted"),
-        ({"epochs": 0}, r"stage 'generator': generator\.epochs: Input should be greater than or equal to 1"),
+        ({"latent": 6}, r"stage 'generator': generator: unknown key 'latent' \(did you mean 'latent_size'"),
+        ({"epochs": 0}, "stage 'generator': generator: epochs: input should be greater than or equal to 1, got 0"),
         ({"train": "none.json"}, r"generator\.train: none\.json: no such file"),
         ({"base": "none"}, "none: not a checkpoint"),
     ):
