@@ -76,13 +76,11 @@ class LabelCounter:
 
     def add(self, document: Document) -> None:
         """Count the labels of one more document."""
-        listed = None if document.pairs is None else set(document.pairs)
-        entities = len(document.entities)
-        self.pairs += entities * (entities - 1) if listed is None else len(listed)
-        for head, tail, relation in {(t.head, t.tail, t.relation) for t in document.triples or ()}:
-            self.relations.add(relation)
-            if head != tail if listed is None else (head, tail) in listed:
-                self.positives[relation] += 1
+        triples = {(t.head, t.tail, t.relation) for t in document.triples or ()}
+        candidates = document.among_candidates((head, tail) for head, tail, _ in triples)
+        self.pairs += document.num_candidate_pairs
+        self.relations.update(relation for _, _, relation in triples)
+        self.positives.update(relation for head, tail, relation in triples if (head, tail) in candidates)
 
     def statistics(self, schema: LabelSchema) -> LabelStatistics:
         """The number of candidate pairs, and of those for which each relation of the schema holds."""

@@ -164,14 +164,14 @@ class Document:
 
     @property
     def num_candidate_pairs(self) -> int:
-        """The number of candidate pairs, which for all pairs is computed without listing them."""
-        return len(self.entities) * (len(self.entities) - 1) if self.pairs is None else len(self.candidate_pairs)
+        """The number of candidate pairs, computed without listing them."""
+        return len(self.entities) * (len(self.entities) - 1) if self.pairs is None else len(set(self.pairs))
 
     def among_candidates(self, pairs: Iterable[tuple[int, int]]) -> set[tuple[int, int]]:
         """Those of some (head, tail) pairs of entities of the document that are candidate pairs."""
         if self.pairs is None:
             return {(head, tail) for head, tail in pairs if head != tail}
-        return set(pairs) & set(self.candidate_pairs)
+        return set(pairs) & set(self.pairs)
 
     @cached_property
     def candidate_pairs(self) -> Sequence[tuple[int, int]]:

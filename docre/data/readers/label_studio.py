@@ -23,8 +23,8 @@ def read_label_studio(record: Record) -> Document:
 
     The last annotation that was not cancelled counts; without any, the last of `predictions`. Offsets count characters
     (Unicode code points), end excluded. Spans that relations called COREFERENCE join are one entity, others an entity
-    each. The direction of a relation may be right, left or bi (both). The
-    default title is `<file>:<position>`. Raises DocreError that names file, task and field.
+    each. The direction of a relation may be right, left or bi (both). The default title is `<file>:<position>`. Raises
+    DocreError that names file, task and field.
     """
     item, path = record.parse_json(), record.path
     with prefixed(f"{path}: task {record.number}"):
