@@ -3,17 +3,16 @@
 The relation, which is known, is the anchor: wherever a known relation stands between two separators, what is before it,
 from the opening bracket on, is the head, and what is after it, to the closing bracket, is the tail. Between two anchors
 the text is divided where a bracket closes and the next one opens, at the first place that leaves no bracket of the tail
-unclosed. What stands in brackets beside that and has three parts is a triple with another relation.
+unclosed. What stands in brackets beside that and has three parts is a triple with another relation; a number or a
+remark, such as "(1)" or "(see the second sentence)", is nothing.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import accumulate, zip_longest
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import zip_longest
 from typing import Any, ClassVar
 
 from docre.answers.base import QUOTES, Form, Found, Item, Malformed, Relations
-
-STEPS = {"(": 1, "[": 1, "{": 1, ")": -1, "]": -1, "}": -1}
 
 
 class Delimited(Form):
@@ -49,57 +48,68 @@ class Delimited(Form):
             yield from others
             head = next_head
 
-    def before(self, text: str, end: int) -> tuple[str | None, list[Found]]:
-        """The head of the first anchor, which begins at `end`, and the triples before it."""
-        start = text.find(self.opening, 0, end)
-        if start < 0:
-            return None, []
-        part = text[start + 1 : end]
-        head, others = self.skip(part, 0, self.places(part)[0])
-        return part[head:], others
+    def before(self, text: str, end: int) -> tuple[str | None, list[Item]]:
+        """The head of the first anchor, which begins at `end`: from the first bracket that stays open, or the first of
+        all; and the triples before it."""
+        part = text[:end]
+        open_ = list[int]()
+        for place, step in self.brackets(part):
+            if step > 0:
+                open_.append(place)
+            elif open_:
+                open_.pop()
+        start = open_[0] if open_ else part.find(self.opening)
+        return (part[start + 1 :], self.others(part[:start])) if start >= 0 else (None, [])
 
-    def after(self, text: str, start: int) -> tuple[str | None, list[Found]]:
-        """The tail of the last anchor, which ends at `start`, and the triples after it."""
-        part, bracket, _ = text[start:].rpartition(self.closing)
-        if not bracket:
-            return None, []
-        others = list[Found]()
-        for close, open_ in reversed(self.places(part)[0]):
-            other = self.triple(part[open_:])
-            if other is None:
-                break
-            others.insert(0, other)
-            part = part[:close]
-        return part, others
+    def after(self, text: str, start: int) -> tuple[str | None, list[Item]]:
+        """The tail of the last anchor, which ends at `start`: to the first bracket that closes more than the tail
+        opened, or the last of all; and the triples after it."""
+        part, depth, end = text[start:], 0, -1
+        for place, step in self.brackets(part):
+            depth += step
+            if step < 0:
+                end = place
+                if depth < 0 and part[place + 1 : place + 2] != self.closing:
+                    break
+        return (part[:end], self.others(part[end + 1 :])) if end >= 0 else (None, [])
 
-    def between(self, text: str, start: int, end: int) -> tuple[str | None, list[Found], str | None]:
+    def between(self, text: str, start: int, end: int) -> tuple[str | None, list[Item], str | None]:
         """The tail of an anchor that ends at `start`, the triples between it and the next anchor, which begins at
         `end`, and the head of that."""
         part = text[start:end]
         balanced, places = self.places(part)
         if not places:
             return None, [], None
-        tail, head = (balanced or places)[0]
-        head, others = self.skip(part, head, balanced[1:])
-        return part[:tail], others, part[head:]
+        first, last = balanced[0] if balanced else places[0], balanced[-1] if balanced else places[0]
+        return part[: first[0]], self.others(part[first[1] - 1 : last[0] + 1]), part[last[1] :]
 
-    def skip(self, part: str, start: int, places: Sequence[tuple[int, int]]) -> tuple[int, list[Found]]:
-        """Where in a text the first thing that is no triple starts, from `start` on, and the triples before it."""
-        others = []
-        for close, open_ in places:
-            other = self.triple(part[start:close])
-            if other is None:
-                break
-            others.append(other)
-            start = open_
-        return start, others
+    def others(self, text: str) -> list[Item]:
+        """What stands in brackets in a text without an anchor: triples with other relations, or something malformed.
+        What has no separator is a number or a remark."""
+        start, end = text.find(self.opening) + 1, text.rfind(self.closing)
+        if not 0 < start <= end:
+            return []
+        inner = text[start:end]
+        cuts = [0, *(place for pair in self.places(inner)[0] for place in pair), len(inner)]
+        pieces = [inner[start:end] for start, end in zip(cuts[::2], cuts[1::2], strict=True)]
+        return [self.triple(piece) or Malformed(piece[:200]) for piece in pieces if self.separator in piece]
+
+    def brackets(self, text: str) -> Iterator[tuple[int, int]]:
+        """Where brackets are, each with 1 if it opens and -1 if it closes."""
+        for match in re.finditer(f"[{re.escape(self.opening + self.closing)}]", text):
+            yield match.start(), 1 if match[0] == self.opening else -1
 
     def places(self, part: str) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
         """Where a bracket closes and the next one opens: the places that leave no bracket unclosed, and all."""
-        depth = [0, *accumulate(STEPS.get(character, 0) for character in part)]
-        between = f"{re.escape(self.closing)}[ ,;]*{re.escape(self.opening)}"
+        opening, closing = re.escape(self.opening), re.escape(self.closing)
+        between = f"{closing}[^{opening}{closing}]*{opening}"
         places = [match.span(1) for match in re.finditer(f"(?=({between}))", part)]
-        return [place for place in places if depth[place[0]] == 0], places
+        starts, balanced, depth = {start: (start, end) for start, end in places}, list[tuple[int, int]](), 0
+        for place, step in self.brackets(part):
+            if depth == 0 and place in starts:
+                balanced.append(starts[place])
+            depth += step
+        return balanced, places
 
     def triple(self, inner: str) -> Found | None:
         """What stands between two brackets as a triple with any relation; None if it is not one."""

@@ -1,5 +1,6 @@
 """Answers of language models: every form by hand, forward and back, and with anything at all in it."""
 
+import itertools
 import json
 import random
 import re
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from docre.answers import FORMS, Found, read_answers
 from docre.answers.base import Malformed, Relations
+from docre.answers.delimited import Delimited
 from docre.answers.entities import AMBIGUOUS, Names, simplified
 from docre.answers.forms.options import letters
 from docre.answers.prompts import prompts
@@ -47,6 +49,16 @@ def triples(form: str, answer: str) -> list[tuple]:
             0,
         ),
         ("bars", "(A| loves| B)", [("A", "loves", "B")], 0),
+        ("bars", "(1) (A| country| B) (see the second sentence)", [("A", "country", "B")], 0),
+        (
+            "bars",
+            "(1) (A| country| B). It says so (there). (C (y)| capital| D)",
+            [("A", "country", "B"), ("C (y)", "capital", "D")],
+            0,
+        ),
+        ("bars", "(A| country) (A| country| B) (C| capital)", [("A", "country", "B")], 2),
+        ("angles", "<1> <'A', 'country', 'B'> <sic>", [("A", "country", "B")], 0),
+        ("bars", "(A| country| B :))", [("A", "country", "B :)")], 0),
         (
             "tuples",
             "(Paris, country, France), (X, Y & Z, capital, W)",
@@ -151,18 +163,27 @@ name = st.text("ab ()[]<>{}|,;'\"#-.é", min_size=1, max_size=12).map(str.strip)
 stated = st.lists(st.tuples(name, st.sampled_from(sorted(NAMES.values())), name), min_size=1, max_size=4)
 
 
+def closes_too_much(form: Delimited, name: str) -> bool:
+    """Whether a bracket of the form's closes in the name that it did not open."""
+    depths = itertools.accumulate({form.opening: 1, form.closing: -1}.get(character, 0) for character in name)
+    return min(depths) < 0
+
+
 @pytest.mark.parametrize("form", FORMS)
 @settings(max_examples=60, deadline=None)
 @given(made=stated)
 def test_what_is_written_is_read(form, made):
-    """Names with brackets, quotes, commas and bars come back, but for quotes around a whole name."""
+    """Names with brackets, quotes, commas and bars come back, but for quotes around a whole name and brackets that
+    close what was not opened."""
     asked = FORMS.build(form, {})
     if asked.keys and form != "pairs":
         made = [(0, "P17", 1)]
     if form == "pairs":
         made = [(head, "P17", tail) for head, _, tail in made]
     if form in ("bars", "tuples", "angles"):
-        made = [(h, r, t) for h, r, t in made if not {h[0], h[-1], t[0], t[-1]} & set("\"'")] or [("a", "country", "b")]
+        made = [(h, r, t) for h, r, t in made if not {h[0], h[-1], t[0], t[-1]} & set("\"'")]
+        made = [row for row in made if not (closes_too_much(asked, row[0]) or closes_too_much(asked, row[2]))]
+        made = made or [("a", "country", "b")]
     written = asked.write([Found(*each) for each in made])
     assert triples(form, written) == made
 
