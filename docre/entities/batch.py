@@ -12,6 +12,7 @@ from docre.data.collate import Collator, WindowPlan, offsets
 from docre.data.features import Ints
 from docre.entities.features import EntityFeatures
 from docre.entities.names import FEATURES, Names
+from docre.entities.shapes import shapes
 from docre.tensors import Batch
 
 
@@ -20,6 +21,7 @@ class EntityBatch(Batch):
     """A Batch without mentions and pairs, and:
 
     word_first, word_last: [words] the first and the last token of each word.
+    word_shapes: [words, SHAPE_SIZE] how each word and its neighbors are written.
     word_counts: number of words of each document.
     span_start:  [spans] the first word of each candidate span, and
     span_length: [spans] its number of words. A span lies in one sentence.
@@ -33,6 +35,7 @@ class EntityBatch(Batch):
 
     word_first: Tensor
     word_last: Tensor
+    word_shapes: Tensor
     word_counts: tuple[int, ...]
     span_start: Tensor
     span_length: Tensor
@@ -78,6 +81,7 @@ class EntityCollator:
             **own,
             word_first=torch.from_numpy(first),
             word_last=torch.from_numpy(last),
+            word_shapes=torch.from_numpy(np.concatenate([shapes(d.kinds, d.words[:, 2]) for d in documents])),
             word_counts=tuple(len(d.words) for d in documents),
             span_start=torch.from_numpy(start),
             span_length=torch.from_numpy(np.concatenate([s[:, 1] for s in spans])),

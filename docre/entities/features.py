@@ -10,6 +10,7 @@ import numpy as np
 from docre.data.features import Features, Featurizer, Ints
 from docre.data.schema import LabelSchema
 from docre.documents import Document
+from docre.entities.shapes import kind
 from docre.errors import DocreError
 
 
@@ -19,12 +20,14 @@ class EntityFeatures(Features):
 
     words: [words, 3] of each word its first and its last token, and the word before which its sentence ends.
     texts: the words.
+    kinds: of each word, see docre.entities.shapes.
     spans: [mentions, 4] of each gold mention its first word, its number of words, its type (from 1) and its entity.
            Mentions that are too long to be found, or beyond the length limit, are left out.
     """
 
     words: Ints
     texts: Sequence[str]
+    kinds: Ints
     spans: Ints
 
 
@@ -58,7 +61,9 @@ class EntityFeaturizer:
             table = np.stack([firsts, np.minimum(lasts, limit - 1), np.minimum(sentence_end, words)], axis=1)
             own = {f.name: getattr(features, f.name) for f in fields(features)}
             texts = list(chain.from_iterable(document.sentences))[:words]
-            found.append(EntityFeatures(**own, words=table, texts=texts, spans=self.spans(document, words)))
+            kinds = np.array(list(map(kind, texts)), dtype=np.int64)
+            spans = self.spans(document, words)
+            found.append(EntityFeatures(**own, words=table, texts=texts, kinds=kinds, spans=spans))
         return found
 
     def spans(self, document: Document, words: int) -> Ints:

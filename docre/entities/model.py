@@ -8,20 +8,22 @@ from torch.nn.functional import gelu
 
 from docre.entities.batch import EntityBatch
 from docre.entities.names import FEATURES
+from docre.entities.shapes import SHAPE_SIZE
 from docre.models.encoder import Encoder
 
 
 class EntityModel(nn.Module):
     """Scores every span of words inside a sentence, and every pair of mentions:
 
-        u = gelu(W_s x_first + W_e x_last + w_length + b),  types = softmax(W_t u + b_t), the first of which is "none"
-        m = gelu(W_m [x_first; x_last] + b_m)
+        u = gelu(W_s x_first + W_e y_last + w_length + b),  types = softmax(W_t u + b_t), the first of which is "none"
+        m = gelu(W_m [x_first; y_last] + b_m)
         same(i, j) = sigmoid(w . gelu(W_1 (m_i + m_j) + W_2 (m_i * m_j) + W_3 n_ij + b_1) + b_2)
 
-    x_first and x_last are the hidden states of the first piece of the span's first word and of the last piece of its
-    last; n_ij compares the names (docre.entities.names). The score of a pair does not depend on its order.
+    x_first is the hidden state of the first piece of the span's first word, and y_last that of the last piece of its
+    last word, each with the word's shape c (docre.entities.shapes), [h; c]; n_ij compares the names
+    (docre.entities.names). The score of a pair does not depend on its order.
     After JEREX (Eberts and Ulges 2021, "An End-to-end Model for Entity-level Relation Extraction using Multi-instance
-    Learning", EACL), section 3, with all spans as negatives, and names compared.
+    Learning", EACL), section 3, with all spans as negatives, the shapes of words, and names compared.
 
     types: number of types of entities. size: of u and m. max_words: of a span. dropout: of u and m.
     """
@@ -30,25 +32,28 @@ class EntityModel(nn.Module):
         self, encoder: Encoder, types: int, size: int = 256, max_words: int = 10, dropout: float = 0.1
     ) -> None:
         super().__init__()
-        hidden = encoder.hidden_size
+        of_word = encoder.hidden_size + SHAPE_SIZE
         self.encoder = encoder
         self.rate_groups: dict[str, Any] = {}
-        self.first, self.last = nn.Linear(hidden, size), nn.Linear(hidden, size, bias=False)
+        self.first, self.last = nn.Linear(of_word, size), nn.Linear(of_word, size, bias=False)
         self.length = nn.Embedding(max_words + 1, size)
         self.types = nn.Linear(size, types + 1)
-        self.mention = nn.Linear(2 * hidden, size)
+        self.mention = nn.Linear(2 * of_word, size)
         self.sum, self.product = nn.Linear(size, size, bias=False), nn.Linear(size, size, bias=False)
         self.names = nn.Linear(FEATURES, size)
         self.same = nn.Linear(size, 1)
         self.dropout = nn.Dropout(dropout)
 
     def words(self, batch: EntityBatch) -> tuple[Tensor, Tensor]:
-        """The hidden states of the first and of the last piece of each word, [words, hidden] twice, in float32."""
+        """x and y of each word, [words, hidden + SHAPE_SIZE] twice, in float32: the hidden states of its first and of
+        its last piece, with its shape."""
         tokens, _ = self.encoder(batch)
-        return tokens.index_select(0, batch.word_first), tokens.index_select(0, batch.word_last)
+        ends = (tokens.index_select(0, place) for place in (batch.word_first, batch.word_last))
+        first, last = (torch.cat([states, batch.word_shapes], dim=1) for states in ends)
+        return first, last
 
     def span_sides(self, first: Tensor, last: Tensor) -> tuple[Tensor, Tensor]:
-        """W_s x_first and W_e x_last of each word, [words, size] twice."""
+        """W_s x and W_e y of each word, [words, size] twice."""
         return self.first(first), self.last(last)
 
     def span_logits(self, sides: tuple[Tensor, Tensor], start: Tensor, length: Tensor) -> Tensor:

@@ -7,16 +7,34 @@ import torch
 from torch.nn.functional import gelu
 
 from docre.entities.model import EntityModel
+from docre.entities.shapes import KINDS, kind
 
 
-def span_logits(model: EntityModel, tokens, first: int, last: int, length: int):
-    """The logits of the types of one span, of the hidden states [tokens, hidden], its first and its last token."""
-    hidden = model.first(tokens[first]) + model.last(tokens[last]) + model.length.weight[length]
+def shape(features, word: int):
+    """The kinds of five words, that in the middle the given one; zeros beyond its sentence."""
+    found = torch.zeros(5, len(KINDS))
+    for column, place in enumerate(range(word - 2, word + 3)):
+        if 0 <= place < len(features.texts) and features.words[place, 2] == features.words[word, 2]:
+            found[column, kind(features.texts[place])] = 1
+    return found.flatten()
+
+
+def ends(tokens, features, start: int, end: int):
+    """The first and the last word of a span as the model sees them. `tokens`: the hidden states of the document and
+    what follows."""
+    first, last = tokens[features.words[start, 0]], tokens[features.words[end - 1, 1]]
+    return torch.cat([first, shape(features, start)]), torch.cat([last, shape(features, end - 1)])
+
+
+def span_logits(model: EntityModel, tokens, features, start: int, end: int):
+    """The logits of the types of one span, from one word to before another."""
+    first, last = ends(tokens, features, start, end)
+    hidden = model.first(first) + model.last(last) + model.length.weight[end - start]
     return model.types(gelu(hidden))
 
 
-def mention(model: EntityModel, tokens, first: int, last: int):
-    return gelu(model.mention(torch.cat([tokens[first], tokens[last]])))
+def mention(model: EntityModel, tokens, features, start: int, end: int):
+    return gelu(model.mention(torch.cat(ends(tokens, features, start, end))))
 
 
 def pair_logit(model: EntityModel, one, other, names):

@@ -13,6 +13,7 @@ from docre.entities.checkpoint import load
 from docre.entities.finder import without_overlaps
 from docre.entities.linkage import Tree
 from docre.entities.names import Names
+from docre.entities.shapes import KINDS, kind
 from tests.entities import slow
 from tests.entities.corpus import document
 
@@ -82,6 +83,29 @@ def test_cluster_scores_by_definition(square, data):
     assert Tree(same[:0, :0], None).scores([]) == []
 
 
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [
+        ("the", "lowercase"),
+        ("Ada", "capitalized"),
+        ("A", "capitalized"),
+        ("D.", "capitalized"),
+        ("Jean-luc", "capitalized"),
+        ("UN", "uppercase"),
+        ("U.N.", "uppercase"),
+        ("McCartney", "mixed"),
+        ("Jean-Luc", "mixed"),
+        ("1,234", "number"),
+        ("19th", "number and letters"),
+        ("--", "no letter"),
+        ("eBay", "other"),
+        ("東京", "other"),
+    ],
+)
+def test_kinds_of_words(word, expected):
+    assert KINDS[kind(word)] == expected
+
+
 def test_many_single_mentions_are_scored_in_time():
     same = np.full((3000, 3000), 0.25, dtype=np.float32)
     start = time.process_time()
@@ -118,8 +142,7 @@ def test_scores_equal_those_of_single_spans_and_pairs(entity_run):
         for f in features:
             for start in range(len(f.texts)):
                 for end in range(start + 1, min(start + finder.config.entities.max_words, int(f.words[start, 2])) + 1):
-                    first, last = token + f.words[start, 0], token + f.words[end - 1, 1]
-                    expected = slow.span_logits(model, tokens, first, last, end - start)
+                    expected = slow.span_logits(model, tokens[token:], f, start, end)
                     torch.testing.assert_close(logits[place], expected, atol=1e-4, rtol=1e-4)
                     place, checked = place + 1, checked + 1
             token += len(f.input_ids)
@@ -130,11 +153,7 @@ def test_scores_equal_those_of_single_spans_and_pairs(entity_run):
         compared = torch.from_numpy(Names(names, spans.start.tolist()).compare(slice(None)))
         assert len(names) > 3
         for i in range(len(names)):
-            first, last = (
-                features[0].words[spans.start[i], 0],
-                features[0].words[spans.start[i] + spans.length[i] - 1, 1],
-            )
-            vector = slow.mention(model, tokens, first, last)
+            vector = slow.mention(model, tokens, features[0], spans.start[i], spans.start[i] + spans.length[i])
             torch.testing.assert_close(spans.vectors[i], vector, atol=1e-4, rtol=1e-4)
             for j in range(len(names)):
                 if i != j:
