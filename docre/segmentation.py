@@ -11,6 +11,13 @@ CLOSING = "\"'”’»)\\]」』）"  # quotes and brackets that may follow the 
 BREAK = re.compile(rf"(?<=[.!?…])[{CLOSING}]*\s+|(?<=[。！？])(?![。！？])[{CLOSING}]*\s*|\n[^\S\n]*\n\s*")
 ABBREVIATIONS = frozenset("al capt cf col dr eq fig gen gov lt mr mrs ms nos prof rep rev sen sgt st vol vs".split())
 
+NUMBER = r"(?<!\d)\d+(?:[.,:]\d+)+"
+LETTER = r"(?<![^\W_])[^\W\d_]"
+WHOLE = re.compile(
+    rf"{NUMBER}|{LETTER}\.(?:[^\W\d_]\.)+|{LETTER}\.(?=\s+\w)|(?<!\w)(?i:{'|'.join(sorted(ABBREVIATIONS))})\."
+)
+POSSESSIVE = re.compile(r"(?<=[\w\s])['’]s(?!\w)")
+
 
 class _CharacterClasses(dict[int, str]):
     """Maps a code point to its class: "w" is part of a word, "." a token by itself, " " white space between tokens."""
@@ -27,11 +34,16 @@ CHARACTER_CLASSES = _CharacterClasses()
 
 def tokenize(text: str, boundaries: Iterable[int] = ()) -> list[Span]:
     """The tokens of a text, as spans: every punctuation mark or symbol (Unicode category P or S), and every run of
-    other characters without white space. A token that contains one of the `boundaries`, positions in the text, is split
-    there."""
+    other characters without white space. As in DocRED, "1,234.5" and "10:30" are one token, and so are "U.S.", the "J."
+    of "J. Doe", "Dr." (ABBREVIATIONS) and the "'s" of "Ada's". A token that contains one of the `boundaries`, positions
+    in the text, is split there."""
     cuts = sorted(set(boundaries))
+    classes = bytearray(text.translate(CHARACTER_CLASSES), "ascii")
+    for pattern, class_ in ((WHOLE, b"w"), (POSSESSIVE, b"s")):
+        for match in pattern.finditer(text):
+            classes[match.start() : match.end()] = class_ * len(match[0])
     tokens = []
-    for match in re.finditer(r"w+|\.", text.translate(CHARACTER_CLASSES)):
+    for match in re.finditer(rb"w+|s+|\.", classes):
         start, end = match.span()
         for cut in cuts[bisect_right(cuts, start) : bisect_left(cuts, end)]:
             tokens.append((start, cut))

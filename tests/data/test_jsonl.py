@@ -2,11 +2,12 @@
 
 import itertools
 import json
+import re
 import time
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from docre.data.readers import read
@@ -82,7 +83,9 @@ def sentences_of(document, text, spans=()):
 
 @given(TEXTS, st.sets(st.integers(0, 40), max_size=5))
 def test_tokens_by_the_definition(text, boundaries):
-    """Compared with a loop over characters: a token ends at white space, at a boundary, and around punctuation."""
+    """Compared with a loop over characters: a token ends at white space, at a boundary, and around punctuation, but for
+    what the examples below show."""
+    assume(not re.search(r"\d[.,:]\d|[^\W\d_]\.|['’]s", text))
     expected, current = [], None
     for i, character in enumerate(text):
         alone = unicodedata.category(character)[0] in "PS"
@@ -96,6 +99,27 @@ def test_tokens_by_the_definition(text, boundaries):
         if alone:
             current = None
     assert tokenize(text, boundaries) == [tuple(span) for span in expected]
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens"),
+    [
+        ("1,234.5 km, 3.5km at 10:30.", "1,234.5|km|,|3.5km|at|10:30|."),
+        ("1. 2,x ,3 4..5", "1|.|2|,|x|,|3|4|.|.|5"),
+        ("U.S. and D.C., U.N", "U.S.|and|D.C.|,|U|.|N"),
+        ("J. K. Doe, Dr. Foo, St. Gallen", "J.|K.|Doe|,|Dr.|Foo|,|St.|Gallen"),
+        ("vitamin A.", "vitamin|A|."),
+        ("the end. Then", "the|end|.|Then"),
+        ("Ada's cats' ’s James’s 'so it'son", "Ada|'s|cats|'|’s|James|’s|'|so|it|'|son"),
+        ("Ada 's book, ('s)", "Ada|'s|book|,|(|'|s|)"),
+        ("first.last_St. a1.b.", "first|.|last|_|St|.|a1|.|b|."),
+    ],
+)
+def test_tokens_of_several_characters(text, tokens):
+    assert [text[start:end] for start, end in tokenize(text)] == tokens.split("|")
+    middle = len(text) // 2
+    cut = tokenize(text, [middle])
+    assert {end for _, end in cut} | {start for start, _ in cut} >= {middle} or text[middle].isspace()
 
 
 @pytest.mark.parametrize(
