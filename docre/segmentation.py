@@ -40,8 +40,8 @@ def tokenize(text: str, boundaries: Iterable[int] = ()) -> list[Span]:
     cuts = sorted(set(boundaries))
     classes = bytearray(text.translate(CHARACTER_CLASSES), "ascii")
     for pattern, class_ in ((WHOLE, b"w"), (POSSESSIVE, b"s")):
-        for match in pattern.finditer(text):
-            classes[match.start() : match.end()] = class_ * len(match[0])
+        for special in pattern.finditer(text):
+            classes[special.start() : special.end()] = class_ * len(special[0])
     tokens = []
     for match in re.finditer(rb"w+|s+|\.", classes):
         start, end = match.span()
