@@ -10,6 +10,7 @@ from docre.analysis import RelationErrors, cases, plots, relation_errors, seen_t
 from docre.analysis.summary import Analysis, analyze, figures, no_prediction_notes, summary_table
 from docre.config.options import add_checkpoint, add_checkpoint_options
 from docre.core.files import write_json
+from docre.core.location import find_own_checkpoint
 from docre.data.readers import READERS, iterate, read
 
 SHOWN = 15  # relations in the printed table
@@ -34,13 +35,17 @@ def main(arguments: list[str]) -> None:
         "--output",
         type=Path,
         metavar="DIR",
-        help="where to write (default: analysis/<name of the data> in the folder of the checkpoint)",
+        help="where to write (default: analysis/<name of the data> in the run's folder, beside the checkpoint)",
     )
     parser.add_argument(
         "--reader", metavar="NAME", help=f"format of the documents: {', '.join(READERS)} (default: the checkpoint's)"
     )
     add_checkpoint_options(parser)
     options = parser.parse_args(arguments)
+    output = options.output
+    if output is None:
+        checkpoint = find_own_checkpoint(options.checkpoint, "without --output the analysis is written beside it")
+        output = checkpoint.parent / "analysis" / options.data.stem
 
     from docre.inference.checkpoint import load
     from docre.inference.probe import margin_table
@@ -65,7 +70,6 @@ def main(arguments: list[str]) -> None:
             kind: {"count": count, "shown": [asdict(case) for case in shown]}
             for kind, (count, shown) in cases(first, others[0], documents, options.cases).items()
         }
-    output = options.output or options.checkpoint / "analysis" / options.data.stem
     write_json(output / "analysis.json", content)
     print("\n".join([summary_table(analyses), *(f"note: {note}" for note in no_prediction_notes(analyses))]))
     print(f"\n{relations_table(relations, predictor.schema.names)}")

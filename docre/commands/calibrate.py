@@ -8,7 +8,7 @@ from docre.analysis import Calibration, MarginTable, calibrate
 from docre.analysis.calibration import SHRINKAGE
 from docre.config.options import add_checkpoint_options, add_checkpoints
 from docre.core.files import check_output
-from docre.core.location import find_checkpoint
+from docre.core.location import find_own_checkpoint
 from docre.data.readers import read
 from docre.errors import DocreError, prefixed
 from docre.evaluation.scores import PRF
@@ -62,6 +62,8 @@ def main(arguments: list[str]) -> None:
         raise DocreError(f"--shrinkage: expected 0 or more, got {options.shrinkage:g}")
     if options.output:
         check_output(options.output, [options.data])
+    else:
+        folder = find_own_checkpoint(options.checkpoint[0], "without --output it is changed")
 
     from docre.inference import checkpoint
     from docre.inference.calibration import with_end_to_end
@@ -86,7 +88,6 @@ def main(arguments: list[str]) -> None:
     if options.output:
         calibration.save(options.output)
     else:
-        folder = find_checkpoint(options.checkpoint[0])
         unchanged = checkpoint.load(folder, plugins=options.plugins)  # key=value holds for this command only
         unchanged.use(calibration)
         checkpoint.save(unchanged, folder)

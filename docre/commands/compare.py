@@ -8,12 +8,14 @@ from docre.analysis.plots import save_png, seeds_plot
 from docre.config.loading import read_saved_config
 from docre.config.options import add_plugins, check_different, split_label
 from docre.config.schema import Config
-from docre.core.files import write_json, write_text
+from docre.core.files import check_output, write_json, write_text
 from docre.data.readers import read
 from docre.data.stored import open_documents
 from docre.errors import DocreError
 from docre.evaluation import Evaluator, Scores, read_submission, train_facts
 from docre.evaluation.seeds_table import FORMATS, compare_rows, notes
+
+FINISHED = ("config.yaml", "metrics.json", "result.json")  # what a finished run with test documents has
 
 
 def main(arguments: list[str]) -> None:
@@ -37,6 +39,8 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--samples", type=int, default=2000, metavar="N", help="bootstrap samples (%(default)s)")
     add_plugins(parser)
     options = parser.parse_args(arguments)
+    for written in filter(None, (options.output, options.json, options.plot)):
+        check_output(written, (path / name for _, path in map(split_label, options.runs) for name in FINISHED))
     groups = scored(options.runs)
     rows = compare_rows(groups, options.against, options.samples)
     table = FORMATS[options.format](rows)
@@ -81,7 +85,7 @@ def scored(arguments: Sequence[str]) -> dict[str, list[Scores]]:
 
 def finished_config(run: Path) -> Config:
     """The config of a run. Raises DocreError if the folder has no finished run."""
-    for name in ("config.yaml", "metrics.json", "result.json"):
+    for name in FINISHED:
         if not (run / name).is_file():
             raise DocreError(f"{run}: no {name}, so not the folder of a finished run with test documents")
     return read_saved_config(run)

@@ -1,8 +1,10 @@
 """docre import-checkpoint --weights FILE --config FILE --output DIR: turn published weights into a checkpoint."""
 
 import argparse
+from pathlib import Path
 
 from docre.config.loading import load_config
+from docre.core.manifests import check_output_folder
 from docre.errors import DocreError
 
 
@@ -27,6 +29,7 @@ def main(arguments: list[str]) -> None:
     config = load_config(options.config, options.overrides)
     if config.data.relations is None:
         raise DocreError(f"{options.config}: data.relations is needed: the order of the outputs is not in the weights")
+    check_output_folder(Path(options.output))
 
     from docre.data.schema import load_schema
     from docre.inference import checkpoint

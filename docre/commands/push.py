@@ -6,7 +6,7 @@ from typing import Any
 
 from docre.config.options import add_checkpoint
 from docre.core import hub
-from docre.core.files import read_json, write_text
+from docre.core.files import check_output, read_json, write_text
 from docre.errors import DocreError
 
 
@@ -28,6 +28,8 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--revision", metavar="BRANCH", help="a branch that exists (default: main)")
     parser.add_argument("--card", type=Path, metavar="FILE", help="write the model card to this file, upload nothing")
     options = parser.parse_args(arguments)
+    if options.card:
+        check_output(options.card, [options.scores, options.calibration])
     hub.check_repository(options.repository, "docre push")
 
     from docre.core.location import find_checkpoint

@@ -13,7 +13,7 @@ from docre.analysis import MarginTable, plots, seen_types, type_consistent
 from docre.analysis.page import Row, page, viewer_data
 from docre.analysis.summary import Analysis, analyze, figures, no_prediction_notes, summary_rows
 from docre.config.options import add_plugins, check_different, split_label
-from docre.core.files import read_json, write_text
+from docre.core.files import check_output, read_json, write_text
 from docre.data.readers import read
 from docre.data.stored import open_documents
 from docre.errors import DocreError
@@ -45,6 +45,7 @@ def main(arguments: list[str]) -> None:
     options = parser.parse_args(arguments)
     if options.documents < 1:
         raise DocreError(f"--documents: expected at least 1, got {options.documents}")
+    check_output(options.output, [options.data, options.train])
     text = report(labeled(options.runs), options.data, options.train, options.documents, options.plugins)
     write_text(options.output, text)
     print(f"{options.output}: {len(text.encode()) / 1e6:.1f} MB")

@@ -1,6 +1,7 @@
 """docre sweep --config FILE loss.alpha=3,6 seed=66,67: train every combination of values of config keys."""
 
 import argparse
+import hashlib
 import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,6 +19,7 @@ from docre.errors import DocreError
 # Each measure, and where it is in metrics.json.
 MEASURES = {"dev F1": ("best", "f1"), "test F1": ("test", "f1"), "test Ign-F1": ("test", "ign_f1")}
 SEED = "seed"
+MAX_NAME = 150  # bytes of a folder's name, of 255 that file systems allow
 
 
 def main(arguments: list[str]) -> None:
@@ -97,12 +99,29 @@ def plan(path: str | Path, values: Sequence[str]) -> tuple[Path, list[Run]]:
     for combination in itertools.product(*keys.values()):
         chosen = dict(zip(keys, combination, strict=True))
         config = load_config(path, [f"{key}={value}" for key, value in chosen.items()])
-        name = re.sub(r"[^\w.=,+-]+", "_", ",".join(f"{key}={value}" for key, value in chosen.items()))
-        runs.append(Run(chosen, config.model_copy(update={"output": str(Path(base.output) / name)})))
-    folders = [run.config.output for run in runs]
-    if len(set(folders)) < len(folders):
+        runs.append(Run(chosen, config))
+    names = folder_names([run.values for run in runs])
+    if len(set(names)) < len(names):
         raise DocreError("the same combination of values is given twice")
-    return Path(base.output), runs
+    folders = [str(Path(base.output) / name) for name in names]
+    return Path(base.output), [
+        Run(run.values, run.config.model_copy(update={"output": folder}))
+        for run, folder in zip(runs, folders, strict=True)
+    ]
+
+
+def folder_names(combinations: Sequence[Mapping[str, str]]) -> list[str]:
+    """The name of each run's folder, such as "loss.alpha=3,seed=66". What a file name should not have is replaced;
+    a name that is too long, or another one's too, ends with a digest of the values."""
+    texts = [",".join(f"{key}={value}" for key, value in values.items()) for values in combinations]
+    names = [re.sub(r"[^\w.=,+-]+", "_", text) for text in texts]
+    found = []
+    for text, name in zip(texts, names, strict=True):
+        if names.count(name) > 1 or len(name.encode()) > MAX_NAME:
+            short = name.encode()[:MAX_NAME].decode(errors="ignore")
+            name = f"{short}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+        found.append(name)
+    return found
 
 
 def parse(text: str) -> tuple[str, list[str]]:

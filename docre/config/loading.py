@@ -2,6 +2,7 @@
 
 import difflib
 import importlib
+import os
 import re
 import reprlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -63,11 +64,16 @@ class Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+class Dumper(yaml.SafeDumper):
+    """Writes what Loader reads: a text like "1e-4" in quotes."""
+
+
 for tag in ("int", "float"):
     Loader.add_constructor(f"tag:yaml.org,2002:{tag}", Loader.construct_number)
-Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+0123456789.")
-)
+for either in (Loader, Dumper):
+    either.add_implicit_resolver(
+        "tag:yaml.org,2002:float", re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+0123456789.")
+    )
 
 
 def expanded_size(node: yaml.Node) -> float:
@@ -126,13 +132,12 @@ def apply_overrides(
 ) -> dict[str, Any]:
     """Plain config values with `key=value` overrides applied. Raises DocreError for an override without "=", and for
     one that begins with none of the `allowed` prefixes."""
+    changes = parse_overrides(overrides)
     for text in overrides:
-        if "=" not in text:
-            raise DocreError(f"expected key=value (for example loss.alpha=6), got {text!r}")
         if not text.startswith(allowed):
             key = text.partition("=")[0]
             raise DocreError(f"{key}: fixed by training; overrides of a checkpoint begin with {', '.join(allowed)}")
-    return merge(values, parse_overrides(overrides))
+    return merge(values, changes)
 
 
 def validate(values: dict[str, Any], where: str) -> Config:
@@ -165,6 +170,8 @@ def read_yaml(path: str | Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
         return values
     if not isinstance(base, str):
         raise DocreError(f"{path}: extends: expected a file name, got {base!r}")
+    if not os.path.isfile(path.parent / base):
+        raise DocreError(f"{path}: extends: no such file: {path.parent / base}")
     return merge(read_yaml(path.parent / base, (*seen, path.resolve())), values)
 
 
@@ -193,7 +200,11 @@ def parse_yaml(text: str, where: str) -> Any:
 
 
 def parse_overrides(overrides: Sequence[str]) -> dict[str, Any]:
-    """Nested mappings of `key=value` texts: ["loss.alpha=6"] gives {"loss": {"alpha": 6}}. Values are YAML."""
+    """Nested mappings of `key=value` texts: ["loss.alpha=6"] gives {"loss": {"alpha": 6}}. Values are YAML. Raises
+    DocreError for a text without "=", and for a value that is not valid."""
+    for text in overrides:
+        if "=" not in text:
+            raise DocreError(f"expected key=value (for example loss.alpha=6), got {text!r}")
     pairs = [override.partition("=")[::2] for override in overrides]
     return nest((key, parse_yaml(text, key)) for key, text in pairs)
 
@@ -213,11 +224,12 @@ def nest(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def merge(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    """`base` updated with `changes`, section by section. A new model or loss name drops the old one's parameters."""
+    """`base` updated with `changes`, section by section. A new model or loss name drops the old one's parameters, and
+    an empty section the old one's keys."""
     merged = dict(base)
     for key, value in changes.items():
         old = merged.get(key)
-        if isinstance(old, dict) and isinstance(value, dict):
+        if isinstance(old, dict) and isinstance(value, dict) and value:
             renamed = key in COMPONENTS and value.get("name", old.get("name")) != old.get("name")
             merged[key] = value if renamed else merge(old, value)
         else:
@@ -260,4 +272,4 @@ def describe_keys(section: type[BaseModel] = Config, prefix: str = "") -> Iterat
 
 def to_yaml(config: Section) -> str:
     """The config as YAML; `load_config` reads an equal config back."""
-    return yaml.safe_dump(config.model_dump(), sort_keys=False, allow_unicode=True)
+    return yaml.dump(config.model_dump(), Dumper=Dumper, sort_keys=False, allow_unicode=True)

@@ -1,6 +1,7 @@
 """The configs and recipes that come with docre, which a command finds by name from any folder."""
 
 import difflib
+import os
 from pathlib import Path
 
 import docre
@@ -21,13 +22,13 @@ def names() -> list[str]:
 
 
 def find_config(name: str | Path) -> Path:
-    """The file of a config: `name` itself if it exists, or else the shipped config that it names.
+    """The file of a config: `name` itself if it is a file, or else the shipped config that it names.
 
     "quickstart", "quickstart.yaml" and "configs/quickstart.yaml" all name the shipped config `quickstart`. Raises
     DocreError, with the most similar names, if there is neither.
     """
     path = Path(name)
-    if path.exists():
+    if os.path.isfile(path):
         return path
     wanted = path.as_posix().removeprefix("configs/")
     wanted = wanted.removesuffix(".yaml")

@@ -1,10 +1,13 @@
 """Runs a command: turns errors in its input into one line on standard error and exit code 2."""
 
+import io
 import os
 import sys
 import time
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
+from typing import NoReturn
 
 from docre.errors import DocreError, DocreWarning
 
@@ -17,22 +20,53 @@ def run(command: Callable[[], None]) -> None:
 
     A DocreError is printed as one line on standard error, with exit code 2; so is a DocreWarning, without exiting.
     Ctrl-C gives exit code 130. A command that handles a signal itself may raise a KeyboardInterrupt with a message and
-    an attribute `code`: these are printed and used instead. A closed output pipe gives exit code 1.
+    an attribute `code`: these are printed and used instead. A closed output pipe gives exit code 1. Characters that the
+    output cannot encode are escaped.
     """
     warnings.formatwarning = format_warning
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         command()
+        flush()
     except DocreError as error:
-        defer_to_main_process()
-        print(f"docre: error: {error}", file=sys.stderr)
-        sys.exit(2)
+        fail(str(error))
     except BrokenPipeError:  # whoever reads our output has stopped, as `| head` does
-        sys.stderr.close()
+        discard_output()
         sys.exit(1)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        fail(f"{error.filename}: {error.strerror or error}")
     except KeyboardInterrupt as interrupt:
         if interrupt.args and is_main_process():
             print(f"docre: {interrupt}", file=sys.stderr)
         sys.exit(getattr(interrupt, "code", 130))
+
+
+def flush() -> None:
+    """Write what has been printed. Raises DocreError where the disk, for one, is full."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        discard_output()
+        raise DocreError(f"standard output: cannot write: {error.strerror or error}") from None
+
+
+def discard_output() -> None:
+    """Let what is left in the output's buffer go nowhere, so that Python does not fail again at its end."""
+    with suppress(io.UnsupportedOperation):  # an output without a file, as in tests
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, sys.stdout.fileno())
+
+
+def fail(message: str) -> NoReturn:
+    """Exit with an error of one line."""
+    defer_to_main_process()
+    print(f"docre: error: {message}", file=sys.stderr)
+    sys.exit(2)
 
 
 def format_warning(

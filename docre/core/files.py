@@ -75,6 +75,7 @@ def write_atomically(path: str | Path, write: Callable[[Path], T]) -> T:
     written; the temporary file is removed then too.
     """
     path = Path(path)
+    check_regular(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
@@ -110,13 +111,18 @@ def check_output(path: str | Path, inputs: Iterable[str | Path | None] = (), suf
         raise DocreError(
             f"{path}: cannot write this kind of file: expected a name that ends with {' or '.join(suffixes)}"
         )
-    if path.is_dir():
-        raise DocreError(f"{path}: cannot write: a folder")
-    if path.exists() and not path.is_file():
-        raise DocreError(f"{path}: cannot write: not a regular file")
+    check_regular(path)
     for other in inputs:
         if other is not None and path.resolve() == Path(other).resolve():
             raise DocreError(f"{path}: this would replace the input; choose another name")
+
+
+def check_regular(path: Path) -> None:
+    """Raises DocreError if there is something at a path that is no file, which a new file would replace."""
+    if os.path.isdir(path):
+        raise DocreError(f"{path}: cannot write: a folder")
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise DocreError(f"{path}: cannot write: not a regular file")
 
 
 def sync(path: Path) -> None:

@@ -25,6 +25,14 @@ def find_checkpoint(folder: str | Path) -> Path:
     return folder / "best"
 
 
+def find_own_checkpoint(folder: str | Path, purpose: str) -> Path:
+    """`find_checkpoint` of a checkpoint that will be changed, or beside which something will be written. Raises
+    DocreError, which says the `purpose`, for one of the hub: its folder is in the cache, where others find it too."""
+    if str(folder).startswith(hub.PREFIX):
+        raise DocreError(f"{folder}: {purpose}, but this checkpoint is in the cache of the hub; copy it to a folder")
+    return find_checkpoint(folder)
+
+
 def recorded_digest(folder: str | Path) -> str | None:
     """The SHA-256 of a checkpoint's weights as its manifest says, which is checked when they are loaded; None if there
     is no checkpoint. `folder`: a checkpoint or that of a run."""

@@ -26,8 +26,9 @@ LEFTOVER = re.compile(r"\..+\.[a-z0-9_]{8}\.(tmp|old)")  # what write_folder and
 def write_folder(folder: Path, fill: Callable[[Path], None]) -> None:
     """Have `fill` fill a new folder beside `folder`, add the manifest, flush all to the disk, then rename it.
 
-    `folder` is the old one or the whole new one, never something between; for a moment it is not there. Raises
-    DocreError where it cannot be written; nothing is left behind then.
+    `folder` is the old one or the whole new one, never something between; for a moment it is not there. What was added
+    to the old one, as `check_folder` allows, stays. Raises DocreError where it cannot be written; nothing is left
+    behind then.
     """
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -38,6 +39,7 @@ def write_folder(folder: Path, fill: Callable[[Path], None]) -> None:
         temporary.chmod(0o755)
         fill(temporary)
         write_manifest(temporary)
+        copy_additions(folder, temporary)
         for path in (*temporary.rglob("*"), temporary):
             sync(path)
         replace(temporary, folder)
@@ -46,6 +48,29 @@ def write_folder(folder: Path, fill: Callable[[Path], None]) -> None:
         raise DocreError(f"{folder}: cannot write: {getattr(error, 'strerror', None) or error}") from None
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def copy_additions(folder: Path, new: Path) -> None:
+    """Copy README.md and the hidden files at the top of a folder, if it exists, that the new folder does not have."""
+    for path in folder.glob("*"):
+        if (
+            (path.name == "README.md" or path.name.startswith("."))
+            and path.is_file()
+            and not (new / path.name).exists()
+        ):
+            shutil.copy2(path, new / path.name)
+
+
+def check_output_folder(folder: Path) -> None:
+    """Raises DocreError if a folder that will be written with `write_folder` would replace something that is not one:
+    a file, or a folder with other files in it."""
+    if folder.is_dir() and not any(folder.iterdir()):
+        return
+    if os.path.lexists(folder):
+        try:
+            check_folder(folder)
+        except DocreError as error:
+            raise DocreError(f"{folder}: this would replace what is there ({error}); choose another name") from None
 
 
 def replace(new: Path, folder: Path) -> None:

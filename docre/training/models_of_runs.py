@@ -5,7 +5,7 @@ from pathlib import Path
 
 from docre.config.schema import Config
 from docre.errors import DocreError
-from docre.training.folder import flatten
+from docre.training.folder import MAY_CHANGE, flatten
 
 IGNORED = ("output", "seed", "logging", "plugins")  # sections and keys that may differ between the runs of one model
 
@@ -34,6 +34,6 @@ def check_seeds(names: Sequence[str], folders: Sequence[Path], configs: Sequence
 
 
 def values_of(config: Config) -> Mapping[str, str]:
-    """What tells models apart: the values of a config without those of IGNORED, by dotted key."""
+    """What tells models apart: the values of a config without those of IGNORED and MAY_CHANGE, by dotted key."""
     values = flatten(config.model_dump())
-    return {key: str(value) for key, value in values.items() if key.split(".")[0] not in IGNORED}
+    return {k: str(value) for k, value in values.items() if k.split(".")[0] not in IGNORED and k not in MAY_CHANGE}

@@ -13,7 +13,7 @@ import torch
 
 import docre
 from docre.analysis.plots import available
-from docre.commands import analyze, calibrate, evaluate, predict, sweep
+from docre.commands import analyze, calibrate, evaluate, fit, predict, sweep
 from docre.config.loading import to_yaml
 from docre.data.readers.docred import write_docred
 from docre.documents import LabelStatistics
@@ -152,6 +152,16 @@ def test_analyze_without_another_writes_beside_the_run(runs, corpus, tmp_path):
     analyze.main(["--checkpoint", str(run), "--data", str(corpus / "dev.json")])
     content = json.loads((run / "analysis" / "dev" / "analysis.json").read_text())
     assert "cases" not in content and content["models"][str(run)]["errors"]["fp_typed"] is None
+    shutil.rmtree(run / "analysis")
+    analyze.main(["--checkpoint", str(run / "best"), "--data", str(corpus / "dev.json")])
+    assert (run / "analysis" / "dev" / "analysis.json").is_file() and docre.load(run, device="cpu")
+
+
+@pytest.mark.parametrize("command", [analyze, calibrate, fit])
+def test_a_checkpoint_in_the_cache_of_the_hub_is_not_changed(command, tmp_path, monkeypatch):
+    monkeypatch.setattr("docre.core.hub.snapshot", lambda name: pytest.fail("nothing is loaded"))
+    with pytest.raises(DocreError, match=r"hub:owner/name: .* this checkpoint is in the cache of the hub"):
+        command.main(["--checkpoint", "hub:owner/name", "--data", "dev.json"])
 
 
 def test_calibrate_and_apply(runs, corpus, tmp_path, capsys):
@@ -284,6 +294,15 @@ def test_grid(config):
             sweep.plan(config, bad)
     with pytest.raises(DocreError, match="nothing varies"):
         sweep.plan(config, ["output=elsewhere"])
+
+
+def test_folders_of_a_grid_have_names_that_differ_and_fit(config):
+    _, runs = sweep.plan(config, ["data.dev=a/b.json,a_b.json,c.json"])
+    names = [Path(run.config.output).name for run in runs]
+    assert len(set(names)) == 3 and names[2] == "data.dev=c.json"
+    _, runs = sweep.plan(config, [f"data.test={300 * 'é'}", "seed=1,2"])
+    names = [Path(run.config.output).name for run in runs]
+    assert len(set(names)) == 2 and max(len(name.encode()) for name in names) <= 160
 
 
 @pytest.mark.parametrize(("relations", "published"), [(96, 16.5), (96, 20), (65, 6), (2, 7.5)])

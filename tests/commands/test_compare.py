@@ -38,6 +38,16 @@ def test_a_run_that_was_trained_twice_counts_once(runs, tmp_path):
     compare.main([f"one={runs / 'atl-1'}", f"other={tmp_path / 'again'}", "--samples", "50"])
 
 
+def test_runs_that_differ_in_what_changes_no_numbers_are_of_one_model(runs, tmp_path):
+    """Another number of workers is no other model; and with the same seed the run was trained twice."""
+    again = Path(shutil.copytree(runs / "atl-1", tmp_path / "again"))
+    text = (again / "config.yaml").read_text()
+    assert "workers: 0" in text
+    (again / "config.yaml").write_text(text.replace("workers: 0", "workers: 1"))
+    with pytest.raises(DocreError, match=r"again: has the config and the seed"):
+        compare.main([str(runs / "atl-1"), str(runs / "atl-2"), str(again)])
+
+
 def folders(runs: Path) -> list[str]:
     return [str(runs / name) for name in ("atl-1", "atl-2", "atgl-1", "atgl-2")]
 

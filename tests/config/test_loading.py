@@ -71,6 +71,23 @@ def test_another_loss_takes_the_old_ones_parameters_away():
     assert config.loss.parameters == {}
 
 
+def test_an_empty_section_takes_the_old_keys_away():
+    config = load_config(ROOT / "configs/redocred_bert_docunet.yaml", ["model.name=atlop", "training.group_lr={}"])
+    assert config.training.group_lr == {} and config.training.encoder_lr == 3e-5
+
+
+@pytest.mark.parametrize("output", ["1e-4", "5E+3", "010", "null", "1:30", "a b"])
+def test_a_config_is_read_as_it_was_written(output):
+    config = load_config(ROOT / "configs/quickstart.yaml", [f"output='{output}'"])
+    assert Config.model_validate(parse_yaml(to_yaml(config), "c.yaml")) == config and config.output == output
+
+
+def test_an_override_needs_a_value():
+    for read in (lambda text: load_config("quickstart", [text]), lambda text: parse_overrides([text])):
+        with pytest.raises(DocreError, match=r"expected key=value \(for example loss.alpha=6\), got 'data.dev'"):
+            read("data.dev")
+
+
 def test_extends_goes_by_the_files_folder_and_refuses_circles(tmp_path):
     (tmp_path / "a.yaml").write_text("extends: sub/b.yaml\nseed: 3\n")
     (tmp_path / "sub").mkdir()
@@ -80,6 +97,9 @@ def test_extends_goes_by_the_files_folder_and_refuses_circles(tmp_path):
     assert (config.seed, config.loss.parameters) == (3, {"alpha": 2.0})
     (tmp_path / "sub/b.yaml").write_text("extends: ../a.yaml\n")
     with pytest.raises(DocreError, match="extends itself"):
+        load_config(tmp_path / "a.yaml")
+    (tmp_path / "a.yaml").write_text("extends: quickstart\n")
+    with pytest.raises(DocreError, match=r"a\.yaml: extends: no such file: .*quickstart"):
         load_config(tmp_path / "a.yaml")
 
 

@@ -28,6 +28,7 @@ def test_every_shipped_config_is_found_by_name_from_any_folder(tmp_path, monkeyp
 def test_a_file_of_the_user_comes_first(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "quickstart.yaml").write_text(f"extends: {ROOT}/configs/quickstart.yaml\nseed: 1\n")
+    (tmp_path / "quickstart").mkdir()
     assert load_config("quickstart.yaml").seed == 1 and load_config("quickstart").seed == 66
 
 

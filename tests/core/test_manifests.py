@@ -114,6 +114,10 @@ def test_what_people_add_to_a_checkpoint_is_no_damage(saved, tmp_path):
     folder = Path(shutil.copytree(saved, tmp_path / "c"))
     (folder / "README.md").write_text("A model card.")
     (folder / ".gitattributes").write_text("")
+    model = docre.load(folder, device="cpu")
+    assert model.schema.relations == RELATIONS
+    checkpoint.save(model, folder)
+    assert (folder / "README.md").read_text() == "A model card." and (folder / ".gitattributes").exists()
     assert docre.load(folder, device="cpu").schema.relations == RELATIONS
 
 

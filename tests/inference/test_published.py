@@ -222,6 +222,18 @@ def test_tensors_without_values(atlop, tmp_path):
             imported(tmp_path / "w.pt", config, tmp_path / "checkpoint")
 
 
+def test_nothing_but_a_checkpoint_is_replaced(atlop, tmp_path):
+    weights, config, _ = atlop
+    before = sorted(tmp_path.rglob("*"))
+    for output in (tmp_path, weights):
+        with pytest.raises(DocreError, match=r"this would replace what is there \(.*choose another name"):
+            imported(weights, config, output)
+    assert sorted(tmp_path.rglob("*")) == before
+    (tmp_path / "new").mkdir()
+    for _ in range(2):
+        imported(weights, config, tmp_path / "new")
+
+
 def test_the_order_of_the_relations_is_asked_for(atlop, tmp_path):
     weights, config, _ = atlop
     with pytest.raises(DocreError, match=r"data\.relations is needed"):

@@ -9,6 +9,7 @@ import yaml
 import docre
 from docre.analysis.plots import available
 from docre.commands import evaluate, fit, predict, report, train
+from docre.config.loading import load_config
 from docre.data.readers.docred import write_docred
 from docre.errors import DocreError
 from tests.tiny import random_documents
@@ -84,7 +85,12 @@ def test_an_inference_is_fitted_later(run, config, tmp_path, capsys):
         evaluate.main(["--checkpoint", str(other), "--data", data, "inference.name=fusion"])
     with pytest.raises(DocreError, match="'plain' has nothing to fit"):
         fit.main(["--checkpoint", str(other), "--data", data])
-    fit.main(["--checkpoint", str(other), "--data", data, "inference.name=fusion"])
+    before = load_config(saved := other / "best" / "config.yaml")
+    only_here = ["evaluation.batch_size=1", "data.max_tokens=20"]
+    for others in (only_here, []):
+        fit.main(["--checkpoint", str(other), "--data", data, "inference.name=fusion", *others])
+    after = load_config(saved)
+    assert after.inference.name == "fusion" and after.model_copy(update={"inference": before.inference}) == before
     assert "predicts with fusion now; threshold" in capsys.readouterr().out
     assert docre.load(other, "cpu").inference.fitted == docre.load(run, "cpu").inference.fitted
     (other / "best" / "inference.json").write_text('{"name": "fusion", "threshold": "x"}')
