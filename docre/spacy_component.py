@@ -12,11 +12,13 @@ import json
 import math
 import tempfile
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import srsly
+from pydantic import TypeAdapter
 from spacy.language import Language
 from spacy.pipeline.pipe import Pipe
 from spacy.tokens import Doc
@@ -25,9 +27,9 @@ from spacy.util import filter_spans, minibatch
 from docre.core.location import find_checkpoint
 from docre.core.manifests import check_folder, write_folder
 from docre.documents.plain import mark
-from docre.errors import DocreError
+from docre.errors import DocreError, first_line
 from docre.extraction import ExtractedEntity, ExtractedTriple, Extraction, Span
-from docre.text.spacy import entities_of, trimmed
+from docre.text.spacy import entities_of
 
 if TYPE_CHECKING:
     from docre.inference.predictor import Predictor
@@ -35,16 +37,25 @@ if TYPE_CHECKING:
 # Keys of doc.user_data. The values are JSON, since Doc.from_bytes reads no dicts with tuples as keys.
 EXTRACTION, REL = "docre", "docre_rel"
 Relations = dict[tuple[int, int], dict[str, float]]
+BYTES = TypeAdapter(dict[str, bytes])
 lock = threading.RLock()
 
 
 def register_extensions() -> None:
-    """Make `doc._.rel` and `doc._.docre` known, unless they are."""
+    """Make `doc._.rel` and `doc._.docre` known, unless they are. An attribute `rel` with only a default value, as in
+    spaCy's tutorial, is replaced. Raises DocreError for one that other code computes."""
     with lock:
-        if not Doc.has_extension("rel"):
-            Doc.set_extension("rel", getter=relations_of, setter=set_relations)
-        if not Doc.has_extension("docre"):
-            Doc.set_extension("docre", getter=extraction_of)
+        if getter_of("rel") is not relations_of:
+            if getter_of("rel"):
+                raise DocreError("doc._.rel belongs to another component; Doc.remove_extension('rel') makes place")
+            Doc.set_extension("rel", getter=relations_of, setter=set_relations, force=True)
+        if getter_of("docre") is not extraction_of:
+            Doc.set_extension("docre", getter=extraction_of, force=True)
+
+
+def getter_of(name: str) -> Any:
+    """The function that computes an attribute of Docs; None if there is none."""
+    return Doc.get_extension(name)[2] if Doc.has_extension(name) else None
 
 
 def extraction_of(doc: Doc) -> Extraction:
@@ -54,13 +65,18 @@ def extraction_of(doc: Doc) -> Extraction:
 
 
 def relations_of(doc: Doc) -> Relations:
-    """`doc._.rel`."""
-    return {(head, tail): scores for head, tail, scores in json.loads(doc.user_data.get(REL, "[]"))}
+    """`doc._.rel`, for the tokens that the Doc has now."""
+    starts = [token.idx for token in doc]
+    found: Relations = {}
+    for *places, scores in json.loads(doc.user_data.get(REL, "[]")):
+        head, tail = (bisect_right(starts, place) - 1 for place in places)
+        found.setdefault((head, tail), {}).update(scores)
+    return found
 
 
 def set_relations(doc: Doc, rel: Relations) -> None:
-    """Set `doc._.rel`."""
-    doc.user_data[REL] = json.dumps([[head, tail, scores] for (head, tail), scores in rel.items()])
+    """Set `doc._.rel`; saved are the first characters of tokens, which may be merged later."""
+    doc.user_data[REL] = json.dumps([[doc[head].idx, doc[tail].idx, scores] for (head, tail), scores in rel.items()])
 
 
 def title_of(doc: Doc) -> str:
@@ -126,8 +142,10 @@ class DocreComponent(Pipe):
         return find_checkpoint(self.checkpoint)
 
     def __call__(self, doc: Doc) -> Doc:
-        """Set `doc._.rel` and `doc._.docre`."""
-        return next(self.pipe([doc]))
+        """Set `doc._.rel` and `doc._.docre`. Raises DocreError where that fails, which spaCy gives to the error handler
+        of the pipeline."""
+        self._annotate([doc])
+        return doc
 
     def pipe(self, stream: Iterable[Doc], *, batch_size: int = 16) -> Iterator[Doc]:
         """The same for many, in batches. If a batch fails, each of its Docs is tried alone; one that fails goes to the
@@ -197,11 +215,13 @@ class DocreComponent(Pipe):
 
     def from_bytes(self, data: bytes, *, exclude: Iterable[str] = ()) -> "DocreComponent":
         """Take the checkpoint in the bytes of `to_bytes`. Raises DocreError for anything else."""
-        files = srsly.msgpack_loads(data)
-        if not isinstance(files, dict) or not all(isinstance(v, bytes) for v in files.values()):
-            raise DocreError(f"spaCy component {self.name!r}: expected the bytes of a checkpoint")
         unpacked = tempfile.TemporaryDirectory(prefix="docre-")
-        write_files(files, Path(unpacked.name))
+        try:
+            write_files(BYTES.validate_python(srsly.msgpack_loads(data)), Path(unpacked.name))
+        except (ValueError, TypeError, OSError) as error:  # of msgpack, pydantic and the file system
+            raise DocreError(
+                f"spaCy component {self.name!r}: expected the bytes of a checkpoint: {first_line(error)}"
+            ) from None
         with lock:
             self._unpacked = unpacked  # it is deleted with this component
             self.checkpoint, self._predictor = Path(unpacked.name), None
@@ -224,7 +244,7 @@ def write_files(files: dict[str, bytes], folder: Path) -> None:
     """The reverse of `read_files`. Raises DocreError for a path that leads out of the folder."""
     for name, content in files.items():
         path = PurePosixPath(name)
-        if path.is_absolute() or ".." in path.parts or "\\" in name or ":" in name:
+        if not path.parts or path.is_absolute() or ".." in path.parts or "\\" in name or ":" in name:
             raise DocreError(f"{name!r} is not the name of a file of a checkpoint")
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_bytes(content)
@@ -243,7 +263,7 @@ def set_ents(doc: Doc, extraction: Extraction) -> None:
 def save(doc: Doc, extraction: Extraction) -> None:
     """Set `doc._.docre` and `doc._.rel`."""
     doc.user_data[EXTRACTION] = json.dumps(extraction.to_json())
-    named = {trimmed(ent)[0]: ent.start for ent in doc.ents}  # first token by first character
+    named = {(ent.start, ent.end) for ent in doc.ents}
     rel: Relations = {}
     for triple in extraction.triples:
         head, tail = extraction.entities[triple.head], extraction.entities[triple.tail]
@@ -254,17 +274,19 @@ def save(doc: Doc, extraction: Extraction) -> None:
     doc._.rel = rel
 
 
-def first_token(doc: Doc, mention: Span, entity: ExtractedEntity, named: dict[int, int]) -> int:
-    """The first token of a mention if it is one of `doc.ents`, or else of the entity's nearest mention that is."""
-    nearest = min(
-        (span for span in entity.mentions if span.start in named),
-        key=lambda span: abs(span.start - mention.start),
-        default=None,
-    )
-    if nearest is not None:
-        return named[nearest.start]
-    start: int = doc.char_span(mention.start, mention.end, alignment_mode="expand").start
-    return start
+def first_token(doc: Doc, mention: Span, entity: ExtractedEntity, named: Collection[tuple[int, int]]) -> int:
+    """The first token of a mention if it is one of `doc.ents`, the (start, end) of which are `named`, or else of the
+    entity's nearest mention that is."""
+
+    def tokens(span: Span) -> tuple[int, int]:
+        whole = doc.char_span(span.start, span.end, alignment_mode="expand")
+        return whole.start, whole.end
+
+    return min(
+        (places for places in map(tokens, entity.mentions) if places in named),
+        key=lambda places: abs(doc[places[0]].idx - mention.start),
+        default=tokens(mention),
+    )[0]
 
 
 def score_of(triple: ExtractedTriple) -> float:

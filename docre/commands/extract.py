@@ -1,6 +1,7 @@
 """docre extract --checkpoint DIR TEXT: find entities and triples in plain text."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -52,7 +53,8 @@ def main(arguments: list[str]) -> None:
         return
     if options.output:
         exporter_for(options.output)  # fails for an unknown suffix before anything is computed
-        check_output(options.output, [options.dev, options.calibration])
+        read = options.text if os.path.isfile(options.text) else None
+        check_output(options.output, [read, options.dev, options.calibration])
     texts = read_texts(options.text)
 
     from docre.inference.calibration import check_probabilities, load_calibrated

@@ -3,6 +3,8 @@
 import argparse
 import importlib.util
 import json
+import os
+import shlex
 import shutil
 import tempfile
 from pathlib import Path
@@ -36,15 +38,19 @@ def main(arguments: list[str]) -> None:
     )
     options = parser.parse_args(arguments)
     packaged = importlib.util.find_spec(PACKAGE) is not None
-    write_project(options.folder, options.encoder or (PACKAGED if packaged else "bert-base-cased"))
-    print(
-        f"{options.folder}/ has a config, ten documents and a README. Now:\n\ncd {options.folder}\n{COMMANDS}", end=""
-    )
+    encoder = options.encoder
+    if encoder is None:
+        encoder = PACKAGED if packaged else "bert-base-cased"
+    if not encoder.strip():
+        raise DocreError("--encoder: expected a name, got nothing")
+    write_project(options.folder, str(Path(encoder).resolve()) if Path(encoder).is_dir() else encoder)
+    print(f"{options.folder}/ has a config, ten documents and a README. Now:\n")
+    print(f"cd {shlex.quote(str(options.folder))}\n{COMMANDS}", end="")
 
 
 def write_project(folder: Path, encoder: str) -> None:
     """Make the folder; it is never left half-written. Raises DocreError if it exists, or cannot be written."""
-    if folder.exists():
+    if os.path.lexists(folder):
         raise DocreError(f"{folder}: exists already; nothing written")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -55,12 +61,14 @@ def write_project(folder: Path, encoder: str) -> None:
     try:
         shutil.copytree(PROJECT, temporary, dirs_exist_ok=True)
         for name, mark, text in (
-            ("config.yaml", "ENCODER", json.dumps(encoder)),
+            ("config.yaml", "ENCODER", json.dumps(encoder, ensure_ascii=False)),
             ("README.md", "COMMANDS\n", COMMANDS),
         ):
             path = temporary / name
             path.write_text(path.read_text("utf-8").replace(mark, text), "utf-8")
         load_config(temporary / "config.yaml")
         temporary.rename(folder)
+    except OSError as error:
+        raise DocreError(f"{folder}: cannot write: {error.strerror or error}") from None
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

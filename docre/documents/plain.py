@@ -20,12 +20,13 @@ MAX_COVER = 100  # times the length of a text that all its mentions together may
 
 
 class MarkedEntity(NamedTuple):
-    """An entity of a text: the characters [start, end) of its mentions, and the scores of a Source."""
+    """An entity of a text: the characters [start, end) of its mentions, and the scores and the name of a Source."""
 
     type: str
     spans: Sequence[tuple[int, int]]
     score: float | None = None
     scores: Sequence[float | None] | None = None
+    name: str | None = None
 
 
 def mark(title: str, text: str, entities: Sequence[MarkedEntity]) -> Document:
@@ -54,7 +55,15 @@ def mark(title: str, text: str, entities: Sequence[MarkedEntity]) -> Document:
     document = build_document(title, [text[start:end] for start, end in spans], breaks, flat)
     first_tokens = array("q", accumulate((len(sentence) for sentence in document.sentences), initial=0))
     scores = tuple(tuple(entity.scores or [None] * len(entity.spans)) for entity in entities)
-    source = Source(text, starts, ends, first_tokens, tuple(entity.score for entity in entities), scores)
+    source = Source(
+        text,
+        starts,
+        ends,
+        first_tokens,
+        tuple(entity.score for entity in entities),
+        scores,
+        entity_names=tuple(entity.name for entity in entities),
+    )
     return replace(document, source=source)
 
 

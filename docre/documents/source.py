@@ -15,6 +15,7 @@ class Source:
     entity_scores:  for each entity how sure its finder is that its mentions are one entity of this type, from 0 to 1;
                     None if unknown.
     mention_scores: the same for the span of each mention of each entity.
+    entity_names:   for each entity what to call it; None for its longest mention. Empty if that goes for all.
     tagger:         the name of the tagger that found the entities; None if they were given.
     """
 
@@ -25,6 +26,7 @@ class Source:
     entity_scores: Sequence[float | None]
     mention_scores: Sequence[Sequence[float | None]]
     tagger: str | None = None
+    entity_names: Sequence[str | None] = ()
 
     def characters(self, sentence: int, start: int, end: int) -> tuple[int, int]:
         """The characters of the tokens [start, end), at least one, of a sentence."""

@@ -126,9 +126,10 @@ def to_extraction(
         mentions = [Span(*place, score) for place, score in zip(places, source.mention_scores[e], strict=True)]
         if mentions:
             position[e] = len(entities)
-            best = max(entity.mentions, key=lambda mention: len(mention.name))
+            name = source.entity_names[e] if source.entity_names else None
+            name = name or max((mention.name for mention in entity.mentions), key=len)
             mentions.sort(key=lambda span: (span.start, span.end))
-            entities.append(ExtractedEntity(best.name, entity.type, tuple(mentions), source.entity_scores[e]))
+            entities.append(ExtractedEntity(name, entity.type, tuple(mentions), source.entity_scores[e]))
     triples = []
     for found in predictions:
         if found.head in position and found.tail in position:

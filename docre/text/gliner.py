@@ -2,8 +2,10 @@
 
 import threading
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Sequence
 from functools import cache
+from itertools import accumulate, zip_longest
 from typing import Any, NamedTuple
 
 from docre.documents import Document
@@ -28,8 +30,9 @@ class Found(NamedTuple):
 class GlinerTagger(Tagger):
     """The entities of any types that a GLiNER model finds, with scores; those with one name joined (docre.text.names).
 
-    A text with more words than the model reads at once is read in windows that overlap by a quarter: a mention is taken
-    from the window in whose middle part it begins. Of mentions that overlap, the one with the highest score is kept.
+    A text with more words, or pieces of words, than the model reads at once is read in windows that overlap by a
+    quarter: a mention is taken from the window in whose middle part it begins. Of mentions that overlap, the one with
+    the highest score is kept. A word that is too long for the model alone is not read.
 
     model:     a hub name, or a folder with gliner_config.json and weights in safetensors.
     types:     the types of entities to find, in words; by default person, organization, location, date, event, work.
@@ -52,12 +55,16 @@ class GlinerTagger(Tagger):
         self.types = list(dict.fromkeys(types))
         self.threshold = threshold
         self.model = load_model(model)
+        self.room = room_beside(self.types, self.model)
         self.lock = threading.Lock()  # GLiNER's tokenizers and data processors are not made for threads
 
     def __call__(self, text: str, title: str) -> Document:
-        words = [(start, end) for _, start, end in self.model.data_processor.words_splitter(text)]
+        split = list(self.model.data_processor.words_splitter(text))
+        words = [(start, end) for _, start, end in split]
+        with self.lock:
+            pieces = pieces_of([word for word, _, _ in split], self.model)
         found: list[Found] = []
-        for first, last, begin, stop in windows(len(words), self.model.config.max_len):
+        for first, last, begin, stop in windows(pieces, self.model.config.max_len, self.room):
             offset = words[first][0]
             with self.lock:
                 mentions = self.model.predict_entities(
@@ -83,14 +90,62 @@ def load_model(name: str) -> Any:
         raise DocreError(f"GLiNER model {name!r}: {first_line(error)}") from None
 
 
-def windows(count: int, size: int) -> list[tuple[int, int, int, int]]:
-    """Windows over `count` words of at most `size` words, as (first, last, begin, stop): the window has the words
-    [first, last), and a mention that begins in [begin, stop), its middle part, is taken from it. The middle parts
-    divide the text."""
-    step = max(1, size - size // 4)
-    firsts = list(range(0, max(count - size, 0) + step, step)) if count else []
-    bounds = [0, *(first + size // 8 for first in firsts[1:]), count]
-    return [(f, min(f + size, count), b, s) for f, b, s in zip(firsts, bounds, bounds[1:], strict=False) if b < s]
+def pieces_of(words: Sequence[str], model: Any) -> list[int]:
+    """The number of pieces of each word for the model's encoder."""
+    if not words:
+        return []
+    tokenizer = model.data_processor.transformer_tokenizer
+    encoded = tokenizer(
+        list(words), is_split_into_words=True, add_special_tokens=False, truncation=False, verbose=False
+    )
+    counts = Counter(encoded.word_ids())
+    return [counts[i] for i in range(len(words))]
+
+
+def room_beside(types: list[str], model: Any) -> float:
+    """How many pieces of text the model's encoder takes beside the names of the types, which stand before the text.
+    Raises DocreError if it takes none."""
+    tokenizer = model.data_processor.transformer_tokenizer
+    ((prompt,), _) = model.data_processor.prepare_inputs([[]], [types])
+    configs = (getattr(module, "config", None) for module in model.modules())
+    encoder = next((config for config in configs if hasattr(config, "max_position_embeddings")), None)
+    limits = [float(tokenizer.model_max_length)]
+    if encoder is not None and getattr(encoder, "position_biased_input", True):  # DeBERTa counts no positions
+        limits.append(encoder.max_position_embeddings)
+    room = min(limits) - sum(pieces_of(prompt, model)) - tokenizer.num_special_tokens_to_add()
+    if room < 1:
+        raise DocreError(f"tagger 'gliner': {len(types)} types are more than the model's encoder reads at once")
+    return room
+
+
+def windows(pieces: Sequence[int], size: int, room: float) -> list[tuple[int, int, int, int]]:
+    """Windows of at most `size` words and `room` pieces over a text, as (first, last, begin, stop): the window has the
+    words [first, last), and a mention that begins in [begin, stop), its middle part, is taken from it. The middle parts
+    divide the text, but for words with more than `room` pieces, which are in no window.
+
+    pieces: of each word.
+    """
+    ends = [0, *accumulate(pieces)]
+    found: list[tuple[int, int]] = []
+    first = last = 0
+    while last < len(pieces):
+        if pieces[first] > room:
+            first = last = first + 1
+            continue
+        fitting = bisect_right(ends, ends[first] + room) - 1  # the window may end before this word
+        last = min(first + size, fitting, len(pieces))
+        found.append((first, last))
+        if last < len(pieces) and pieces[last] > room:
+            first = last
+        elif last < len(pieces):
+            first = max(first + 1, last - (last - first) // 4)
+    middles = []
+    begin = 0
+    for (first, last), following in zip_longest(found, found[1:]):
+        stop = last if following is None or following[0] >= last else following[0] + (last - following[0]) // 2
+        middles.append((first, last, max(begin, first), stop))
+        begin = stop
+    return middles
 
 
 def without_overlaps(found: Sequence[Found]) -> list[Found]:

@@ -5,9 +5,13 @@ from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Sequence
 
-from docre.core.words import ARTICLE, words_in
+from docre.core.words import words_in
 
-NUMBERS = frozenset("CARDINAL DATE MONEY NUM ORDINAL PERCENT QUANTITY TIME".split())  # types without aliases
+# types without aliases, in any case
+NUMBERS = frozenset(
+    "AGE AMOUNT CARDINAL DATE DURATION MONEY NUM NUMBER ORDINAL PERCENT PRICE QUANTITY TIME YEAR".split()
+)
+ARTICLE = re.compile(r"^(?:[Tt]he|THE|an?)\s+")  # "A. Smith" and "An Wang" have none
 Form = tuple[tuple[str, ...], str]  # the words of a name, and its type
 Short = tuple[tuple[str, ...] | str, str]  # the words of a part of a name or its acronym, and its type
 SMALL_WORDS = frozenset("a an and at da de der for in la le of on the und von".split())
@@ -20,11 +24,11 @@ def join_names(names: Sequence[tuple[str, str]]) -> list[list[int]]:
     ("Lovelace" and "Ada Lovelace"), or its acronym ("UN" and "United Nations"). If a short name fits several, the last
     of them before it is meant, or else the first after it. Numbers, dates and amounts are only joined if equal.
     """
-    forms = [(words_of(name), type_) for name, type_ in names]
+    forms = [(words_of(name, type_), type_) for name, type_ in names]
     longer = longer_names(forms)
     chosen = {form: form for form in forms}
     for position, form in enumerate(forms):
-        if chosen[form] != form or form[1] in NUMBERS:
+        if chosen[form] != form or is_number(form[1]):
             continue
         fits = [longer[short] for short in short_forms(names[position][0], form) if short in longer]
         before = [places[i - 1] for places in fits if (i := bisect_left(places, position))]
@@ -42,12 +46,23 @@ def join_names(names: Sequence[tuple[str, str]]) -> list[list[int]]:
     return list(found.values())
 
 
-def words_of(name: str) -> tuple[str, ...]:
-    """The words of a name without case, punctuation, a first article and a last "'s"; a name of punctuation only is one
-    word."""
-    plain = re.sub(r"['’]s?$", "", name.casefold()).replace(".", "")
-    words = words_in(ARTICLE.sub("", plain.strip())) or words_in(plain) or [name.strip()]
-    return tuple(words)
+def is_number(type_: str) -> bool:
+    """Whether a type is one of NUMBERS."""
+    return type_.upper() in NUMBERS
+
+
+def bare(name: str) -> str:
+    """A name without an article before it, "'s" after it, and periods that are not in a number."""
+    name = ARTICLE.sub("", re.sub(r"['’]s?$", "", name.strip()))
+    return re.sub(r"(?<!\d)\.|\.(?!\d)", "", name)
+
+
+def words_of(name: str, type_: str = "") -> tuple[str, ...]:
+    """The words of a bare name without case and punctuation; a name of punctuation only is one word. Those of a number
+    with all that is in it."""
+    if is_number(type_):
+        return tuple(name.casefold().split())
+    return tuple(words_in(bare(name).casefold()) or words_in(name.casefold()) or [name.strip()])
 
 
 def longer_names(forms: Sequence[Form]) -> dict[Short, list[int]]:
@@ -70,7 +85,7 @@ def short_forms(name: str, form: Form) -> list[Short]:
     """The short forms as which `longer_names` may list this name: the name itself and, if it is one word of uppercase
     letters, an acronym."""
     (words, type_) = form
-    is_acronym = len(words) == 1 and name.isupper() and len(words[0]) > 1
+    is_acronym = len(words) == 1 and bare(name).isupper() and len(words[0]) > 1
     return [form, (words[0], type_)] if is_acronym else [form]
 
 

@@ -62,6 +62,13 @@ def test_no_input_is_replaced(command, files, capsys):
     assert [Path(name).read_bytes() for name in (GIVEN, "result.json")] == before
 
 
+def test_a_text_is_not_replaced(files, capsys):
+    Path("texts.jsonl").write_text('{"text": "a", "note": 1}\n')
+    with pytest.raises(SystemExit):
+        main(["extract", *MODEL, "texts.jsonl", "--output", "./texts.jsonl"])
+    assert "texts.jsonl: this would replace the input" in capsys.readouterr().err
+
+
 def test_answers_and_decisions_are_not_replaced_either(files, capsys):
     arguments = ["--answers", "answers.jsonl", "--gold", GIVEN, "--write"]
     for written in ("answers.jsonl", GIVEN):

@@ -3,11 +3,13 @@
 import json
 import re
 import shlex
+from pathlib import Path
 
 import pytest
 
 from docre.__main__ import main
 from docre.commands import doctor, new, quickstart
+from docre.config.loading import load_config
 from docre.data.readers import read
 from docre.data.readers.docred import parse_document
 from docre.data.readers.jsonl import to_json
@@ -37,6 +39,27 @@ def test_a_new_project_runs(tmp_path, monkeypatch, capsys):
     with pytest.raises(DocreError, match="exists already; nothing written"):
         new.main([str(folder)])
     assert (folder / "config.yaml").read_bytes() == before and len(list(folder.parent.iterdir())) == 1
+
+
+def test_a_folder_of_an_encoder_is_found_from_the_project(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("my encoder🙂").mkdir()
+    new.main(["my project", "--encoder", "my encoder🙂"])
+    assert load_config("my project/config.yaml").encoder.name == str(tmp_path / "my encoder🙂")
+    assert "\ncd 'my project'\n" in capsys.readouterr().out
+
+
+def test_names_that_no_project_can_have(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("dangling").symlink_to("nowhere")
+    for arguments, message in (
+        (["dangling"], "dangling: exists already"),
+        (["x/.."], "x/..: cannot write"),
+        (["y", "--encoder", " "], "--encoder: expected a name"),
+    ):
+        with pytest.raises(DocreError, match=message):
+            new.main(arguments)
+    assert not Path("y").exists()
 
 
 def test_a_new_project_has_ten_labeled_documents(tmp_path):

@@ -4,6 +4,8 @@ import random
 from itertools import pairwise
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from docre.documents import Document
 from docre.errors import DocreError
@@ -64,13 +66,37 @@ def test_bad_parameters(model):
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("size", [1, 2, 7, 8, 16, 384])
-@pytest.mark.parametrize("count", [0, 1, 6, 7, 8, 9, 16, 17, 100, 1000])
-def test_windows_divide_the_text(count, size):
-    found = windows(count, size)
-    assert [w for _, _, begin, stop in found for w in range(begin, stop)] == list(range(count))
-    assert all(first <= begin and stop <= last and last - first <= size for first, last, begin, stop in found)
-    assert size < 8 or all(last - stop >= size // 8 for _, last, _, stop in found if last < count)
+PIECES = st.lists(st.integers(0, 3) | st.integers(0, 12), max_size=60)
+
+
+@settings(max_examples=300, deadline=None)
+@given(PIECES, st.integers(1, 20), st.integers(1, 30))
+def test_windows_divide_the_text(pieces, size, room):
+    found = windows(pieces, size, room)
+    readable = [word for word, count in enumerate(pieces) if count <= room]
+    assert [w for _, _, begin, stop in found for w in range(begin, stop)] == readable
+    for first, last, begin, stop in found:
+        assert first <= begin <= stop <= last and last - first <= size and sum(pieces[first:last]) <= room
+    for (_, last, _, stop), (after, *_) in pairwise(found):
+        assert last - stop >= (last - after) // 2
+
+
+@pytest.mark.parametrize("count", [0, 1, 383, 384, 385, 1000])
+def test_windows_of_many_words_overlap_by_a_quarter(count):
+    found = windows([1] * count, 384, 10_000)
+    assert [first for first, *_ in found] == list(range(0, max(count - 96, min(count, 1)), 288))
+    assert all(last - stop == 48 for _, last, _, stop in found[:-1])
+
+
+def test_long_words_and_many_types(model):
+    """The encoder has 128 positions; a word of 9 letters x has 9 pieces."""
+    words = [random.Random(i).choice([*WORDS, 9 * "x", 300 * "x"]) for i in range(60)]
+    tagger = build(model, threshold=0.05)
+    document = tagger(" ".join(words), "long words")
+    assert document.entities
+    assert tagger.room == 128 - 2 - (2 * 2 + 1)
+    with pytest.raises(DocreError, match="80 types are more than the model's encoder reads at once"):
+        build(model, types=[f"person {i}" for i in range(80)])
 
 
 def test_overlaps_and_names():

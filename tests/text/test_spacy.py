@@ -64,6 +64,58 @@ def test_coreference_of_the_pipeline(tmp_path):
     assert found == [("PER", ["Ada Lovelace", "She"]), ("LOC", ["London"])]
 
 
+OF_OFFICES = [{"label": "PER", "pattern": "Barack Obama"}, {"label": "GPE", "pattern": "the United States"}]
+
+
+def test_who_holds_an_office_is_no_place():
+    from docre.text.spacy import entities_of
+
+    nlp = spacy.blank("en")
+    nlp.add_pipe("entity_ruler").add_patterns(OF_OFFICES)
+    doc = nlp(
+        "Barack Obama's wife left. The president of the United States spoke to the senator Barack Obama. He slept."
+    )
+    doc.spans["coref_clusters_1"] = [doc[0:3], doc[6:12], doc[14:18], doc[19:20]]
+    found = [(e.type, e.name, [doc.text[a:b] for a, b in e.spans]) for e in entities_of(doc)]
+    president = "The president of the United States"
+    assert found == [
+        ("PER", "Barack Obama", ["Barack Obama", president, "Barack Obama", "He"]),
+        ("GPE", "the United States", ["the United States"]),
+    ]
+
+
+def test_an_entity_is_called_by_its_name():
+    """And not by the longest of what a coreference cluster adds."""
+    nlp = spacy.blank("en")
+    nlp.add_pipe("entity_ruler").add_patterns([{"label": "ORG", "pattern": "IBM"}])
+    from docre.documents.plain import mark
+    from docre.inference.extract import to_extraction
+    from docre.text.spacy import entities_of
+
+    doc = nlp("IBM is old. The company grew.")
+    doc.spans["coref_clusters_1"] = [doc[0:1], doc[4:6]]
+    (entity,) = to_extraction(mark("t", doc.text, entities_of(doc)), []).entities
+    assert entity.name == "IBM" and len(entity.mentions) == 2
+
+
+def test_a_pipeline_that_finds_no_entities(tmp_path):
+    spacy.blank("en").to_disk(tmp_path / "blank")
+    tagger = TAGGERS.build("spacy", {"pipeline": str(tmp_path / "blank")})
+    with pytest.raises(DocreError, match="spaCy pipeline 'pipeline': none of its components finds entities"):
+        tagger("Ada Lovelace", "t")
+    assert not tagger(" ", "t").entities
+
+
+def test_a_language_whose_package_is_missing(tmp_path):
+    spacy.blank("en").to_disk(tmp_path / "other")
+    for name in ("config.cfg", "meta.json"):
+        path = tmp_path / "other" / name
+        path.write_text(path.read_text().replace('"en"', '"xx1"').replace("lang = en", "lang = xx1"))
+    with pytest.raises(DocreError, match=r"spaCy pipeline .*xx1") as error:
+        TAGGERS.build("spacy", {"pipeline": str(tmp_path / "other")})
+    assert "\n" not in str(error.value)
+
+
 @pytest.mark.parametrize("parameters, message", [({"pipeline": "no_such"}, "no_such"), ({"model": "x"}, "'model'")])
 def test_bad_parameters(parameters, message):
     with pytest.raises(DocreError, match=message) as error:

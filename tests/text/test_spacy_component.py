@@ -84,6 +84,40 @@ def test_a_coreference_cluster_is_one_entity(saved):
     assert doc._.rel and {i for pair in doc._.rel for i in pair} <= {ent.start for ent in doc.ents}  # no pronouns
 
 
+def test_relations_of_an_entity_that_begins_like_another(saved):
+    nlp = spacy.blank("en")
+    rules = [{"label": "LOC", "pattern": "London"}, {"label": "PER", "pattern": "Sadiq Khan"}]
+    nlp.add_pipe("entity_ruler").add_patterns([*rules, {"label": "LOC", "pattern": "Paris"}])
+    doc = nlp("London's mayor left Paris. Later Sadiq Khan spoke.")
+    doc.spans["coref_clusters_1"] = [doc[0:3], doc[7:9]]
+    doc = make_component(nlp, "docre", str(saved), False, None)(doc)
+    mayor = next(e for e in doc._.docre.entities if e.name == "Sadiq Khan")
+    assert [doc._.docre.part(m) for m in mayor.mentions] == ["London's mayor", "Sadiq Khan"]
+    assert doc._.rel and all(head != tail for head, tail in doc._.rel)
+    assert {i for pair in doc._.rel for i in pair} <= {0, 4, 7}
+
+
+def test_relations_of_tokens_that_were_merged(nlp):
+    doc = nlp(TEXT)
+    before = {(doc[h].idx, doc[t].idx): scores for (h, t), scores in doc._.rel.items()}
+    nlp.create_pipe("merge_entities")(doc)
+    assert {(doc[h].idx, doc[t].idx): scores for (h, t), scores in doc._.rel.items()} == before and len(doc) < 16
+
+
+def test_an_attribute_of_other_code(saved):
+    try:
+        Doc.set_extension("rel", default={}, force=True)  # as in spaCy's tutorial
+        nlp = pipeline(saved)
+        doc = nlp(TEXT)
+        assert Doc(nlp.vocab).from_bytes(doc.to_bytes())._.rel == doc._.rel != {}
+        Doc.set_extension("rel", getter=lambda doc: {}, force=True)
+        with pytest.raises(DocreError, match=r"doc\._\.rel belongs to another component"):
+            DocreComponent()
+    finally:
+        Doc.remove_extension("rel")
+        register_extensions()
+
+
 def test_batches_and_other_processes_give_the_same(nlp):
     texts = [TEXT, "", " \n", "No one.", TEXT * 3]
     alone = [nlp(text) for text in texts]
@@ -134,9 +168,11 @@ def test_it_is_pickled_for_other_processes(nlp, saved):
 
 def test_bytes_of_strangers():
     component = DocreComponent()
-    for content in ([1], {"a": 1}, {"../a": b""}, {"/a": b""}):
-        with pytest.raises(DocreError):
-            component.from_bytes(srsly.msgpack_dumps(content))
+    contents = [[1], {"a": 1}, {"../a": b""}, {"/a": b""}, {1: b""}, {"": b""}, {"a": b"", "a/b": b""}]
+    for content in [*map(srsly.msgpack_dumps, contents), b"", b"\xc1\xff"]:
+        with pytest.raises(DocreError) as error:
+            component.from_bytes(content)
+        assert "\n" not in str(error.value)
 
 
 def test_entities_of_the_tagger(saved):
@@ -158,6 +194,7 @@ def test_a_doc_that_fails_goes_to_the_error_handler(saved):
     nlp.max_length = 10**7
     docs = list(nlp.pipe([TEXT, "x" * 600_000, TEXT]))
     assert [doc.text for doc in docs] == [TEXT, TEXT] and [name for name, _ in failed] == ["docre"]
+    assert nlp("x" * 600_000).text.startswith("xxx") and len(failed) == 2
 
 
 def test_several_pipelines_and_threads(nlp, saved):
