@@ -20,7 +20,8 @@ def build_optimizer(objective: Any, config: Training) -> AdamW:
     for name in config.group_lr:
         if name not in groups:
             raise DocreError(
-                f"training.group_lr: the model has no group {name!r} (it has: {', '.join(groups) or 'none'})"
+                f"training.group_lr: the model has no group {name!r} (it has: {', '.join(groups) or 'none'}); "
+                "training.group_lr={} takes inherited ones away"
             )
     rates = {"encoder": config.encoder_lr, "head": config.head_lr}
     rates |= {name: config.group_lr.get(name, config.head_lr) for name in groups}
