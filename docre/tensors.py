@@ -12,6 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+GPUS = ("cuda",)  # kinds of devices to which page-locked memory is copied without waiting
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -150,10 +152,15 @@ def occurrences(index: Tensor, size: int) -> Tensor:
 
 
 def integers_on(device: torch.device, values: Any) -> Tensor:
-    """torch.tensor(values, device=device) of nested sequences of integers, or of an array. On a GPU it is copied from
-    page-locked memory, for which the host need not wait."""
-    tensor = torch.tensor(values)
-    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
+    """torch.tensor(values, device=device) of nested sequences of integers, or of an array, for which the host need not
+    wait."""
+    return moved(torch.tensor(values), device)
+
+
+def moved(tensor: Tensor, device: torch.device) -> Tensor:
+    """A tensor in the host's memory on a device. To a GPU it is copied from page-locked memory, for which the host need
+    not wait."""
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type in GPUS else tensor.to(device)
 
 
 def even_slices(length: int, size: int) -> list[slice]:

@@ -10,6 +10,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -157,6 +158,18 @@ def digest(path: Path) -> str:
     except OSError as error:
         raise DocreError(f"{path}: {error.strerror or error}") from None
     return hashed.hexdigest()
+
+
+def digest_of_version(path: Path) -> str:
+    """The SHA-256 of a file, computed once for each version of it (its size and time), since several stages may read
+    a large one, and processes wait for each other by looking."""
+    found = path.stat()
+    return _digest_of_version(path, found.st_size, found.st_mtime_ns)
+
+
+@lru_cache
+def _digest_of_version(path: Path, size: int, modified: int) -> str:
+    return digest(path)
 
 
 def remove_leftovers(folder: Path) -> None:

@@ -222,19 +222,38 @@ def attend_padded(
 
     bias: [windows or 1, heads or 1, longest window, longest window].
     """
-    _, real, row_position = plan.padded
+    _, real, row_window = plan.padded
     qw, kw, vw = plan.pad_windows(q), plan.pad_windows(k), plan.pad_windows(v)
     mask = real[:, None, None]
-    if not keep:
+    if not keep or not p:
         added = mask if bias is None else mask_scores(bias.to(q.dtype), mask)
         output = scaled_dot_product_attention(qw, kw, vw, attn_mask=added, dropout_p=p, scale=scale)
-        return plan.unpad(output.transpose(1, 2)), None
-    scores = torch.matmul(qw * scale, kw.transpose(2, 3))
-    scores = scores.masked_fill(~mask, -torch.inf) if bias is None else mask_scores(scores + bias, mask)
-    probability = drop(softmax(scores), p)
-    output = torch.matmul(probability.to(v.dtype), vw)
-    rows = probability.transpose(1, 2).flatten(0, 1)[row_position]
+        rows = kept_rows(qw, kw, scale, plan, bias) if keep else None
+    else:
+        probability = drop(softmax(padded_scores(qw, kw, scale, mask, bias)), p)
+        output = torch.matmul(probability.to(v.dtype), vw)
+        rows = probability[row_window, :, plan.row_index]
     return plan.unpad(output.transpose(1, 2)), rows
+
+
+def kept_rows(qw: Tensor, kw: Tensor, scale: float, plan: AttentionPlan, bias: Tensor | None) -> Tensor:
+    """The probabilities of the rows to keep, of padded queries and keys [windows, heads, longest window, size]."""
+    if not len(plan.row_index):
+        return qw.new_zeros(0, qw.shape[1], plan.longest)
+    positions, place = plan.padded_rows()
+    windows = torch.arange(len(qw), device=qw.device)[:, None]
+    own = qw[windows, :, positions].transpose(1, 2)  # [windows, heads, rows of a window, size]
+    if bias is not None:
+        bias = bias.expand(len(qw), -1, -1, -1)[windows, :, positions].transpose(1, 2)
+    scores = padded_scores(own, kw, scale, plan.padded[1][:, None, None], bias)
+    return softmax(scores).transpose(1, 2).flatten(0, 1)[place]
+
+
+def padded_scores(q: Tensor, kw: Tensor, scale: float, mask: Tensor, bias: Tensor | None) -> Tensor:
+    """The scores of queries [windows, heads, queries, size] and keys [windows, heads, longest window, size]. `mask`:
+    False at padding."""
+    scores = torch.matmul(q * scale, kw.transpose(2, 3))
+    return scores.masked_fill(~mask, -torch.inf) if bias is None else mask_scores(scores + bias, mask)
 
 
 def mask_scores(scores: Tensor, mask: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from docre.models.entity_map import pair_cells
 from docre.models.extractor import extract
 from docre.models.pooling import pool_attention, pool_contexts, pool_entities, pool_weights, with_all_cells
 from docre.models.unet import NormOver, UNet
-from docre.tensors import Batch, ModelOutput
+from docre.tensors import Batch, ModelOutput, integers_on
 
 Padding = Literal["last_entity", "zeros", "cut"]
 
@@ -104,7 +104,8 @@ class DocuNet(Model):
             order += of_side
             cells = torch.stack([self.extend(squares[d], counts[d], side, len(contexts)) for d in of_side])
             maps.append(values[cells].permute(0, 3, 1, 2))  # [documents, channels, side, side]
-            inside = torch.arange(side, device=cells.device) < cells.new_tensor([counts[d] for d in of_side])[:, None]
+            entities = integers_on(cells.device, [counts[d] for d in of_side])
+            inside = torch.arange(side, device=cells.device) < entities[:, None]
             real.append((inside[:, :, None] & inside[:, None])[:, None])
         return self.unet(maps, real, pair_cells(batch, sides, order))
 

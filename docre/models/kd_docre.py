@@ -17,7 +17,7 @@ from docre.models.encoder import Encoder
 from docre.models.entity_map import cell_entities, extended, pair_cells
 from docre.models.extractor import extract
 from docre.models.pooling import pool_attention, pool_contexts, pool_entities, pool_weights, with_all_cells
-from docre.tensors import Batch, ModelOutput
+from docre.tensors import Batch, ModelOutput, moved
 
 
 @MODELS.register("kd_docre")
@@ -140,7 +140,8 @@ def dropped_cells(batch: Batch, share: float) -> Tensor:
     for title, n in zip(batch.titles, batch.entity_counts, strict=True):
         generator = torch.Generator().manual_seed(crc32(title.encode(errors="surrogatepass")))
         drawn.append(torch.rand(n * n, generator=generator) < share)
-    dropped = torch.cat(drawn).to(batch.pair_head.device)
-    if batch.labels is not None:
-        dropped[pair_cells(batch, batch.entity_counts)[batch.labels.any(1)]] = False
-    return dropped
+    dropped = moved(torch.cat(drawn), batch.pair_head.device)
+    if batch.labels is None:
+        return dropped
+    cells = pair_cells(batch, batch.entity_counts)  # all different
+    return dropped & ~torch.zeros_like(dropped).index_copy(0, cells, batch.labels.any(1))

@@ -37,8 +37,8 @@ class MemoryModule(nn.Module):
 
     def transform(self, summary: Tensor) -> Tensor:
         """The summaries of all pairs [pairs, 2, S] -> the same after the transformer."""
-        if not len(summary):
-            return summary
+        if not len(summary):  # with a pair of zeros, so that all weights get a gradient, as several processes need
+            return self.transformer(torch.cat([summary, summary.new_zeros(1, *summary.shape[1:])]))[:0]
         if self.within_pair:
             return self.transformer(summary)
         chunks = [self.transformer(chunk.transpose(0, 1)).transpose(0, 1) for chunk in summary.split(CHUNK)]

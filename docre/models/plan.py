@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import accumulate
 from typing import NamedTuple
 
 import torch
@@ -101,8 +102,8 @@ class AttentionPlan:
     @cached_property
     def padded(self) -> tuple[Tensor, Tensor, Tensor]:
         """Indices for padding every window to the longest: the position of each token in the flattened padded windows
-        [tokens], a mask that is True at tokens and False at padding [windows, longest], and the position of the token
-        of each row [rows]."""
+        [tokens], a mask that is True at tokens and False at padding [windows, longest], and the window of each row
+        [rows]."""
         device, longest = self.row_index.device, self.longest
         lengths, counts = integers_on(device, (self.window_lengths, self.row_counts))
         windows = torch.arange(len(lengths), device=device)
@@ -111,7 +112,7 @@ class AttentionPlan:
         of_token = windows.repeat_interleave(lengths, output_size=tokens)
         of_row = windows.repeat_interleave(counts, output_size=len(self.row_index))
         position = torch.arange(tokens, device=device) + (windows * longest - lengths.cumsum(0) + lengths)[of_token]
-        return position, real, of_row * longest + self.row_index
+        return position, real, of_row
 
     def pad_windows(self, packed: Tensor) -> Tensor:
         """[heads, tokens, size] -> [windows, heads, longest window, size], padded with zeros."""
@@ -119,6 +120,16 @@ class AttentionPlan:
         flat = packed.new_zeros(real.numel(), len(packed), packed.shape[2])
         flat = flat.index_copy(0, position, packed.transpose(0, 1))
         return flat.unflatten(0, real.shape).transpose(1, 2)
+
+    def padded_rows(self) -> tuple[Tensor, Tensor]:
+        """The positions of the rows of each window, padded with 0 to the most rows of a window [windows, rows of a
+        window], and where each row is in that, flattened [rows]."""
+        _, real, window = self.padded
+        most = max(self.row_counts)
+        starts = integers_on(window.device, list(accumulate(self.row_counts, initial=0))[:-1])
+        place = window * most + torch.arange(len(window), device=window.device) - starts[window]
+        positions = self.row_index.new_zeros(len(real) * most).index_copy(0, place, self.row_index)
+        return positions.view(len(real), most), place
 
     def unpad(self, windows: Tensor) -> Tensor:
         """[windows, longest window, ...] -> [tokens, ...], without the padding."""

@@ -13,13 +13,13 @@ MIN_SPEEDUP = 1.2  # bf16 is used on a CPU that is at least this many times as f
 def resolve_precision(precision: str, device: torch.device | str) -> str:
     """The precision to use on a device ("fp32", "bf16" or "fp16") for the setting `training.precision`.
 
-    "auto" is bf16 on CUDA, or fp16 if the GPU lacks it; on a CPU it is bf16 where `bf16_pays`; elsewhere it is fp32.
-    Without CUDA, fp16 becomes fp32.
+    "auto" is bf16 on CUDA, or fp16 if the GPU would only emulate it; on a CPU it is bf16 where `bf16_pays`; elsewhere
+    it is fp32. Without CUDA, fp16 becomes fp32.
     """
     kind = torch.device(device).type
     if precision == "auto":
         if kind == "cuda":
-            return "bf16" if torch.cuda.is_bf16_supported() else "fp16"
+            return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
         return "bf16" if kind == "cpu" and bf16_pays() else "fp32"
     return precision if kind == "cuda" or precision == "bf16" else "fp32"
 

@@ -1,6 +1,7 @@
 """The training batches of an epoch, grouped by optimizer step, from any step on."""
 
 import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
@@ -101,6 +102,7 @@ class Feed:
                 batch_size=None,
                 sampler=self._positions(epoch, [batch for step in steps for batch in step.batches]),
                 num_workers=self.workers,
+                multiprocessing_context="fork" if self.workers and sys.platform == "linux" else None,
                 worker_init_fn=start_worker,
                 pin_memory=self.pin,
                 generator=torch.Generator(),

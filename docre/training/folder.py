@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,7 @@ from docre.config.loading import parse_yaml, read_yaml, to_yaml, validate_as
 from docre.config.schema import Config
 from docre.core.files import read_json, write_text
 from docre.core.location import recorded_digest
-from docre.core.manifests import MANIFEST, digest, remove, remove_leftovers
+from docre.core.manifests import MANIFEST, digest_of_version, remove, remove_leftovers
 from docre.errors import DocreError
 from docre.training.saved import load_values, newest_state, saved_states
 
@@ -161,14 +160,7 @@ def digests(config: Any) -> dict[str, str]:
 
 def short_digest(path: str | Path) -> str:
     """The first 16 hexadecimal digits of the SHA-256 of a file."""
-    found = Path(path).stat()
-    return _short_digest(Path(path), found.st_size, found.st_mtime_ns)
-
-
-@lru_cache
-def _short_digest(path: Path, size: int, modified: int) -> str:
-    """Computed once for each version of a file, since several stages may read a large one."""
-    return digest(path)[:16]
+    return digest_of_version(Path(path))[:16]
 
 
 def input_digests(config: Config) -> dict[str, str]:

@@ -78,6 +78,7 @@ class TrainingRun(Run):
         self.log.check()
         check_folder(self.output / "best")
         checkpoint.load_weights(self.predictor, self.output / "best" / WEIGHTS)
+        self.accelerator.wait_for_everyone()  # until all have read it: the main process may replace it
         skipped = self.trainer.progress.skipped
         metrics: dict[str, Any] = {"best": self.best, "epochs": self.epochs, "test": None, "skipped_steps": skipped}
         if self.inference.needs_fit:

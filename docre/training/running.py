@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -27,6 +28,7 @@ from docre.training.loop import Trainer
 from docre.training.trackers import tracker_names
 
 T = TypeVar("T")
+PATIENCE = timedelta(hours=1)  # of a process that waits for others: the first may calibrate on dev alone
 LOST = ("gloo", "Gloo", "Connection closed by peer", "Connection reset by peer")  # in messages, if a process is lost
 
 
@@ -36,7 +38,7 @@ def start_accelerator(config: Any) -> tuple[Accelerator, str]:
     if config.training.deterministic:
         make_deterministic()
     on_cpu = not torch.accelerator.is_available()
-    PartialState(cpu=on_cpu)  # the processes know of each other from here on: all compute as the first would
+    PartialState(cpu=on_cpu, timeout=PATIENCE)  # the processes know of each other from here on
     precision: str = broadcast_object_list([resolve_precision(config.training.precision, default_device())])[0]
     if config.training.precision == "fp16" and precision != "fp16":
         raise DocreError("training.precision: fp16 needs a GPU; a CPU trains in bf16 or fp32")

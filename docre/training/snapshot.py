@@ -13,9 +13,12 @@ from docre.training.state import State, random_state, set_random_state
 
 
 def capture(trainer: Trainer) -> State:
-    """Everything that a trainer needs to resume exactly. Every process has to call this; each gets all states."""
-    objective = trainer.accelerator.unwrap_model(trainer.objective)
+    """Everything that a trainer needs to resume exactly. Every process has to call this; all but the main one get an
+    empty state."""
     randoms = gather_object([random_state(trainer.accelerator.device)])
+    if not trainer.accelerator.is_main_process:
+        return State({}, {})
+    objective = trainer.accelerator.unwrap_model(trainer.objective)
     means = running_means(trainer)
     tensors = {
         **with_prefix("objective", objective.state_dict()),

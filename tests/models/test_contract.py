@@ -117,6 +117,10 @@ def test_no_pairs(name, entities, setting):
     made = model(name).train()
     alone = made(batch([empty]))
     assert alone.logits.shape == (0, OUTPUTS)
+    (alone.logits.sum() + 0 * sum(p.sum() for p in made.encoder.parameters())).backward(retain_graph=True)
+    silent = [n for n, p in made.named_parameters() if p.grad is None]
+    assert not silent  # with several processes, the others would wait for its gradient
+    made.zero_grad()
     documents = batch([empty, other, empty])
     assert made(documents).logits.isfinite().all()
     loss = build("atl", len(RELATIONS))

@@ -11,9 +11,11 @@ from dataclasses import replace
 import pytest
 import torch
 
+from docre import tensors
 from docre.losses import LOSSES
 from docre.models import MODELS, Encoder
 from docre.models.entity_map import pair_cells
+from docre.models.vaediff import UNTRAINED
 from docre.tensors import ModelOutput, integers_on, occurrences
 from docre.terms import TERMS
 from docre.training.objective import Objective
@@ -33,15 +35,29 @@ def as_on_a_gpu(monkeypatch):
     """Meta tensors count as those of a GPU, and the list returned gets what is copied to the device in such a way that
     the host waits."""
     copied = []
-    make = torch.tensor
+    make, make_like, move = torch.tensor, torch.Tensor.new_tensor, torch.Tensor.to
 
     def tensor(values, **options):
         if torch.device(options.get("device") or "cpu").type != "cpu":
             copied.append(values)
         return make(values, **options)
 
+    def new_tensor(self, values, **options):
+        copied.append(values)
+        return make_like(self, values, **options)
+
+    def to(self, *given, non_blocking=False, **options):
+        result = move(self, *given, **options)
+        if self.device != result.device and not non_blocking:
+            copied.append(self)
+        return result
+
     monkeypatch.setattr(torch.Tensor, "is_cuda", True)
     monkeypatch.setattr(torch, "tensor", tensor)
+    monkeypatch.setattr(torch.Tensor, "new_tensor", new_tensor)
+    monkeypatch.setattr(torch.Tensor, "to", to)
+    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda self: self)
+    monkeypatch.setattr(tensors, "GPUS", ("meta",))
     monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())
     monkeypatch.setattr(torch, "is_autocast_enabled", lambda *_: False)
     return copied
@@ -77,8 +93,31 @@ def test_no_model_waits_in_training(name, layers, batch_name, as_on_a_gpu):
     batch = batch_of(*BATCHES[batch_name])
     totals = objective.counts(batch)
     objective.to("meta")
-    value, _ = objective(batch.to("meta"), totals)
+    batch = batch.to("meta", non_blocking=True)
+    as_on_a_gpu.clear()  # the weights
+    value, _ = objective(batch, totals)
     value.backward()
+    assert as_on_a_gpu == []
+
+
+@pytest.mark.parametrize(
+    ("name", "sizes", "waiting"),
+    [
+        ("kd_docre", {"drop_prob": 0.5}, False),
+        ("vaediff", {"generator": UNTRAINED}, True),
+        ("docunet", {"norm_over": "real_cells"}, True),
+    ],
+)
+def test_which_settings_of_models_wait(name, sizes, waiting, as_on_a_gpu):
+    loss = LOSSES.build("atl", {}, RELATIONS)
+    model = MODELS.build(name, small_sizes(name) | sizes, Encoder(tiny_bert(), 1), loss.num_outputs).train()
+    batch = batch_of(*BATCHES["several lengths"])
+    if name == "vaediff":
+        model.load_generator(batch.labels).to("meta")
+    model.to("meta")
+    batch = batch.to("meta", non_blocking=True)
+    as_on_a_gpu.clear()
+    assert waits(lambda: model(batch, model.offers)) == waiting
     assert as_on_a_gpu == []
 
 
@@ -89,9 +128,11 @@ def test_which_losses_wait(name, as_on_a_gpu):
     output = ModelOutput(*(leaf(x) for x in (case.output.logits, case.output.head, case.output.tail)))
 
     def step():
-        loss(output, case.labels.to("meta")).backward()
+        loss(output, labels).backward()
         loss.decide(output.logits, 4), loss.scores(output.logits), loss.margins(output.logits)
 
+    labels = case.labels.to("meta", non_blocking=True)
+    as_on_a_gpu.clear()
     assert waits(step) == (name in WAITING_LOSSES)
     assert as_on_a_gpu == []
 
@@ -104,7 +145,9 @@ def test_which_terms_wait(name, as_on_a_gpu):
         *(None if x is None else leaf(x) for x in (output.head, output.tail, output.attention)),
         auxiliaries={key: leaf(x) for key, x in output.auxiliaries.items()},
     )
-    assert waits(lambda: term.to("meta")(moved, batch.to("meta")).backward()) == (name in WAITING_TERMS)
+    term, batch = term.to("meta"), batch.to("meta", non_blocking=True)
+    as_on_a_gpu.clear()
+    assert waits(lambda: term(moved, batch).backward()) == (name in WAITING_TERMS)
     assert as_on_a_gpu == []
 
 

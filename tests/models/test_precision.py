@@ -37,5 +37,7 @@ def test_what_is_asked_for(monkeypatch):
     ):
         assert resolve_precision(given, device) == expected
     for bf16, expected in ((True, "bf16"), (False, "fp16")):
-        monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda bf16=bf16: bf16)
+        monkeypatch.setattr(
+            torch.cuda, "is_bf16_supported", lambda including_emulation, bf16=bf16: including_emulation or bf16
+        )
         assert resolve_precision("auto", "cuda") == expected

@@ -8,7 +8,7 @@ from typing import Any
 from docre.config.loading import import_plugins, merge
 from docre.core.files import read_json, write_json
 from docre.core.location import find_checkpoint, recorded_digest
-from docre.core.manifests import MANIFEST, digest, locked, remove
+from docre.core.manifests import MANIFEST, digest_of_version, locked, remove
 from docre.data.readers import READERS, read
 from docre.data.readers.docred import write_docred
 from docre.errors import DocreError
@@ -40,10 +40,10 @@ class Label(Stage):
 
     def origin(self) -> dict[str, Any]:
         """What the labels depend on, as far as it is there."""
-        data = digest(Path(self.data)) if Path(self.data).is_file() else None
+        data = digest_of_version(Path(self.data)) if Path(self.data).is_file() else None
         checkpoint = None
         if recorded_digest(self.checkpoint):  # all files of it: a calibration changes what is predicted
-            checkpoint = digest(find_checkpoint(self.checkpoint) / MANIFEST)
+            checkpoint = digest_of_version(find_checkpoint(self.checkpoint) / MANIFEST)
         return {"checkpoint": checkpoint, "data": data, "reader": self.reader}
 
     def standing(self) -> Standing:

@@ -8,7 +8,7 @@ from typing import Any
 
 from docre.config.loading import import_plugins, merge, read_saved_config
 from docre.core.location import find_checkpoint, recorded_digest
-from docre.core.manifests import MANIFEST, digest, locked, remove
+from docre.core.manifests import MANIFEST, digest_of_version, locked, remove
 from docre.data.readers import READERS
 from docre.data.targets import first_difference, read_origin, shard_path, shard_titles
 from docre.errors import DocreError, prefixed
@@ -45,7 +45,7 @@ class Targets(Stage):
             return Standing("new")
         expected = {"targets": sorted(set(self.names))} | self.expected()
         if Path(self.data).is_file():
-            expected["data"] = digest(Path(self.data))
+            expected["data"] = digest_of_version(Path(self.data))
         difference = first_difference(origin, expected)
         if difference:
             return Standing("stale", difference)
