@@ -1,6 +1,7 @@
 """Calibration: a shift of the margins, chosen on dev, that trades precision against recall."""
 
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,10 +40,12 @@ class Calibration:
     end_to_end: EndToEnd | None = None
 
     @classmethod
-    def without_shift(cls, table: MarginTable) -> "Calibration":
-        """Probabilities fitted on a table; the decisions stay as they are."""
-        shift = (0.0,) * len(table.relations)
-        return cls(table.relations, shift, "probabilities only", platt=fit_platt(table))
+    def without_shift(cls, table: MarginTable, before: "Calibration | None" = None) -> "Calibration":
+        """Probabilities fitted on a table; the decisions stay as they are, with the shift of an earlier calibration if
+        the table's margins have one."""
+        if before is not None and any(before.shift):
+            return replace(before, platt=fit_platt(table), end_to_end=None)
+        return cls(table.relations, (0.0,) * len(table.relations), "probabilities only", platt=fit_platt(table))
 
     def save(self, path: str | Path) -> None:
         """Write the calibration to a JSON file."""
@@ -120,15 +123,14 @@ def calibrate(
     """
     if not table.gold:
         raise DocreError("no relation is labeled, so nothing can be calibrated")
-    common = _common_shift(table, 0.0, top_k, precision, recall)
-    shift = np.full(len(table.relations), common)
+    shift = common_shift(table, np.zeros(len(table.relations)), top_k, precision, recall)
     if per_relation:
-        best = _common_shift(table, 0.0, top_k, None, None)
+        best = float(common_shift(table, np.zeros(len(table.relations)), top_k)[0])
         own = relation_shifts(table, keep_best(np.ones_like(table.labels), table.scores, top_k), best)
         positives = table.labels.sum(axis=0)
         weight = positives / np.maximum(positives + shrinkage, 1e-9)
         shift = best + weight * (own - best)
-        shift = shift + _common_shift(table, shift, top_k, precision, recall)
+        shift = common_shift(table, shift, top_k, precision, recall)
     purpose = "the best F1"
     if precision is not None or recall is not None:
         purpose = f"precision {precision:g}" if precision is not None else f"recall {recall:g}"
@@ -184,27 +186,40 @@ def displaced(margins: Floats, scores: Floats, top_k: int) -> Floats:
     return found
 
 
-def _common_shift(
-    table: MarginTable, base: Floats | float, top_k: int, precision: float | None, recall: float | None
-) -> float:
-    """The best common shift of all margins, after `base` (a number or [R]) was added to them."""
+def common_shift(
+    table: MarginTable, base: Floats, top_k: int, precision: float | None = None, recall: float | None = None
+) -> Floats:
+    """`base` [R] with the best common shift added to it."""
     shifted = table.shifted(base).margins
     dropped = displaced(shifted, table.scores, top_k).ravel() if top_k > 0 else None
     candidates = cuts(shifted.ravel(), table.labels.ravel(), dropped)
     taken, correct = candidates.taken, candidates.correct
+    if precision is None and recall is None:
+        return base + candidates.shift[np.argmax(2 * correct / (taken + table.gold))]
     if precision is not None:
-        (reached,) = np.nonzero(correct / np.maximum(1, taken) >= precision)
-        reached = reached[taken[reached] > 0]
-        if not len(reached):
-            best = float((correct[1:] / np.maximum(1, taken[1:])).max(initial=0))
-            raise DocreError(f"a precision of {precision:g} cannot be reached: the highest is {best:.4f}")
-        best_cut = reached[correct[reached].argmax()]
-    elif recall is not None:
-        (reached,) = np.nonzero(correct / table.gold >= recall)
-        if not len(reached):
-            best = float(correct[-1] / table.gold)
-            raise DocreError(f"a recall of {recall:g} cannot be reached: the highest is {best:.4f}")
-        best_cut = reached[0]
+        rates, goal, name = correct / np.maximum(1, taken), precision, "precision"
+        (reached,) = np.nonzero((rates >= goal) & (taken > 0))
+        reached = reached[np.argsort(-correct[reached], kind="stable")]
     else:
-        best_cut = int(np.argmax(2 * correct / (taken + table.gold)))
-    return float(candidates.shift[best_cut])
+        assert recall is not None
+        rates, goal, name = correct / table.gold, recall, "recall"
+        (reached,) = np.nonzero(rates >= goal)
+    for step in steps(len(reached)):
+        shift = base + candidates.shift[reached[step]]
+        found = table.shifted(shift, top_k).predicted
+        right = int((found & table.labels).sum())
+        if right / (max(1, int(found.sum())) if name == "precision" else table.gold) >= goal:
+            return shift
+    best = float(rates[taken > 0].max(initial=0))
+    raise DocreError(f"a {name} of {goal:g} cannot be reached: the highest is {best:.4f}")
+
+
+def steps(count: int) -> Iterator[int]:
+    """0, 1, 3, 7, ... below `count`, and the last: which of many cuts are tried, in case that the sum of two shifts is
+    rounded so that a margin at the cut falls to its other side."""
+    step = 0
+    while step < count - 1:
+        yield step
+        step = 2 * step + 1
+    if count:
+        yield count - 1

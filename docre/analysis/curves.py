@@ -9,7 +9,6 @@ from docre.analysis.platt import sigmoid
 from docre.analysis.table import Bools, Floats, MarginTable
 
 POINTS = 300  # most points of a curve
-TIE = 1e-6  # relative difference of margins that may be due to rounding, in float32
 
 
 @dataclass(frozen=True)
@@ -54,8 +53,8 @@ class Cuts:
     """Every way to split a list of margins in two by a threshold. Equal margins are never split.
 
     taken, correct: [cuts] the number of margins above the threshold, and how many of these belong to gold triples.
-    shift:          [cuts] what to add to the margins so that exactly those are positive. The threshold is half way
-                    between the neighboring margins.
+    shift:          [cuts] what to add to the margins, in their precision, so that exactly those are positive. The
+                    threshold is half way between the neighboring margins.
     """
 
     taken: np.ndarray
@@ -64,8 +63,7 @@ class Cuts:
 
 
 def cuts(margins: Floats, labels: np.ndarray, dropped: Floats | None = None) -> Cuts:
-    """All cuts of margins [n] with labels [n], from none taken to all taken. There is none between margins that differ
-    only by rounding (TIE).
+    """All cuts of margins [n] with labels [n], from none taken to all taken.
 
     dropped: [n] thresholds below which a margin is no longer taken (-inf: never); none by default.
     """
@@ -77,16 +75,19 @@ def cuts(margins: Floats, labels: np.ndarray, dropped: Floats | None = None) -> 
         labels = np.concatenate([labels[ever], labels[later]])
         gains = np.repeat([1, -1], [ever.sum(), later.sum()])
     order = np.argsort(-margins, kind="stable")
-    values = margins[order].astype(np.float64)
+    values = margins[order]
     if not len(values):
         return Cuts(np.zeros(1, dtype=int), np.zeros(1, dtype=int), np.zeros(1))
     taken = np.concatenate([[0], np.cumsum(gains[order])])
     correct = np.concatenate([[0], np.cumsum(gains[order] * labels[order])])
-    (steps,) = np.nonzero(-np.diff(values) > TIE * np.abs(values).max())
+    (steps,) = np.nonzero(np.diff(values))
     ends = np.concatenate([[0], steps + 1, [len(values)]])
-    middle = -(values[steps] + values[steps + 1]) / 2
-    first, last = (1e-3 * max(1.0, abs(value)) for value in (values[0], values[-1]))
-    shift = np.concatenate([[-values[0] - first], middle, [-values[-1] + last]])
+    above, below = values[steps], values[steps + 1]
+    middle = (above / 2 + below / 2).astype(values.dtype)
+    middle = np.where(middle < above, middle, below)  # of neighboring numbers the middle is one of them
+    highest, lowest = float(values[0]), float(values[-1])
+    first, last = (1e-3 * max(1.0, abs(value)) for value in (highest, lowest))
+    shift = np.concatenate([[-highest - first], -middle.astype(np.float64), [-lowest + last]])
     return Cuts(taken[ends], correct[ends], shift)
 
 

@@ -94,14 +94,15 @@ class Audit:
                 held_out = [self.documents[i] for i in group]
                 yield group, held_out, judge(judges, held_out, fitted)
 
-    def suggest(self) -> Suggestions:
-        """The suggestions, ranked, when all runs are finished."""
+    def suggest(self) -> tuple[Suggestions, float]:
+        """The suggestions, ranked, when all runs are finished; and how many labels are expected to be missing, also
+        where no model finds it probable enough to suggest it."""
         found, errors = [], AnnotationErrors()
         for positions, held_out, judgment in self.judgments():
             errors.add(judgment.probability, judgment.table.labels)
             found += judgment.suggestions(held_out, positions, LEAST)
         ranked = weighed(found, errors.fit())
-        return Suggestions(self.data, self.digest, self.config.data.reader, ranked)
+        return Suggestions(self.data, self.digest, self.config.data.reader, ranked), errors.missing
 
 
 def plan_audit(config: Config, data: str, folds: int, seeds: int, folder: Path) -> Audit:

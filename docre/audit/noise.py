@@ -43,8 +43,7 @@ class AnnotationErrors:
 
     def fit(self) -> "AnnotationErrors":
         """Estimate the rates from what was counted."""
-        middle = (np.arange(BINS) + 0.5) * (2 * LIMIT / BINS) - LIMIT
-        p = sigmoid(middle)
+        p = self.probabilities()
         unlabeled, labeled = self.counts
         self.missed, self.false = 0.1, float(0.1 * labeled.sum() / max(1.0, self.counts.sum()))
         for _ in range(ROUNDS):
@@ -58,6 +57,15 @@ class AnnotationErrors:
             if change < TOLERANCE:
                 break
         return self
+
+    def probabilities(self) -> NDArray[np.float64]:
+        """p in the middle of each bin."""
+        return sigmoid((np.arange(BINS) + 0.5) * (2 * LIMIT / BINS) - LIMIT)
+
+    @property
+    def missing(self) -> float:
+        """How many candidates without a label are expected to be true."""
+        return float((self.counts[0] * self.true(self.probabilities(), False)).sum())
 
     def true(self, p: Any, labeled: Any) -> NDArray[np.float64]:
         """The probability that candidates are true, given p (a number or an array) and whether they are labeled."""

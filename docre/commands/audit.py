@@ -72,19 +72,23 @@ def audit(options: argparse.Namespace) -> None:
         planned.train()
         if not is_main_process():
             return
-        found = planned.suggest()
+        found, missing = planned.suggest()
         found.save(folder / "audit.json")
         write_text(folder / "review.html", review_page(found, planned.documents, most))
-    print("\n".join(summary(found.suggestions, planned.documents)))
+    print("\n".join(summary(found.suggestions, planned.documents, missing)))
     print(f"next: open {folder / 'review.html'}, decide, save, and run")
     print(f"  docre audit --apply decisions.json --output {Path(data).stem}_corrected.json")
 
 
-def summary(suggestions: Sequence["Suggestion"], documents: Sequence[Document]) -> list[str]:
-    """How many labels are wrong or missing, as far as the models know, and how many they could not judge."""
+def summary(suggestions: Sequence["Suggestion"], documents: Sequence[Document], missing: float) -> list[str]:
+    """How many labels are wrong or missing (`missing`), as far as the models know, and how many they could not
+    judge."""
     labels = sum(len(document.triples or ()) for document in documents)
-    missing, wrong = ([s.probability for s in suggestions if s.kind == kind] for kind in ("missing", "wrong"))
-    lines = [f"of {labels} labels about {sum(wrong):.0f} are wrong, and about {sum(missing):.0f} are missing"]
+    suggested, wrong = ([s.probability for s in suggestions if s.kind == kind] for kind in ("missing", "wrong"))
+    lines = [
+        f"of {labels} labels about {sum(wrong):.0f} are wrong, and about {missing:.0f} are missing, of which about "
+        f"{sum(suggested):.0f} are among the {len(suggested):,} suggestions"
+    ]
     if unjudged := labels - len(wrong):
         lines.append(
             f"{counted(unjudged, 'label')} could not be judged: given twice, of no candidate pair, or of a relation "

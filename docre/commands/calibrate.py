@@ -71,13 +71,14 @@ def main(arguments: list[str]) -> None:
     from docre.inference.probe import margin_table
 
     predictor = load(options.checkpoint, changes=options.changes, plugins=options.plugins)
-    predictor.forget_calibration()
+    if not options.no_shift:
+        predictor.forget_calibration()
     documents = read(options.data, options.reader or predictor.config.data.reader)
     table = margin_table(predictor, documents, progress=True)
     top_k = predictor.top_k
     with prefixed(options.data):
         if options.no_shift:
-            calibration = Calibration.without_shift(table)
+            calibration = Calibration.without_shift(table, predictor.calibration)
         else:
             goal = options.precision, options.recall
             calibration = calibrate(table, *goal, options.per_relation, options.shrinkage, top_k)
@@ -93,7 +94,8 @@ def main(arguments: list[str]) -> None:
         checkpoint.save(unchanged, folder)
     print(f"{options.output or options.checkpoint[0]}: {calibration.purpose}; on {options.data}:")
     print(f"{'':<12}{'P':>8}{'R':>8}{'F1':>8}")
-    for name, decided in (("before", table), ("after", table.shifted(calibration.shift, top_k))):
+    after = table if options.no_shift else table.shifted(calibration.shift, top_k)
+    for name, decided in (("before", table), ("after", after)):
         print(f"{name:<12}" + "".join(f"{100 * value:>8.2f}" for value in rates(decided)))
 
 

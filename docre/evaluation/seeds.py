@@ -135,12 +135,15 @@ def seeds_needed(spread: float, v_documents: float, wanted: float = WANTED) -> i
     return int(n[enough.argmax()]) if enough.any() else None
 
 
-def holm(p_values: Sequence[float]) -> list[float]:
-    """The p-values, adjusted so that the probability of any false one among them is that of a single one (Holm
-    1979)."""
+def holm(p_values: Sequence[float], comparisons: int | None = None) -> list[float]:
+    """The p-values, adjusted so that the probability of any false one among them is that of a single one (Holm 1979).
+
+    comparisons: from how many p-values these were chosen; by default from none but these.
+    """
+    count = len(p_values) if comparisons is None else comparisons
     order = sorted(range(len(p_values)), key=lambda i: p_values[i])
     adjusted, highest = [0.0] * len(p_values), 0.0
     for rank, i in enumerate(order):
-        highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[i]))
+        highest = max(highest, min(1.0, (count - rank) * p_values[i]))
         adjusted[i] = highest
     return adjusted

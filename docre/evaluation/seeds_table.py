@@ -26,6 +26,7 @@ class Row:
     ign_f1: Mean | None
     difference: SeedDifference | None
     best: bool
+    comparisons: int
 
     @property
     def significant(self) -> bool:
@@ -44,21 +45,26 @@ class Row:
 
 def compare_rows(groups: Mapping[str, Sequence[Scores]], against: str | None = None, samples: int = 2000) -> list[Row]:
     """The models with the scores of their runs, compared with the one that is called `against` (by default the best).
-    Raises DocreError if there is none of that name."""
+    Raises DocreError if there is none of that name.
+
+    The p-values are adjusted for the number of comparisons: k - 1 of k models; all k (k - 1) / 2 if the scores
+    themselves chose with which model the others are compared.
+    """
     means = {name: mean_score(runs) for name, runs in groups.items()}
     best = max(groups, key=lambda name: means[name].mean)  # type: ignore[union-attr]  # F1 is always defined
+    comparisons = len(groups) * (len(groups) - 1) // 2 if against is None else len(groups) - 1
     against = best if against is None else against
     if against not in groups:
         raise DocreError(f"--against: expected one of {', '.join(map(repr, groups))}, got {against!r}")
     others = [name for name in groups if name != against]
     found = {name: compare_seeds(groups[name], groups[against], samples=samples) for name in others}
-    adjusted = dict(zip(others, holm([found[name].p_value for name in others]), strict=True))
+    adjusted = dict(zip(others, holm([found[name].p_value for name in others], comparisons), strict=True))
     rows = []
     for name, runs in groups.items():
         f1 = means[name]
         assert f1 is not None
         difference = replace(found[name], p_value=adjusted[name]) if name in found else None
-        rows.append(Row(name, f1, mean_score(runs, "ign_f1"), difference, name == best))
+        rows.append(Row(name, f1, mean_score(runs, "ign_f1"), difference, name == best, comparisons))
     return rows
 
 
@@ -136,7 +142,7 @@ def notes(rows: Sequence[Row]) -> list[str]:
     reference = next(row.name for row in rows if row.difference is None)
     lines = []
     if len(rows) > 1:
-        adjusted = f"p is adjusted for {len(rows) - 1} comparisons (Holm)"
+        adjusted = f"p is adjusted for {rows[0].comparisons} comparisons (Holm)"
         lines.append(f"difference: F1 minus that of {reference!r}" + f"; {adjusted}" * (len(rows) > 2))
     if any(len(row.f1.values) == 1 for row in rows):
         lines.append("a model with a single seed: nothing tells how much another seed would change it")

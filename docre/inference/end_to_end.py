@@ -37,7 +37,7 @@ class FoundInText:
             "documents_per_second": len(self.documents) / self.seconds,
             "confidence": {
                 "bins": [bin_._asdict() for bin_ in self.bins],
-                "expected_calibration_error": self.error,
+                "expected_calibration_error": self.error if self.bins else None,
                 f"at_least_{SURE}": {"triples": self.sure[0], "right": self.sure[1]},
             },
         }

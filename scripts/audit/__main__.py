@@ -58,7 +58,8 @@ def marked(table: MarginTable, cells: frozenset[Cell], positions: Sequence[int])
     column = {relation: r for r, relation in enumerate(table.relations)}
     found = np.zeros(table.labels.shape, dtype=bool)
     for document, head, tail, relation in cells:
-        if document in place and (place[document], head, tail) in row:
+        judged = document in place and (place[document], head, tail) in row and relation in column
+        if judged:
             found[row[place[document], head, tail], column[relation]] = True
     return found
 

@@ -19,7 +19,7 @@ def quality(scores: Floats, right: Bools) -> dict[str, Any]:
     found = np.cumsum(hits)
     total = int(found[-1]) if len(found) else 0
     places = np.flatnonzero(hits)
-    precision = {f"at_{cut}": float(found[min(cut, len(found)) - 1] / min(cut, len(found))) for cut in CUTS}
+    precision = {f"at_{cut}": float(hits[:cut].mean()) if len(hits) else None for cut in CUTS}
     return precision | {
         "at_all": float(found[total - 1] / total) if total else None,
         "average_precision": float((found[places] / (places + 1)).mean()) if total else None,

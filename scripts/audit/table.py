@@ -38,7 +38,9 @@ def rankings(result: dict[str, Any]) -> Iterator[str]:
             if key in result:
                 q = result[key][kind]
                 values = (q["at_100"], q["at_500"], q["at_all"], q["average_precision"])
-                yield f"| {label} | {kind} | " + " | ".join(f"{100 * v:.1f}" for v in values) + " |"
+                yield (
+                    f"| {label} | {kind} | " + " | ".join("-" if v is None else f"{100 * v:.1f}" for v in values) + " |"
+                )
 
 
 def corrections(audit: dict[str, Any], applied: dict[str, Any] | None) -> Iterator[str]:

@@ -101,6 +101,27 @@ def test_cuts_with_top_k_count_what_the_shifted_table_predicts(seed):
         assert (predicted.sum(), (predicted & table.labels).sum()) == (taken, correct)
 
 
+@pytest.mark.parametrize("outlier", [0.0, -100.0, 1e6])
+def test_dense_margins_are_told_apart(outlier):
+    """Whatever another margin is: 30,001 margins within 2, perfectly ranked."""
+    margins = np.append(np.linspace(-1, 1, 30_001), outlier).astype(np.float32)
+    table = table_of(margins[:, None], (margins > 0.3)[:, None] & (margins < 2)[:, None])
+    assert precision_recall(table).average_precision > (0.999 if outlier > 1 else 1 - 1e-9)
+    for goal in ({}, {"precision": 0.99}, {"recall": 0.5}):
+        p, r, f = rates(table.shifted(calibrate(table, **goal).shift))
+        assert p > 0.999 and r >= 0.5 and (f > 0.999 or "recall" in goal)
+
+
+def test_neighboring_numbers_are_told_apart():
+    """In float32, with nothing between them."""
+    one = np.float32(0.7)
+    margins = np.array([one, np.nextafter(one, np.float32(0)), np.nextafter(one, np.float32(1))])
+    found = cuts(margins, np.array([True, False, False]))
+    for taken, shift in zip(found.taken, found.shift, strict=True):
+        assert (margins + np.float32(shift) > 0).sum() == taken
+    assert found.taken.tolist() == [0, 1, 2, 3]
+
+
 def test_of_equal_recalls_the_highest_precision_is_chosen():
     table = table_of([[2.0, 1.0]], [[1, 0]])
     assert table.shifted(calibrate(table, precision=0.5).shift).predicted.tolist() == [[True, False]]

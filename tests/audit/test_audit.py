@@ -39,9 +39,10 @@ def test_the_summary_counts_what_could_not_be_judged():
     document = Document("t", [["a", "b"]], [Entity((Mention("a", 0, 0, 1),)), Entity((Mention("b", 0, 1, 2),))])
     documents = [replace(document, triples=[Triple(0, 1, "r"), Triple(0, 1, "r"), Triple(1, 0, "s")])]
     found = [Suggestion("wrong", 0, "t", 0, 1, "r", 0.6, 1.0), Suggestion("missing", 0, "t", 1, 0, "r", 0.9, 1.0)]
-    said = audit.summary(found, documents)
-    assert said[0] == "of 3 labels about 1 are wrong, and about 1 are missing" and said[1].startswith("2 labels could")
-    assert len(audit.summary(found, [replace(document, triples=[Triple(0, 1, "r")])])) == 1
+    said = audit.summary(found, documents, 2.0)
+    expected = "of 3 labels about 1 are wrong, and about 2 are missing, of which about 1 are among the 1 suggestions"
+    assert said[0] == expected and said[1].startswith("2 labels could")
+    assert len(audit.summary(found, [replace(document, triples=[Triple(0, 1, "r")])], 2.0)) == 1
 
 
 def test_no_judge_has_seen_what_it_judges(audited, corpus):  # noqa: F811

@@ -32,6 +32,7 @@ def test_known_rates_are_found(missed, false):
         if here.sum() > 500:
             assert true[here].mean() == pytest.approx(found[here].mean(), abs=0.05)
     expected = found[~labels].sum()
+    assert errors.missing == pytest.approx(expected, rel=0.05, abs=5)
     assert (true & ~labels).sum() == pytest.approx(expected, abs=0.1 * expected + 100)
 
 

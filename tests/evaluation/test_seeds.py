@@ -11,6 +11,7 @@ from scipy import stats
 from docre.errors import DocreError
 from docre.evaluation.scores import Scores
 from docre.evaluation.seeds import compare_seeds, holm, mean_score, seeds_needed, welch
+from docre.evaluation.seeds_table import compare_rows
 
 
 def scored(gold: np.ndarray, predicted: np.ndarray, correct: np.ndarray) -> Scores:
@@ -90,9 +91,9 @@ def test_by_hand():
 
 
 def test_the_number_of_seeds():
-    """The textbook's two samples (Cohen 1988, table 2.4.1): 17 each for d = 1, 64 for d = 0.5."""
-    assert (seeds_needed(0.005, 0.0) == 17 and seeds_needed(0.0025, 0.0) == 5) or seeds_needed(0.005, 0.0) in (16, 17)
-    assert seeds_needed(0.01, 0.0) in (63, 64) and seeds_needed(0.001, 1.0) is None
+    """The textbook's two samples (Cohen 1988, table 2.4.1): 17 each for d = 1, 64 for d = 0.5, 6 for d = 2."""
+    assert [seeds_needed(spread, 0.0) for spread in (0.005, 0.01, 0.0025)] == [17, 64, 6]
+    assert seeds_needed(0.001, 1.0) is None
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=6))
@@ -101,6 +102,20 @@ def test_holm(p_values):
     assert all(p <= q <= 1 for p, q in zip(p_values, adjusted, strict=True))
     assert adjusted[int(np.argmin(p_values))] == pytest.approx(min(1, len(p_values) * min(p_values)))
     assert [adjusted[i] for i in np.argsort(p_values)] == sorted(adjusted)
+
+
+def test_the_best_of_many_equal_models_is_not_found_better():
+    """Where the scores chose with which model the others are compared, all pairs count as comparisons."""
+    rng, trials, found = np.random.default_rng(3), 60, 0
+    for _ in range(trials):
+        runs = [run for model in simulate(rng, 20, 60, 0.3) for run in model]
+        groups = {f"model {i}": runs[5 * i : 5 * i + 5] for i in range(8)}
+        rows = compare_rows(groups, samples=60)
+        assert {row.comparisons for row in rows} == {28}
+        found += any(row.significant for row in rows)
+    assert found / trials <= 0.05 + 3 * sqrt(0.05 * 0.95 / trials)
+    assert {row.comparisons for row in compare_rows(groups, "model 0", samples=10)} == {7}
+    assert holm([0.01, 0.04], 6) == pytest.approx([0.06, 0.2])
 
 
 def test_welch_of_nothing():
