@@ -12,6 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from docre.errors import DocreError
+
 GPUS = ("cuda",)  # kinds of devices to which page-locked memory is copied without waiting
 
 
@@ -168,3 +170,10 @@ def even_slices(length: int, size: int) -> list[slice]:
     count = max(1, -(-length // size))
     ends = [length * i // count for i in range(count + 1)]
     return [slice(start, end) for start, end in pairwise(ends)]
+
+
+def check_scalar(value: Any, what: str) -> None:
+    """Raises DocreError, which says `what` returned the value, unless it is a tensor of one floating-point number."""
+    if not isinstance(value, Tensor) or value.dim() or not value.is_floating_point():
+        got = f"a tensor {list(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
+        raise DocreError(f"{what} returned {got}, expected a scalar tensor")

@@ -123,4 +123,4 @@ class Form(ABC):
         """What a prompt says about the form."""
 
 
-FORMS: "Registry[Form]" = Registry("form", "docre.answers.forms")
+FORMS: "Registry[Form]" = Registry("form", "docre.answers.forms", Form)

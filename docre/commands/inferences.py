@@ -2,6 +2,9 @@
 
 import argparse
 
+from docre.config.loading import import_plugins
+from docre.config.options import add_plugins
+
 
 def main(arguments: list[str]) -> None:
     """Print every registered inference with its parameters and reference."""
@@ -9,7 +12,8 @@ def main(arguments: list[str]) -> None:
         prog="docre inferences",
         description="List the ways from a trained model to predictions, with their parameters and references.",
     )
-    parser.parse_args(arguments)
+    add_plugins(parser)
+    import_plugins(parser.parse_args(arguments).plugins, "--plugins")
 
     from docre.core.registry import describe
     from docre.inference.methods import INFERENCES

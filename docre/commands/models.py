@@ -3,13 +3,17 @@
 import argparse
 from typing import cast
 
+from docre.config.loading import import_plugins
+from docre.config.options import add_plugins
+
 
 def main(arguments: list[str]) -> None:
     """Print every registered model with its parameters and reference."""
     parser = argparse.ArgumentParser(
         prog="docre models", description="List the models with their parameters and references."
     )
-    parser.parse_args(arguments)
+    add_plugins(parser)
+    import_plugins(parser.parse_args(arguments).plugins, "--plugins")
 
     from docre.core.registry import describe
     from docre.models import MODELS, Model, leading_parameters

@@ -2,13 +2,17 @@
 
 import argparse
 
+from docre.config.loading import import_plugins
+from docre.config.options import add_plugins
+
 
 def main(arguments: list[str]) -> None:
     """Print every registered term with its parameters and reference."""
     parser = argparse.ArgumentParser(
         prog="docre terms", description="List the terms that can be added to the loss, with parameters and references."
     )
-    parser.parse_args(arguments)
+    add_plugins(parser)
+    import_plugins(parser.parse_args(arguments).plugins, "--plugins")
 
     from docre.core.registry import describe
     from docre.terms import TERMS

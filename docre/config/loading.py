@@ -5,6 +5,7 @@ import importlib
 import os
 import re
 import reprlib
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -117,7 +118,10 @@ def read_saved_config(folder: Path) -> Config:
 
 
 def import_plugins(names: Sequence[str], where: str) -> None:
-    """Import Python modules that register losses, models or readers. Raises DocreError that begins with `where`."""
+    """Import Python modules that register losses, models or readers, also those in the current folder. Raises
+    DocreError that begins with `where`."""
+    if names and os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())
     for name in names:
         if not all(part.isidentifier() for part in name.split(".")):
             raise DocreError(f"{where}: expected the name of a Python module, got {name!r}")
@@ -125,6 +129,8 @@ def import_plugins(names: Sequence[str], where: str) -> None:
             importlib.import_module(name)
         except ImportError as error:
             raise DocreError(f"{where}: cannot import {name!r}: {error}") from None
+        except SyntaxError as error:
+            raise DocreError(f"{where}: {error.filename}, line {error.lineno}: {error.msg}") from None
 
 
 def apply_overrides(

@@ -10,11 +10,11 @@ import importlib
 import inspect
 import pkgutil
 from collections.abc import Callable, Collection, Iterator
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, get_args, get_origin
 
-from pydantic import ConfigDict, ValidationError, create_model
+from pydantic import ConfigDict, PydanticUserError, ValidationError, create_model
 
-from docre.errors import DocreError
+from docre.errors import DocreError, first_line
 
 T = TypeVar("T")
 
@@ -24,18 +24,27 @@ class Registry(Generic[T]):
 
     kind:    what an entry is called in messages ("loss").
     package: the package whose modules register the entries ("docre.losses").
+    base:    of what every entry is a subclass, or an instance; None for functions.
     """
 
-    def __init__(self, kind: str, package: str) -> None:
+    def __init__(self, kind: str, package: str, base: type | None = None) -> None:
         self.kind = kind
         self.package = package
+        self.base = base
         self._entries: dict[str, Callable[..., T]] = {}
         self._loaded = False
 
     def register(self, name: str) -> Callable[[Callable[..., Any]], Any]:
-        """Decorator that registers a class or function as `name`. Raises DocreError if the name is taken."""
+        """Decorator that registers a class or function as `name`. Raises DocreError if the name is taken, or if it is
+        not of the registry's base."""
 
         def add(entry: Callable[..., T]) -> Callable[..., T]:
+            fits = self.base is None or (
+                issubclass(entry, self.base) if isinstance(entry, type) else isinstance(entry, self.base)
+            )
+            if self.base is not None and not fits:
+                where = f"{getattr(entry, '__module__', '?')}.{getattr(entry, '__qualname__', entry)}"
+                raise DocreError(f"{self.kind} {name!r}: {where} is no {self.base.__module__}.{self.base.__name__}")
             known = self._entries.get(name)
             if known is not None and (known.__module__, known.__qualname__) != (entry.__module__, entry.__qualname__):
                 raise DocreError(f"{self.kind} {name!r} is registered twice: {known.__module__} and {entry.__module__}")
@@ -52,7 +61,8 @@ class Registry(Generic[T]):
         """The entry called `name`. Raises DocreError, with a list of all names, if there is none."""
         self._load()
         if name not in self._entries:
-            raise DocreError(f"unknown {self.kind} {name!r}: expected one of {', '.join(sorted(self._entries))}")
+            known = ", ".join(sorted(self._entries))
+            raise DocreError(f"unknown {self.kind} {name!r}: expected one of {known} (or that of a plugin)")
         return self._entries[name]
 
     def __contains__(self, name: object) -> bool:
@@ -77,11 +87,23 @@ class Registry(Generic[T]):
 
     def check(self, name: str, parameters: dict[str, Any], skip: int = 0) -> dict[str, Any]:
         """Check `parameters` against the signature of the entry `name`, without its first `skip` parameters, and return
-        them as validated. The entry is not called; raises DocreError as `build` does."""
+        them as validated: any value where there is no annotation, and a list where it is a tuple, which YAML does not
+        have. The entry is not called; raises DocreError as `build` does."""
+        known = {p.name: p for p in parameters_of(self[name], skip)}
         fields: dict[str, Any] = {
-            p.name: (p.annotation, ... if p.default is p.empty else p.default) for p in parameters_of(self[name], skip)
+            key: (Any if p.annotation is p.empty else p.annotation, ... if p.default is p.empty else p.default)
+            for key, p in known.items()
         }
-        model = create_model(name, __config__=ConfigDict(extra="forbid", strict=True), **fields)
+        parameters = {
+            key: tuple(value) if isinstance(value, list) and key in known and is_tuple(known[key]) else value
+            for key, value in parameters.items()
+        }
+        try:
+            model = create_model(name, __config__=ConfigDict(extra="forbid", strict=True), **fields)
+        except PydanticUserError as error:
+            raise DocreError(
+                f"{self.kind} {name!r}: its parameters have types that a config cannot give: {first_line(error)}"
+            ) from None
         try:
             checked = model(**parameters)
         except ValidationError as error:
@@ -97,17 +119,31 @@ class Registry(Generic[T]):
     def _load(self) -> None:
         if self._loaded:
             return
-        self._loaded = True
-        package = importlib.import_module(self.package)
-        for module in pkgutil.iter_modules(package.__path__):
-            if not module.name.startswith("__"):
-                importlib.import_module(f"{self.package}.{module.name}")
+        self._loaded = True  # what is imported may look something up
+        try:
+            package = importlib.import_module(self.package)
+            for module in pkgutil.iter_modules(package.__path__):
+                if not module.name.startswith("__"):
+                    importlib.import_module(f"{self.package}.{module.name}")
+        except BaseException:
+            self._loaded = False
+            raise
 
 
 def parameters_of(entry: Callable[..., Any], skip: int) -> list[inspect.Parameter]:
     """The parameters of a registry's entry that can be given by name, without its first `skip` parameters."""
-    parameters = list(inspect.signature(entry).parameters.values())[skip:]
+    try:
+        signature = inspect.signature(entry, eval_str=True)
+    except NameError:  # names that only type checkers import
+        signature = inspect.signature(entry)
+    parameters = list(signature.parameters.values())[skip:]
     return [p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+
+
+def is_tuple(parameter: inspect.Parameter) -> bool:
+    """Whether a parameter is annotated as a tuple, or as one or None."""
+    kinds = (parameter.annotation, *get_args(parameter.annotation))
+    return any(kind is tuple or get_origin(kind) is tuple for kind in kinds)
 
 
 def describe(name: str, entry: Any, skip: int, counted: Collection[str] = ()) -> str:

@@ -39,6 +39,7 @@ def mark(title: str, text: str, entities: Sequence[MarkedEntity]) -> Document:
     for e, entity in enumerate(entities):
         for m, (start, end) in enumerate(entity.spans):
             check_span(start, end, text, f"entities[{e}].mentions[{m}]")
+        check_scores(entity, f"entities[{e}]")
     marked = sum(end - start for entity in entities for start, end in entity.spans)
     if marked > MAX_COVER * (len(text) + 1000):
         raise DocreError(f"document {title!r}: its mentions have {marked:,} characters, {MAX_COVER} times the text's")
@@ -67,8 +68,19 @@ def mark(title: str, text: str, entities: Sequence[MarkedEntity]) -> Document:
     return replace(document, source=source)
 
 
+def check_scores(entity: MarkedEntity, where: str) -> None:
+    """Raises DocreError, beginning with `where`, if a score is not between 0 and 1, or not each mention has one."""
+    if entity.scores is not None and len(entity.scores) != len(entity.spans):
+        raise DocreError(f"{where}: {len(entity.scores)} scores for {len(entity.spans)} mentions")
+    for score in (entity.score, *(entity.scores or ())):
+        if score is not None and not 0 <= score <= 1:
+            raise DocreError(f"{where}: expected a score from 0 to 1, got {score!r}")
+
+
 def check_span(start: int, end: int, text: str, where: str) -> None:
     """Raises DocreError, beginning with `where`, if the characters [start, end) are not inside the text, or blank."""
+    if not isinstance(start, int) or not isinstance(end, int):
+        raise DocreError(f"{where}: expected whole numbers of characters, got [{start!r}, {end!r})")
     if not 0 <= start < end <= len(text):
         raise DocreError(f"{where}: characters [{start}, {end}) are not inside the text ({len(text)} characters)")
     if text[start:end].isspace():

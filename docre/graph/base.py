@@ -18,8 +18,6 @@ from docre.errors import DocreError
 from docre.extraction import Extraction
 from docre.graph.nodes import Graph, build_graph
 
-EXPORTERS: Registry[None] = Registry("exporter", "docre.graph")
-
 
 class Exporter:
     """Writes extractions to a file of one format.
@@ -30,6 +28,11 @@ class Exporter:
     """
 
     def __init__(self, suffixes: tuple[str, ...], write: Callable[[Any, Path], None], joins: bool) -> None:
+        for suffix in suffixes:
+            if not isinstance(suffix, str) or not suffix.startswith(".") or suffix != suffix.lower():
+                raise DocreError(
+                    f"{write.__qualname__}: expected suffixes such as '.ttl', in lower case, got {suffix!r}"
+                )
         self.suffixes = suffixes
         self.write = write
         self.joins = joins
@@ -42,6 +45,9 @@ class Exporter:
             raise DocreError(f"{path}: entities are joined by name only in formats that hold a graph, not documents")
         content: Any = build_graph(extractions, join_names) if self.joins else extractions
         write_atomically(path, lambda temporary: self.write(content, temporary))
+
+
+EXPORTERS: Registry[None] = Registry("exporter", "docre.graph", Exporter)
 
 
 def writes(*suffixes: str) -> Callable[[Callable[[Iterable[Extraction], Path], None]], Exporter]:

@@ -29,6 +29,7 @@ from docre.core.manifests import check_folder, write_folder
 from docre.data.schema import LabelSchema, load_schema
 from docre.errors import DocreError
 from docre.inference.building import build_model
+from docre.inference.methods import INFERENCES
 from docre.inference.predictor import Predictor
 from docre.losses import LOSSES
 from docre.models import MODELS, load_tokenizer
@@ -113,13 +114,19 @@ def check_portable(config: Config, folder: Path) -> None:
 
 @contextmanager
 def suggesting_plugins(config: Config, imported: Sequence[str], path: Path) -> Iterator[None]:
-    """Extends a DocreError in the block with the plugins to import, if the loss or the model is unknown and the config
-    names plugins that were not imported."""
+    """Extends a DocreError in the block with the plugins to import, if a part of the config is unknown and it names
+    plugins that were not imported."""
     try:
         yield
     except DocreError as error:
         wanted = [name for name in config.plugins if name not in imported]
-        missing = config.loss.name not in LOSSES or config.model.name not in MODELS
+        named = (
+            (config.loss, LOSSES),
+            (config.model, MODELS),
+            (config.inference, INFERENCES),
+            (config.tagger, TAGGERS),
+        )
+        missing = any(part is not None and part.name not in registry for part, registry in named)
         if not (wanted and missing):
             raise
         names = ",".join(wanted)

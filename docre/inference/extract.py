@@ -95,9 +95,13 @@ def tagged(text: Text, title: str, tagger: Tagger | None, name: str | None = Non
         return given
     if tagger is None:
         raise DocreError(NO_TAGGER)
-    document = tagger(text, title)
-    assert document.source is not None
-    return replace(document, source=replace(document.source, tagger=name))
+    with prefixed(f"tagger {type(tagger).__name__}: {title}"):
+        document = tagger(text, title)
+        if not isinstance(document, Document) or document.source is None:
+            raise DocreError("it returned no docre.Document with a source (docre.documents.plain.mark makes one)")
+        if document.source.text != text:
+            raise DocreError("the document that it returned has another text")
+    return replace(document, title=title, source=replace(document.source, tagger=name))
 
 
 def check_text(text: str) -> None:

@@ -10,9 +10,7 @@ from torch import Tensor, nn
 from docre.core.registry import Registry
 from docre.documents import LabelStatistics
 from docre.errors import DocreError
-from docre.tensors import ModelOutput
-
-LOSSES: Registry["Loss"] = Registry("loss", "docre.losses")
+from docre.tensors import ModelOutput, check_scalar
 
 # Types for the parameters of a loss: used as annotations, they make the registry refuse other values with a message
 # that names the parameter.
@@ -75,7 +73,8 @@ class Loss(nn.Module, ABC):
     def forward(self, output: ModelOutput, labels: Tensor) -> Tensor:
         """The loss of a batch, a scalar, from the model's output and `labels` [pairs, R] (bool or 0/1).
 
-        It is 0 for a batch without pairs. Raises DocreError if logits or labels have the wrong shape.
+        It is 0 for a batch without pairs. Raises DocreError if logits, labels or what a subclass returns have the wrong
+        shape.
         """
         inputs = (("logits", output.logits, self.num_outputs), ("labels", labels, self.num_relations))
         for name, tensor, columns in inputs:
@@ -86,7 +85,9 @@ class Loss(nn.Module, ABC):
             output = output.at_least_float32()
             if not len(labels):
                 return output.logits.sum()
-            return self.compute(output, labels.bool())
+            loss = self.compute(output, labels.bool())
+        check_scalar(loss, f"{type(self).__name__}.compute")
+        return loss
 
     def margins(self, logits: Tensor) -> Tensor:
         """The margins d_r = s_r - threshold + margin_shift, positive where the relation is predicted: logits [pairs,
@@ -103,6 +104,20 @@ class Loss(nn.Module, ABC):
         """The predicted relations, logits [pairs, outputs] -> bool [pairs, R]: those with a positive margin; for each
         pair at most `top_k` of them, those with the highest scores (no limit if top_k < 1)."""
         return keep_best(self.margins(logits) > 0, self.scores(logits), top_k)
+
+    def mean(self, losses: Tensor, pairs: int) -> Tensor:
+        """The mean of what `pair_losses` returned. Raises DocreError unless it is one number for each pair."""
+        shape = list(losses.shape) if isinstance(losses, Tensor) else losses
+        if shape != [pairs]:
+            name = type(self).__name__
+            raise DocreError(
+                f"{name}.pair_losses returned {shape}, expected [{pairs}]: one loss for each pair, those without a "
+                "relation too"
+            )
+        return losses.mean()
+
+
+LOSSES: Registry[Loss] = Registry("loss", "docre.losses", Loss)
 
 
 def keep_best(chosen: Tensor, scores: Tensor, top_k: int) -> Tensor:
@@ -133,7 +148,8 @@ class ThresholdClassLoss(ThresholdClassDecision):
     """A loss with a threshold class: the mean over pairs of `pair_losses`, which a subclass defines."""
 
     def compute(self, output: ModelOutput, labels: Tensor) -> Tensor:
-        return self.pair_losses(self.scores(output.logits), self.thresholds(output.logits), labels).mean()
+        losses = self.pair_losses(self.scores(output.logits), self.thresholds(output.logits), labels)
+        return self.mean(losses, len(labels))
 
     @abstractmethod
     def pair_losses(self, scores: Tensor, threshold: Tensor, labels: Tensor) -> Tensor:
@@ -155,7 +171,7 @@ class ZeroThresholdLoss(Loss):
         return torch.zeros_like(logits[:, :1])
 
     def compute(self, output: ModelOutput, labels: Tensor) -> Tensor:
-        return self.pair_losses(output.logits, labels).mean()
+        return self.mean(self.pair_losses(output.logits, labels), len(labels))
 
     @abstractmethod
     def pair_losses(self, logits: Tensor, labels: Tensor) -> Tensor:

@@ -57,7 +57,7 @@ class Model(nn.Module, ABC):
         return pairs
 
 
-MODELS: Registry[Model] = Registry("model", "docre.models")
+MODELS: Registry[Model] = Registry("model", "docre.models", Model)
 
 
 def leading_parameters(name: str) -> int:

@@ -45,7 +45,7 @@ class Term(nn.Module, ABC):
         such pairs. The batch has labels, and the output and the targets what the term asks for."""
 
 
-TERMS: Registry[Term] = Registry("term", "docre.terms")
+TERMS: Registry[Term] = Registry("term", "docre.terms", Term)
 
 
 def divergence(target: Tensor, predicted: Tensor) -> Tensor:

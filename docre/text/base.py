@@ -36,4 +36,4 @@ class Tagger(ABC):
         raise NotImplementedError
 
 
-TAGGERS: Registry[Tagger] = Registry("tagger", "docre.text")
+TAGGERS: Registry[Tagger] = Registry("tagger", "docre.text", Tagger)

@@ -1,5 +1,6 @@
 """The documents of a run: reading them, checking them against the schema, and warning about oddities."""
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -149,9 +150,14 @@ def with_targets(features: Sequence[Features], predictor: Predictor) -> Sequence
 
 def with_counted_loss_parameters(config: Config, corpus: Corpus) -> Config:
     """The config, completed with the loss parameters that are computed from the training data unless they are given, so
-    that checkpoints hold them."""
+    that checkpoints hold them. Raises DocreError for those that a config cannot hold."""
     entry: Any = LOSSES[config.loss.name]
     counted = entry.from_training_data(corpus.survey.labels.statistics(corpus.schema))
+    try:
+        counted = json.loads(json.dumps(counted, allow_nan=False))  # as a checkpoint gives them back
+    except (TypeError, ValueError) as error:
+        name = f"{entry.__name__}.from_training_data"
+        raise DocreError(f"{name}: expected numbers, texts and lists of them: {error}") from None
     loss = Component(name=config.loss.name, **(counted | config.loss.parameters))
     return config.model_copy(update={"loss": loss})
 

@@ -12,7 +12,7 @@ from docre.config.schema import WeightedTerm
 from docre.errors import DocreError
 from docre.losses import Loss
 from docre.models import Model
-from docre.tensors import Batch, ModelOutput
+from docre.tensors import Batch, ModelOutput, check_scalar
 from docre.terms import TERMS, Term
 from docre.training.freeze import keep_frozen_in_eval_mode
 
@@ -75,6 +75,7 @@ class Objective(nn.Module):
         terms = self.active()
         wanted = frozenset().union(*(term.wants for term in terms.values()))
         output: ModelOutput = self.model(batch, wanted) if wanted else self.model(batch)
+        self.check(output, len(batch.pair_head))
         rows = self.model.loss_rows(len(batch.pair_head), sum(batch.entity_counts))
         loss = self.loss(*with_empty_rows(output, batch.labels, rows)) * (rows / max(1, totals["pairs"]))
         if not self.terms:
@@ -83,10 +84,21 @@ class Objective(nn.Module):
         with torch.autocast(loss.device.type, enabled=False):
             output = output.at_least_float32()
             for name, term in terms.items():
-                value = term(output, batch) / max(1, totals[term.over])
+                value = term(output, batch)
+                check_scalar(value, f"term {name!r}: {type(term).__name__}.forward")
+                value = value / max(1, totals[term.over])
                 parts.append(value.detach())
                 total = total + self.weighted[name].weight * value
         return total, parts
+
+    def check(self, output: Any, pairs: int) -> None:
+        """Raises DocreError unless a model returned logits for each pair and each output of the loss."""
+        name = type(self.model).__name__
+        if not isinstance(output, ModelOutput):
+            raise DocreError(f"{name}.forward returned {type(output).__name__}, expected a docre.tensors.ModelOutput")
+        expected = [pairs, self.loss.num_outputs]
+        if list(output.logits.shape) != expected:
+            raise DocreError(f"{name}.forward: logits have shape {list(output.logits.shape)}, expected {expected}")
 
 
 def with_empty_rows(output: ModelOutput, labels: Tensor, rows: int) -> tuple[ModelOutput, Tensor]:

@@ -74,4 +74,4 @@ class Inference(ABC):
             )
 
 
-INFERENCES: Registry[Inference] = Registry("inference", "docre.inference.methods")
+INFERENCES: Registry[Inference] = Registry("inference", "docre.inference.methods", Inference)
