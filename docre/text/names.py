@@ -11,6 +11,8 @@ from docre.core.words import words_in
 NUMBERS = frozenset(
     "AGE AMOUNT CARDINAL DATE DURATION MONEY NUM NUMBER ORDINAL PERCENT PRICE QUANTITY TIME YEAR".split()
 )
+# types of which a longer name that ends with another one is another place: "Guinea" and "New Guinea"
+PLACES = frozenset("CITY COUNTRY FAC GPE LOC LOCATION PLACE".split())
 ARTICLE = re.compile(r"^(?:[Tt]he|THE|an?)\s+")  # "A. Smith" and "An Wang" have none
 Form = tuple[tuple[str, ...], str]  # the words of a name, and its type
 Short = tuple[tuple[str, ...] | str, str]  # the words of a part of a name or its acronym, and its type
@@ -21,8 +23,9 @@ def join_names(names: Sequence[tuple[str, str]]) -> list[list[int]]:
     """Group the (name, type) of mentions, in the order of the text: the positions of each entity's mentions.
 
     Names of one type are of one entity if they are equal apart from case and "'s"; if one is how another begins or ends
-    ("Lovelace" and "Ada Lovelace"), or its acronym ("UN" and "United Nations"). If a short name fits several, the last
-    of them before it is meant, or else the first after it. Numbers, dates and amounts are only joined if equal.
+    ("Lovelace" and "Ada Lovelace"; of places only how it begins), or its acronym ("UN" and "United Nations"). If a
+    short name fits several, the last of them before it is meant, or else the first after it. Numbers, dates and amounts
+    are only joined if equal.
     """
     forms = [(words_of(name, type_), type_) for name, type_ in names]
     longer = longer_names(forms)
@@ -67,14 +70,17 @@ def words_of(name: str, type_: str = "") -> tuple[str, ...]:
 
 def longer_names(forms: Sequence[Form]) -> dict[Short, list[int]]:
     """For each short form, the positions of the longer names that it may stand for, in the order of the text. Short
-    forms are the first and the last n words of a name, for each n that is the length of some name, and its initials."""
+    forms are the first and the last n words of a name (of places only the first), for each n that is the length of some
+    name, and its initials."""
     sizes = {len(words) for words, _ in forms}
     found: dict[Short, list[int]] = defaultdict(list)
     for position, (words, type_) in enumerate(forms):
         if len(words) < 2:
             continue
         shorter = [n for n in sizes if n < len(words)]
-        shorts: set[tuple[str, ...] | str] = {part for n in shorter for part in (words[:n], words[-n:])}
+        shorts: set[tuple[str, ...] | str] = {words[:n] for n in shorter}
+        if type_.upper() not in PLACES:
+            shorts |= {words[-n:] for n in shorter}
         shorts |= {initials(words), initials([word for word in words if word not in SMALL_WORDS])}
         for short in shorts:
             found[short, type_].append(position)

@@ -48,7 +48,9 @@ def test_finds_the_modules_of_its_package(shapes: Registry[Shape]) -> None:
 
 def test_unknown_name_lists_the_known_ones(shapes: Registry[Shape]) -> None:
     shapes.register("arrow")(Shape)
-    with pytest.raises(DocreError, match=r"^unknown shape 'star': expected one of arrow, polygon \(or that of a plugin\)$"):
+    with pytest.raises(
+        DocreError, match=r"^unknown shape 'star': expected one of arrow, polygon \(or that of a plugin\)$"
+    ):
         shapes["star"]
     with pytest.raises(DocreError, match=r"^unknown loss 'ALT': expected one of afl, .*, atl, .*ssr_pu"):
         build("ALT", 3)
