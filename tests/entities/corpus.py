@@ -44,7 +44,7 @@ def write_config(path: Path, corpus: Path, encoder: Path, **changes) -> Path:
         "data": {split: str(corpus / f"{split}.json") for split in ("train", "dev", "test")},
         "encoder": {"name": str(encoder)},
         "entities": {"size": 32, "max_words": 4},
-        "training": {"epochs": 14, "encoder_lr": 3e-3, "head_lr": 1e-2},
+        "training": {"epochs": 14, "encoder_lr": 3e-3, "head_lr": 5e-3},
         "logging": {"every": 2},
     }
     values |= changes
