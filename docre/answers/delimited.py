@@ -80,7 +80,8 @@ class Delimited(Form):
         balanced, places = self.places(part)
         if not places:
             return None, [], None
-        first, last = balanced[0] if balanced else places[0], balanced[-1] if balanced else places[0]
+        cuts = balanced or places[:1]
+        first, last = cuts[0], cuts[-1]
         return part[: first[0]], self.others(part[first[1] - 1 : last[0] + 1]), part[last[1] :]
 
     def others(self, text: str) -> list[Item]:
@@ -103,13 +104,13 @@ class Delimited(Form):
         """Where a bracket closes and the next one opens: the places that leave no bracket unclosed, and all."""
         opening, closing = re.escape(self.opening), re.escape(self.closing)
         between = f"{closing}[^{opening}{closing}]*{opening}"
-        places = [match.span(1) for match in re.finditer(f"(?=({between}))", part)]
-        starts, balanced, depth = {start: (start, end) for start, end in places}, list[tuple[int, int]](), 0
+        ends = dict(match.span(1) for match in re.finditer(f"(?=({between}))", part))
+        balanced, depth = list[tuple[int, int]](), 0
         for place, step in self.brackets(part):
-            if depth == 0 and place in starts:
-                balanced.append(starts[place])
+            if depth == 0 and place in ends:
+                balanced.append((place, ends[place]))
             depth += step
-        return balanced, places
+        return balanced, list(ends.items())
 
     def triple(self, inner: str) -> Found | None:
         """What stands between two brackets as a triple with any relation; None if it is not one."""

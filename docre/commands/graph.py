@@ -4,8 +4,7 @@ import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
-from docre.config.loading import import_plugins
-from docre.config.options import add_plugins
+from docre.config.options import parse_with_plugins
 from docre.core.files import check_output
 from docre.data.readers.records import lines
 from docre.errors import prefixed
@@ -27,9 +26,7 @@ def main(arguments: list[str]) -> None:
         action="store_true",
         help="make one node of all entities with the same name and type, in whatever document they are",
     )
-    add_plugins(parser)
-    options = parser.parse_args(arguments)
-    import_plugins(options.plugins, "--plugins")
+    options = parse_with_plugins(parser, arguments)
     check_output(options.output, [options.input])
     counts = [0, 0, 0]
     export(counted(read(options.input), counts), options.output, options.join_names)

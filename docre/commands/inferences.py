@@ -2,8 +2,7 @@
 
 import argparse
 
-from docre.config.loading import import_plugins
-from docre.config.options import add_plugins
+from docre.config.options import parse_with_plugins
 
 
 def main(arguments: list[str]) -> None:
@@ -12,8 +11,7 @@ def main(arguments: list[str]) -> None:
         prog="docre inferences",
         description="List the ways from a trained model to predictions, with their parameters and references.",
     )
-    add_plugins(parser)
-    import_plugins(parser.parse_args(arguments).plugins, "--plugins")
+    parse_with_plugins(parser, arguments)
 
     from docre.core.registry import describe
     from docre.inference.methods import INFERENCES

@@ -2,8 +2,7 @@
 
 import argparse
 
-from docre.config.loading import import_plugins
-from docre.config.options import add_plugins
+from docre.config.options import parse_with_plugins
 
 
 def main(arguments: list[str]) -> None:
@@ -11,8 +10,7 @@ def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(
         prog="docre losses", description="List the losses with their parameters and references."
     )
-    add_plugins(parser)
-    import_plugins(parser.parse_args(arguments).plugins, "--plugins")
+    parse_with_plugins(parser, arguments)
 
     from docre.core.registry import describe
     from docre.documents import LabelStatistics

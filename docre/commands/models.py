@@ -3,8 +3,7 @@
 import argparse
 from typing import cast
 
-from docre.config.loading import import_plugins
-from docre.config.options import add_plugins
+from docre.config.options import parse_with_plugins
 
 
 def main(arguments: list[str]) -> None:
@@ -12,8 +11,7 @@ def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(
         prog="docre models", description="List the models with their parameters and references."
     )
-    add_plugins(parser)
-    import_plugins(parser.parse_args(arguments).plugins, "--plugins")
+    parse_with_plugins(parser, arguments)
 
     from docre.core.registry import describe
     from docre.models import MODELS, Model, leading_parameters

@@ -5,8 +5,7 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 
-from docre.config.loading import import_plugins
-from docre.config.options import add_plugins
+from docre.config.options import parse_with_plugins
 from docre.core.files import check_output, write_json
 from docre.data.readers import READERS, read
 from docre.data.schema import LabelSchema, load_schema, shipped_schemas
@@ -40,9 +39,7 @@ def main(arguments: list[str]) -> None:
         "first of these that has all relations of the documents)",
     )
     parser.add_argument("--json", type=Path, metavar="OUT", help="write all counts to this file")
-    add_plugins(parser)
-    options = parser.parse_args(arguments)
-    import_plugins(options.plugins, "--plugins")
+    options = parse_with_plugins(parser, arguments)
     if options.max_tokens < 8:
         raise DocreError(f"--max-tokens: expected at least 8, got {options.max_tokens}")
 

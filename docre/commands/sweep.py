@@ -95,19 +95,15 @@ def plan(path: str | Path, values: Sequence[str]) -> tuple[Path, list[Run]]:
         from docre.training.corpus import read_corpus
 
         keys["loss.alpha"] = [f"{alpha:g}" for alpha in alpha_guideline(len(read_corpus(base).schema.relations))]
+    combinations = [dict(zip(keys, chosen, strict=True)) for chosen in itertools.product(*keys.values())]
+    names = folder_names(combinations)
     runs = []
-    for combination in itertools.product(*keys.values()):
-        chosen = dict(zip(keys, combination, strict=True))
+    for chosen, name in zip(combinations, names, strict=True):
         config = load_config(path, [f"{key}={value}" for key, value in chosen.items()])
-        runs.append(Run(chosen, config))
-    names = folder_names([run.values for run in runs])
+        runs.append(Run(chosen, config.model_copy(update={"output": str(Path(base.output) / name)})))
     if len(set(names)) < len(names):
         raise DocreError("the same combination of values is given twice")
-    folders = [str(Path(base.output) / name) for name in names]
-    return Path(base.output), [
-        Run(run.values, run.config.model_copy(update={"output": folder}))
-        for run, folder in zip(runs, folders, strict=True)
-    ]
+    return Path(base.output), runs
 
 
 def folder_names(combinations: Sequence[Mapping[str, str]]) -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from docre.config.loading import CHANGEABLE
+from docre.config.loading import CHANGEABLE, import_plugins
 from docre.errors import DocreError
 
 
@@ -20,6 +20,14 @@ def add_plugins(parser: argparse.ArgumentParser) -> None:
         metavar="MODULE,...",
         help="Python modules to import first: they register losses, models or readers of your own",
     )
+
+
+def parse_with_plugins(parser: argparse.ArgumentParser, arguments: list[str]) -> argparse.Namespace:
+    """Add `--plugins`, parse the arguments, and import the modules that it names."""
+    add_plugins(parser)
+    options = parser.parse_args(arguments)
+    import_plugins(options.plugins, "--plugins")
+    return options
 
 
 def add_checkpoint(

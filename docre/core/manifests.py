@@ -54,11 +54,7 @@ def write_folder(folder: Path, fill: Callable[[Path], None]) -> None:
 def copy_additions(folder: Path, new: Path) -> None:
     """Copy README.md and the hidden files at the top of a folder, if it exists, that the new folder does not have."""
     for path in folder.glob("*"):
-        if (
-            (path.name == "README.md" or path.name.startswith("."))
-            and path.is_file()
-            and not (new / path.name).exists()
-        ):
+        if may_be_added(Path(path.name)) and path.is_file() and not (new / path.name).exists():
             shutil.copy2(path, new / path.name)
 
 
@@ -142,10 +138,13 @@ def contents(folder: Path) -> dict[str, Path]:
     """The files in a folder by their relative names, without what `check_folder` leaves out."""
     files = {path.relative_to(folder): path for path in sorted(folder.rglob("*")) if path.is_file()}
     return {
-        name.as_posix(): path
-        for name, path in files.items()
-        if name.as_posix() not in (MANIFEST, "README.md") and not any(part.startswith(".") for part in name.parts)
+        name.as_posix(): path for name, path in files.items() if name.as_posix() != MANIFEST and not may_be_added(name)
     }
+
+
+def may_be_added(name: Path) -> bool:
+    """Whether a file of this name in a folder is no part of what `write_folder` wrote: README.md, and hidden files."""
+    return name.as_posix() == "README.md" or any(part.startswith(".") for part in name.parts)
 
 
 def digest(path: Path) -> str:

@@ -39,10 +39,8 @@ class Registry(Generic[T]):
         not of the registry's base."""
 
         def add(entry: Callable[..., T]) -> Callable[..., T]:
-            fits = self.base is None or (
-                issubclass(entry, self.base) if isinstance(entry, type) else isinstance(entry, self.base)
-            )
-            if self.base is not None and not fits:
+            fits: Callable[[Any, type], bool] = issubclass if isinstance(entry, type) else isinstance
+            if self.base is not None and not fits(entry, self.base):
                 where = f"{getattr(entry, '__module__', '?')}.{getattr(entry, '__qualname__', entry)}"
                 raise DocreError(f"{self.kind} {name!r}: {where} is no {self.base.__module__}.{self.base.__name__}")
             known = self._entries.get(name)

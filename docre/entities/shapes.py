@@ -1,7 +1,5 @@
 """How words are written, which an encoder that lowercases its text does not see, and which tells most about names."""
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -31,17 +29,17 @@ def kind(word: str) -> int:
     return KINDS.index(name)
 
 
-def shapes(kinds: Sequence[int] | Ints, sentence_end: Ints) -> NDArray[np.float32]:
+def shapes(kinds: Ints, sentence_end: Ints) -> NDArray[np.float32]:
     """The kinds of each word and of the REACH words before and after it in its sentence, as ones among zeros,
     [words, SHAPE_SIZE].
 
     kinds:        of each word.
     sentence_end: of each word, the word before which its sentence ends.
     """
-    words, numbers = np.arange(len(kinds)), np.asarray(kinds, dtype=np.int64)
+    words = np.arange(len(kinds))
     found = np.zeros((len(kinds), 2 * REACH + 1, len(KINDS)), dtype=np.float32)
     for column, distance in enumerate(range(-REACH, REACH + 1)):
         inside = words[(words + distance >= 0) & (words + distance < len(words))]
         inside = inside[sentence_end[inside + distance] == sentence_end[inside]]
-        found[inside, column, numbers[inside + distance]] = 1
+        found[inside, column, kinds[inside + distance]] = 1
     return found.reshape(len(kinds), SHAPE_SIZE)

@@ -240,7 +240,7 @@ def kept_rows(qw: Tensor, kw: Tensor, scale: float, plan: AttentionPlan, bias: T
     """The probabilities of the rows to keep, of padded queries and keys [windows, heads, longest window, size]."""
     if not len(plan.row_index):
         return qw.new_zeros(0, qw.shape[1], plan.longest)
-    positions, place = plan.padded_rows()
+    positions, place = plan.padded_rows
     windows = torch.arange(len(qw), device=qw.device)[:, None]
     own = qw[windows, :, positions].transpose(1, 2)  # [windows, heads, rows of a window, size]
     if bias is not None:

@@ -121,6 +121,7 @@ class AttentionPlan:
         flat = flat.index_copy(0, position, packed.transpose(0, 1))
         return flat.unflatten(0, real.shape).transpose(1, 2)
 
+    @cached_property
     def padded_rows(self) -> tuple[Tensor, Tensor]:
         """The positions of the rows of each window, padded with 0 to the most rows of a window [windows, rows of a
         window], and where each row is in that, flattened [rows]."""

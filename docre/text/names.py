@@ -14,6 +14,7 @@ NUMBERS = frozenset(
 # types of which a longer name that ends with another one is another place: "Guinea" and "New Guinea"
 PLACES = frozenset("CITY COUNTRY FAC GPE LOC LOCATION PLACE".split())
 ARTICLE = re.compile(r"^(?:[Tt]he|THE|an?)\s+")  # "A. Smith" and "An Wang" have none
+POSSESSIVE = re.compile(r"['’]s?$")
 Form = tuple[tuple[str, ...], str]  # the words of a name, and its type
 Short = tuple[tuple[str, ...] | str, str]  # the words of a part of a name or its acronym, and its type
 SMALL_WORDS = frozenset("a an and at da de der for in la le of on the und von".split())
@@ -56,7 +57,7 @@ def is_number(type_: str) -> bool:
 
 def bare(name: str) -> str:
     """A name without an article before it, "'s" after it, and periods that are not in a number."""
-    name = ARTICLE.sub("", re.sub(r"['’]s?$", "", name.strip()))
+    name = ARTICLE.sub("", POSSESSIVE.sub("", name.strip()))
     return re.sub(r"(?<!\d)\.|\.(?!\d)", "", name)
 
 

@@ -1,6 +1,5 @@
 """The tagger `spacy`: the named entities of a spaCy pipeline."""
 
-import re
 from collections.abc import Sequence
 from functools import cache
 from typing import Any, NamedTuple
@@ -9,7 +8,7 @@ from docre.documents import Document
 from docre.documents.plain import MarkedEntity, mark
 from docre.errors import DocreError, first_line
 from docre.text.base import TAGGERS, Tagger
-from docre.text.names import join_names
+from docre.text.names import POSSESSIVE, join_names
 
 Place = tuple[int, int]  # characters [start, end)
 PREPOSITIONS = frozenset(
@@ -100,7 +99,7 @@ def is_named_by(span: Any, name: Place) -> bool:
     By the parse, if there is one: the head of the span is in the name; or else by the words before the name.
     """
     start, end = trimmed(span)
-    end = start + len(re.sub(r"['’]s?$", "", span.doc.text[start:end]).rstrip())
+    end = start + len(POSSESSIVE.sub("", span.doc.text[start:end]).rstrip())
     if not start <= name[0] or end != name[1] or start == name[0]:
         return (start, end) == name
     if span.doc.has_annotation("DEP"):
