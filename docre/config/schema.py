@@ -141,7 +141,7 @@ class Evaluation(Section):
     """Documents per batch and process when evaluating and predicting."""
     max_pairs_per_batch: int | None = Field(16384, ge=1)
     """Maximum number of entity pairs computed at once, to limit memory (null: no limit); predictions do not depend on
-    it."""
+    it, but for those of ttm_re without model.within_pair, whose pairs of a batch attend to each other."""
     max_tokens_per_batch: int | None = Field(None, ge=1)
     """Maximum number of tokens computed at once; a document with more is computed alone."""
     max_tokens: int | None = Field(None, ge=8)

@@ -8,10 +8,11 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 from safetensors import SafetensorError
@@ -104,24 +105,36 @@ def check_folder(folder: Path) -> dict[str, str]:
         check_inside(path, folder)
         if path.exists() and not path.is_file() and not path.is_dir():
             raise DocreError(f"{path}: neither a file nor a folder")
+    manifest = read_manifest(folder)
+    found = contents(folder)
+    for name, expected in manifest.items():
+        if name not in found:
+            raise DocreError(f"{folder / name}: missing, though {MANIFEST} lists it")
+        check_file(found[name], expected)
+    for name in found:
+        if name not in manifest:
+            raise DocreError(f"{folder / name}: not in {MANIFEST}, so not part of what was written")
+    return {name: expected["sha256"] for name, expected in manifest.items()}
+
+
+def read_manifest(folder: Path) -> dict[str, dict[str, Any]]:
+    """The size ("bytes") and the "sha256" of every file in a folder, by its name, as its manifest says. Raises
+    DocreError if there is none, or a malformed one."""
     if not (folder / MANIFEST).is_file():
         raise DocreError(f"{folder}: no {MANIFEST}, so nothing says that it is whole")
     manifest = read_json(folder / MANIFEST)
     if not isinstance(manifest, dict) or not all(isinstance(entry, dict) for entry in manifest.values()):
         raise DocreError(f"{folder / MANIFEST}: torn or changed: expected an object of files")
-    found = contents(folder)
-    for name, expected in manifest.items():
-        if name not in found:
-            raise DocreError(f"{folder / name}: missing, though {MANIFEST} lists it")
-        size = found[name].stat().st_size
-        if size != expected.get("bytes"):
-            raise DocreError(f"{folder / name}: torn or changed: {size} bytes, {MANIFEST} says {expected.get('bytes')}")
-        if digest(found[name]) != expected.get("sha256"):
-            raise DocreError(f"{folder / name}: changed: its SHA-256 is not the one in {MANIFEST}")
-    for name in found:
-        if name not in manifest:
-            raise DocreError(f"{folder / name}: not in {MANIFEST}, so not part of what was written")
-    return {name: expected["sha256"] for name, expected in manifest.items()}
+    return manifest
+
+
+def check_file(path: Path, expected: Mapping[str, Any]) -> None:
+    """Raises DocreError unless a file has the size and the SHA-256 that its folder's manifest says."""
+    size = path.stat().st_size
+    if size != expected.get("bytes"):
+        raise DocreError(f"{path}: torn or changed: {size} bytes, {MANIFEST} says {expected.get('bytes')}")
+    if digest(path) != expected.get("sha256"):
+        raise DocreError(f"{path}: changed: its SHA-256 is not the one in {MANIFEST}")
 
 
 def check_inside(path: Path, folder: Path) -> None:

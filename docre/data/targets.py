@@ -21,11 +21,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from docre.core.files import read_json, write_atomically, write_json
-from docre.core.manifests import MANIFEST, digest, remove_leftovers
+from docre.core.manifests import MANIFEST, check_file, digest, read_manifest, remove_leftovers
 from docre.data.features import Features
 from docre.errors import DocreError
 
 ORIGIN = "targets.json"
+SHARD_SUFFIX = ".safetensors"
 SHARD_BYTES = 1 << 26  # a shard is closed when it has as many bytes, which are in memory until then
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -114,7 +115,8 @@ class TargetWriter:
 class TargetStore:
     """The targets in a folder. Only titles are in memory; processes and threads may share it.
 
-    Raises DocreError if the folder does not hold complete targets.
+    Each file is compared with the manifest before anything of it is used. Raises DocreError if the folder does not hold
+    complete targets, or not those that were written.
     """
 
     def __init__(self, folder: str | Path) -> None:
@@ -123,6 +125,10 @@ class TargetStore:
             raise DocreError(f"{self.folder}: no targets in it (docre targets writes them)")
         if not (self.folder / MANIFEST).is_file():
             raise DocreError(f"{self.folder}: its targets are not complete: docre targets goes on where it stopped")
+        self._written = read_manifest(self.folder)
+        self._unchecked = {name for name in self._written if name.endswith(SHARD_SUFFIX)}
+        for name in self._written.keys() - self._unchecked:
+            self._check(name)
         self.origin = read_origin(self.folder)
         self._places: dict[str, tuple[int, int]] = {}  # shard, and position in it
         for shard, titles in enumerate(shard_titles(self.folder)):
@@ -144,11 +150,20 @@ class TargetStore:
             raise DocreError(f"{self.folder}: no targets for document {title!r}")
         shard, position = self._places[title]
         path = shard_path(self.folder, shard)
+        if path.name in self._unchecked:
+            self._check(path.name)
+            self._unchecked.discard(path.name)
         try:
             with safe_open(path, "np") as file:
                 return {name: file.get_tensor(f"{position}.{name}") for name in names}
         except (OSError, SafetensorError) as error:
             raise DocreError(f"{path}: document {title!r}: cannot be read: {error}") from None
+
+    def _check(self, name: str) -> None:
+        """Raises DocreError unless the file of this name is the one that was written."""
+        if not (self.folder / name).is_file():
+            raise DocreError(f"{self.folder / name}: missing, though {MANIFEST} lists it")
+        check_file(self.folder / name, self._written[name])
 
     def attach(self, document: Features, names: Sequence[str]) -> Features:
         """A copy of the document with its targets. Raises DocreError if these are for another document."""
@@ -209,7 +224,7 @@ def first_difference(origin: Mapping[str, Any], expected: Mapping[str, Any]) -> 
 
 def shard_path(folder: Path, number: int) -> Path:
     """The file of a shard."""
-    return folder / f"shard-{number:05}.safetensors"
+    return folder / f"shard-{number:05}{SHARD_SUFFIX}"
 
 
 def shard_titles(folder: Path) -> Iterator[list[str]]:

@@ -132,20 +132,28 @@ def with_targets(features: Sequence[Features], predictor: Predictor) -> Sequence
     documents, for logits the relations and the number of outputs, for attention the length limit.
     """
     config = predictor.config
-    wanted = {target: term.name for term in config.terms for target in sorted(TERMS[term.name].targets)}  # type: ignore[attr-defined]
+    wanted = wanted_targets(config)
     if not wanted:
         return features
-    if config.data.targets is None:
-        name, term = next(iter(wanted.items()))
-        raise DocreError(f"term {term!r} needs data.targets: the {name} of a teacher (docre targets writes them)")
+    assert config.data.targets is not None
     store = TargetStore(config.data.targets)
     expected: dict[str, Any] = {"data": digest(Path(config.data.train))}
     if "logits" in wanted:
         expected |= outputs_of(predictor.schema.relations, predictor.loss)
     if "attention" in wanted:
         expected["max_tokens"] = config.data.max_tokens
-    store.check(list(wanted), expected)
+    store.check(wanted, expected)
     return TargetedFeatures(features, store, sorted(wanted))
+
+
+def wanted_targets(config: Config) -> list[str]:
+    """The names of the targets of a teacher that the terms of a config need. Raises DocreError if they need some and
+    `data.targets` names none."""
+    wanted = {target: term.name for term in config.terms for target in sorted(TERMS[term.name].targets)}  # type: ignore[attr-defined]
+    if wanted and config.data.targets is None:
+        name, term = next(iter(wanted.items()))
+        raise DocreError(f"term {term!r} needs data.targets: the {name} of a teacher (docre targets writes them)")
+    return list(wanted)
 
 
 def with_counted_loss_parameters(config: Config, corpus: Corpus) -> Config:

@@ -1,5 +1,7 @@
 """A whole run from its config: read the data, start or resume, train, keep the best checkpoint, evaluate it."""
 
+from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -71,8 +73,16 @@ def train(config: Config, restart: bool = False) -> dict[str, Any]:
         return TrainingRun(output, predictor, corpus.dev, trainer, splits, evaluators, setting, interrupts, state)
 
     facts = {"counted_loss_parameters": counted}
-    warnings = data_warnings(corpus, splits, config)
+    warnings = chain(data_warnings(corpus, splits, config), idle_terms(config))
     return Launch(config, trainer, precision, input_digests(config), facts, warnings, about, make_run).run(restart)
+
+
+def idle_terms(config: Config) -> Iterator[str]:
+    """A line for each term that would begin after the last epoch."""
+    epochs = config.training.epochs
+    for term in config.terms:
+        if term.from_epoch > epochs:
+            yield f"term {term.name!r} begins with epoch {term.from_epoch}, but training.epochs is {epochs}"
 
 
 def start_message(config: Config, corpus: Corpus, trainer: Trainer) -> str:

@@ -1,5 +1,6 @@
 """AdamW with a learning rate for each group of parameters, and a schedule of linear warmup and linear decay."""
 
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from torch.optim import AdamW
@@ -17,12 +18,7 @@ def build_optimizer(objective: Any, config: Training) -> AdamW:
     Parameters that need no gradient are left out. Raises DocreError for a rate of a group that the model does not have.
     """
     groups = objective.model.rate_groups
-    for name in config.group_lr:
-        if name not in groups:
-            raise DocreError(
-                f"training.group_lr: the model has no group {name!r} (it has: {', '.join(groups) or 'none'}); "
-                "training.group_lr={} takes inherited ones away"
-            )
+    check_rate_groups(config.group_lr, groups)
     rates = {"encoder": config.encoder_lr, "head": config.head_lr}
     rates |= {name: config.group_lr.get(name, config.head_lr) for name in groups}
     prefixes: dict[str, tuple[str, ...]] = {"encoder": ("model.encoder",)}
@@ -34,6 +30,16 @@ def build_optimizer(objective: Any, config: Training) -> AdamW:
             members[group].append(parameter)
     filled = [{"params": members[name], "lr": rate, "name": name} for name, rate in rates.items() if members[name]]
     return AdamW(filled, eps=config.adam_epsilon, weight_decay=config.weight_decay, fused=True)
+
+
+def check_rate_groups(rates: Iterable[str], groups: Collection[str]) -> None:
+    """Raises DocreError for a rate of a group that the model does not have. `groups`: those that it has."""
+    for name in rates:
+        if name not in groups:
+            raise DocreError(
+                f"training.group_lr: the model has no group {name!r} (it has: {', '.join(groups) or 'none'}); "
+                "training.group_lr={} takes inherited ones away"
+            )
 
 
 def starts_with(name: str, prefixes: tuple[str, ...]) -> bool:

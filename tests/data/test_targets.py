@@ -195,11 +195,22 @@ def test_a_torn_shard(tmp_path, features):
     store = store_of(tmp_path / "t", [(f.title, fitting(f)) for f in features])
     path = tmp_path / "t" / "shard-00000.safetensors"
     path.write_bytes(path.read_bytes()[:-1])
-    with pytest.raises(DocreError, match=r"shard-00000.safetensors: document 'doc 0': cannot be read"):
+    with pytest.raises(DocreError, match=r"shard-00000.safetensors: torn or changed: \d+ bytes"):
         store.read("doc 0", ["logits"])
     assert json.loads((tmp_path / "t" / "manifest.json").read_text()).keys() > {"targets.json", path.name}
     with pytest.raises(DocreError, match="no targets in it"):
         TargetStore(tmp_path)
+
+
+def test_a_changed_shard(tmp_path, features):
+    """One bit of one number, which no reader of the format can notice."""
+    path = tmp_path / "t" / "shard-00000.safetensors"
+    store = store_of(tmp_path / "t", [(f.title, fitting(f)) for f in features])
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 0x80
+    path.write_bytes(content)
+    with pytest.raises(DocreError, match=r"shard-00000\.safetensors: changed: its SHA-256"):
+        store.read(features[0].title, ["logits"])
 
 
 PEAK = """

@@ -4,6 +4,7 @@ import json
 import math
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -169,10 +170,13 @@ def test_a_finished_run_is_not_repeated_and_another_is_refused(base, tmp_path):
 def test_what_it_cannot_learn_from_is_refused(base, tmp_path, tiny_encoder):
     write_docred(tmp_path / "unlabeled.json", random_documents(3, labeled=False))
     write_docred(tmp_path / "empty.json", [])
+    write_docred(tmp_path / "negative.json", [replace(d, triples=()) for d in random_documents(3)])
     for changes, message in (
         ({"train": str(tmp_path / "unlabeled.json")}, r"unlabeled\.json: .*no labels, but the generator learns from"),
         ({"train": str(tmp_path / "none.json")}, r"none\.json"),
         ({"train": str(tmp_path / "empty.json")}, r"empty\.json: no documents to learn from"),
+        ({"train": str(tmp_path / "negative.json")}, r"negative\.json: no pair with a relation in it"),
+        ({"warmup_epochs": 3}, r"generator\.warmup_epochs: 3 of 3 epochs, so that the prior would never be trained"),
         ({"width": 6, "heads": 4}, "width: expected a multiple of heads 4, got 6"),
         ({"base": str(tmp_path / "none")}, r"none: not a checkpoint"),
         ({"batch_size": 8}, "7 training documents are too few"),

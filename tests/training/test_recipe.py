@@ -269,6 +269,10 @@ def test_mistakes_in_a_recipe(case, corpus, tiny_encoder, tmp_path):
         ({"loss.alpha": "x"}, "last: loss 'atgl', parameter 'alpha'"),
         ({"model.blocks": 3}, "last: model 'atlop' has no parameter 'blocks'"),
         ({"data.reader": "x"}, "last: unknown reader 'x'"),
+        ({"training.group_lr": {"axial": 1e-3}}, "last: training.group_lr: the model has no group 'axial'"),
+        ({"terms": [{"name": "distil"}]}, "last: term 'distil' needs data.targets: the logits of a teacher"),
+        ({"terms": [{"name": "evidence"}] * 2}, "last: terms: 'evidence' is given twice"),
+        ({"data.targets": "${teacher}"}, "last: data.targets: stage teacher makes no targets"),
     ],
 )
 def test_all_stages_are_checked_before_the_first_runs(changes, message, corpus, tiny_encoder, tmp_path):

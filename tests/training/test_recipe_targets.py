@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -17,6 +18,7 @@ from docre.errors import DocreError
 from docre.inference import targets as writing
 from docre.training.recipe import read_recipe
 from docre.training.stages import standings
+from docre.training.stages import targets as targets_stage
 from tests.children import Child, forks, together
 from tests.tiny import RELATIONS, random_documents
 from tests.training.test_resume import outcome
@@ -120,6 +122,34 @@ def test_other_targets_make_the_student_stale(whole, corpus, tiny_encoder):
     write_recipe(whole, corpus, tiny_encoder)
 
 
+def test_killed_while_old_targets_are_removed(whole, corpus, tiny_encoder, tmp_path, monkeypatch):
+    """After each file, in the order in which they go, the same command still makes the new targets."""
+    path = write_recipe(whole, corpus, tiny_encoder, targets=["logits"])
+    (stage,) = (stage for stage in read_recipe(path).stages if stage.name == "targets")
+    files = [file for file in stage.folder.iterdir() if file.name != ".lock"]
+    real, old = targets_stage.remove, tmp_path / "old"
+    shutil.copytree(stage.folder, old)
+    for last in range(1, len(files)):
+        left = [last]
+
+        def removed(file: Path, left=left) -> None:
+            if not left[0]:
+                raise KeyboardInterrupt
+            left[0] -= 1
+            real(file)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(targets_stage, "remove", removed)
+            with pytest.raises(KeyboardInterrupt):
+                stage.run(restart=True)
+        assert stage.standing().state == "stale"
+        stage.run(restart=True)
+        assert stage.standing().state == "finished"
+        shutil.rmtree(stage.folder)
+        shutil.copytree(old, stage.folder)
+    write_recipe(whole, corpus, tiny_encoder)
+
+
 def test_plan(whole, corpus, tiny_encoder, tmp_path, capsys):
     def plan(path: Path) -> str:
         capsys.readouterr()
@@ -173,6 +203,8 @@ def test_two_processes(whole, corpus, tiny_encoder, tmp_path):
         ({"data": "nowhere.json"}, "targets: data: nowhere.json: no such file"),
         ({"checkpoint": "nowhere"}, "targets: nowhere: not a checkpoint"),
         ({"reader": "x"}, "targets: unknown reader 'x'"),
+        ({"targets": []}, "targets: targets: expected names"),
+        ({"data": None}, "student: data.targets: stage targets makes targets for"),
     ],
 )
 def test_mistakes(changes, message, corpus, tiny_encoder, tmp_path):

@@ -47,12 +47,14 @@ def train_generator(settings: GeneratorSettings, restart: bool = False) -> dict[
         if existing.difference and not restart:
             raise DocreError(f"{output} holds a run with {existing.difference}: {RESTART}")
         if existing.metrics is not None and not restart:
+            remove_states(output)
             return existing.metrics
-        if settings.width % settings.heads:
-            raise DocreError(f"width: expected a multiple of heads {settings.heads}, got {settings.width}")
+        settings.check()
         device = default_device()
         predictor = checkpoint.load(settings.base, device)
         pairs = labeled_pairs(predictor, settings.train, settings.reader)
+        if not any(len(labels) for _, labels in pairs):
+            raise DocreError(f"{settings.train}: no pair with a relation in it, from which a generator learns")
         set_seed(settings.seed)
         trainer = GeneratorTrainer(Generator(sizes_of(settings, *pairs[0])).to(device), settings)
         state = None if restart or existing.state is None else load_state(existing.state)

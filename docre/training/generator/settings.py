@@ -3,10 +3,21 @@
 from pydantic import Field
 
 from docre.config.schema import Section
+from docre.errors import DocreError
 
 
 class GeneratorSettings(Section):
     """The settings of a generator's training."""
+
+    def check(self) -> None:
+        """Raises DocreError for settings that do not go together."""
+        if self.width % self.heads:
+            raise DocreError(f"generator.width: expected a multiple of heads {self.heads}, got {self.width}")
+        if self.warmup_epochs >= self.epochs:
+            raise DocreError(
+                f"generator.warmup_epochs: {self.warmup_epochs} of {self.epochs} epochs, so that the prior would never "
+                "be trained"
+            )
 
     output: str = Field(min_length=1)
     """Folder that the run writes to."""

@@ -53,6 +53,11 @@ class Stage(ABC):
     folder: Path
     takes: Sequence["Stage"]
 
+    @property
+    def targets_of(self) -> str | None:
+        """The file of the documents that it makes a teacher's targets for; None if it makes none."""
+        return None
+
     @abstractmethod
     def check(self) -> None:
         """Raises DocreError for what can be known to be wrong before any stage has run."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from docre.config.loading import merge, validate_as
 from docre.data.readers import READERS
-from docre.errors import DocreError
+from docre.errors import DocreError, prefixed
 from docre.training.folder import ExistingRun
 from docre.training.generator.folder import find_existing
 from docre.training.generator.settings import GeneratorSettings
@@ -26,6 +26,8 @@ class TrainGenerator(Stage):
         if not self.will_exist(self.settings.train):
             raise DocreError(f"{self.name}: generator.train: {self.settings.train}: no such file")
         self.check_checkpoint(self.settings.base)
+        with prefixed(self.name):
+            self.settings.check()
 
     def existing(self) -> ExistingRun:
         """The run in its folder, compared with what is asked for now."""

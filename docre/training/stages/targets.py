@@ -10,7 +10,7 @@ from docre.config.loading import import_plugins, merge, read_saved_config
 from docre.core.location import find_checkpoint, recorded_digest
 from docre.core.manifests import MANIFEST, digest_of_version, locked, remove
 from docre.data.readers import READERS
-from docre.data.targets import first_difference, read_origin, shard_path, shard_titles
+from docre.data.targets import ORIGIN, first_difference, read_origin, shard_path, shard_titles
 from docre.errors import DocreError, prefixed
 from docre.training.interrupts import Interrupts
 from docre.training.stages.base import STAGES, Place, Stage, Standing
@@ -31,8 +31,14 @@ class Targets(Stage):
     reader: str
     plugins: Sequence[str]
 
+    @property
+    def targets_of(self) -> str | None:
+        return self.data
+
     def check(self) -> None:
         with prefixed(self.name):
+            if not self.names:
+                raise DocreError('targets: expected names, such as "logits", got none')
             READERS[self.reader]  # raises DocreError for an unknown reader
             if not self.will_exist(self.data):
                 raise DocreError(f"data: {self.data}: no such file or folder")
@@ -73,7 +79,10 @@ class Targets(Stage):
         write = self.writer()
         if restart:
             with locked(self.folder):
-                for path in self.folder.iterdir():
+                # the manifest says that they are complete, the origin that they are targets at all
+                for path in sorted(
+                    self.folder.iterdir(), key=lambda path: (path.name != MANIFEST, path.name == ORIGIN)
+                ):
                     if path.name != ".lock":
                         remove(path)
         message = f"stopped while writing targets. They are in {self.folder}: the same command resumes from there"

@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from docre.config.loading import import_plugins, merge, nest, validate
 from docre.config.schema import Config
 from docre.core.files import read_json
+from docre.core.manifests import digest_of_version
 from docre.data.readers import READERS
 from docre.data.sampling import StepSampler
 from docre.data.schema import shipped_schemas
@@ -28,6 +30,7 @@ class Train(Stage):
         with prefixed(self.name):
             check_components(self.config)
             self._check_files()
+            self._check_targets()
 
     def _check_files(self) -> None:
         data, weights = self.config.data, self.config.training.initial_weights
@@ -39,6 +42,22 @@ class Train(Stage):
                 raise DocreError(f"data.{key}: {path}: no such file or folder")
         if weights:
             self.check_checkpoint(weights)
+
+    def _check_targets(self) -> None:
+        """Raises DocreError for terms without the targets that they need, and targets for other documents."""
+        from docre.training.corpus import wanted_targets
+
+        data, wanted = self.config.data, wanted_targets(self.config)
+        for stage in self.takes:
+            if data.targets is None or Path(data.targets) != stage.folder:
+                continue
+            if stage.targets_of is None:
+                raise DocreError(f"data.targets: stage {stage.name} makes no targets")
+            if wanted and not same_content(stage.targets_of, data.train):
+                raise DocreError(
+                    f"data.targets: stage {stage.name} makes targets for {stage.targets_of}, not for {data.train}, "
+                    "which is data.train"
+                )
 
     def existing(self) -> ExistingRun:
         """The run in its folder, compared with what is asked for now."""
@@ -121,14 +140,25 @@ def check_components(config: Config) -> None:
     from docre.losses import LOSSES, loss_class
     from docre.models import MODELS, leading_parameters
     from docre.terms import TERMS
+    from docre.training.optimizer import check_rate_groups
 
     READERS[config.data.reader]  # raises DocreError for an unknown reader
     INFERENCES.check(config.inference.name, config.inference.parameters)
     for term in config.terms:
         TERMS.check(term.name, term.parameters)
+        if sum(other.name == term.name for other in config.terms) > 1:
+            raise DocreError(f"terms: {term.name!r} is given twice")
     MODELS.check(config.model.name, config.model.parameters, skip=leading_parameters(config.model.name))
+    check_rate_groups(config.training.group_lr, getattr(MODELS[config.model.name], "rate_groups", {}))
     counted = loss_class(config.loss.name).from_training_data(LabelStatistics(2, (1,)))
     LOSSES.check(config.loss.name, counted | config.loss.parameters, skip=1)
+
+
+def same_content(one: str, other: str) -> bool:
+    """Whether two paths are of one file, or of two with the same content."""
+    if Path(one).is_file() and Path(other).is_file():
+        return digest_of_version(Path(one)) == digest_of_version(Path(other))
+    return Path(one) == Path(other)
 
 
 @STAGES.register("train")
