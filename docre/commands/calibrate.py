@@ -12,6 +12,7 @@ from docre.core.location import find_own_checkpoint
 from docre.data.readers import read
 from docre.errors import DocreError, prefixed
 from docre.evaluation.scores import PRF
+from docre.extraction import Extraction
 
 
 def main(arguments: list[str]) -> None:
@@ -67,6 +68,7 @@ def main(arguments: list[str]) -> None:
 
     from docre.inference import checkpoint
     from docre.inference.calibration import with_end_to_end
+    from docre.inference.confidence import best_threshold
     from docre.inference.loading import load
     from docre.inference.probe import margin_table
 
@@ -83,8 +85,9 @@ def main(arguments: list[str]) -> None:
             goal = options.precision, options.recall
             calibration = calibrate(table, *goal, options.per_relation, options.shrinkage, top_k)
     predictor.use(calibration)
+    found: list[Extraction] = []
     if options.end_to_end:
-        calibration = with_end_to_end(predictor, calibration, documents, progress=True)
+        calibration, found = with_end_to_end(predictor, calibration, documents, progress=True)
     calibration = replace(calibration, weights=predictor.weights_digest)
     if options.output:
         calibration.save(options.output)
@@ -96,10 +99,20 @@ def main(arguments: list[str]) -> None:
     print(f"{'':<12}{'P':>8}{'R':>8}{'F1':>8}")
     after = table if options.no_shift else table.shifted(calibration.shift, top_k)
     for name, decided in (("before", table), ("after", after)):
-        print(f"{name:<12}" + "".join(f"{100 * value:>8.2f}" for value in rates(decided)))
+        print(f"{name:<12}{rates(scores_of(decided))}")
+    if found:
+        labeled = [document for document in documents if document.triples is not None]
+        best, scores = best_threshold(labeled, found)
+        print(f"\ntriples of plain text, right if both entities are too; the best F1 is with --min-confidence {best}:")
+        for threshold, of_threshold in scores.items():
+            print(f"{f'from {threshold}':<12}{rates(of_threshold)}")
 
 
-def rates(table: MarginTable) -> tuple[float, float, float]:
-    """Micro precision (0 without predictions), recall and F1 of the predictions, as fractions."""
-    scores = PRF(table.gold, int(table.predicted.sum()), int((table.predicted & table.labels).sum()))
-    return scores.p or 0.0, scores.r or 0.0, scores.f1 or 0.0
+def scores_of(table: MarginTable) -> PRF:
+    """The scores of the predictions of a table."""
+    return PRF(table.gold, int(table.predicted.sum()), int((table.predicted & table.labels).sum()))
+
+
+def rates(scores: PRF) -> str:
+    """Precision (0 without predictions), recall and F1 in percent, as columns."""
+    return "".join(f"{100 * (value or 0.0):>8.2f}" for value in (scores.p, scores.r, scores.f1))

@@ -8,7 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from docre.config.loading import import_plugins
-from docre.config.options import add_calibration, add_checkpoint_options, add_checkpoints, add_tagger, tagger_changes
+from docre.config.options import (
+    add_calibration,
+    add_checkpoint_options,
+    add_checkpoints,
+    add_min_confidence,
+    add_tagger,
+    probability,
+    tagger_changes,
+)
 from docre.core.files import check_output, write_json
 from docre.data import oddities
 from docre.data.readers import READERS, iterate, read
@@ -103,13 +111,16 @@ def score_end_to_end(options: argparse.Namespace) -> None:
 def extract_and_score(options: argparse.Namespace) -> None:
     """Let a checkpoint read documents as plain text, and score what it finds; print tables, and write --json."""
     from docre.evaluation.end_to_end import end_to_end_table, evaluate_end_to_end
+    from docre.inference.calibration import check_probabilities
     from docre.inference.end_to_end import read_as_text
 
     predictor = load_model(options)
     reader = options.reader or predictor.config.data.reader
     gold = read(options.data, reader)
     train = None if options.train is None else read_train_facts(options.train, reader)
-    found = read_as_text(predictor, gold)
+    if options.min_confidence is not None:
+        check_probabilities(predictor, options.checkpoint[0])
+    found = read_as_text(predictor, gold, options.min_confidence)
     with_gold = list(chain.from_iterable(predictor.predict(gold, progress=True)))
     scores = evaluate_end_to_end(gold, found.documents, train, with_gold, str(options.data), "what was found")
     if options.json is not None:
@@ -118,7 +129,7 @@ def extract_and_score(options: argparse.Namespace) -> None:
 
 
 def read_submission_for(path: Path, evaluator: Evaluator, gold_file: Path) -> list[Prediction]:
-    """The predictions of --against. Raises DocreError if none of them is for a document of the gold data."""
+    """The predictions of --against. Raises DocreError if none is for a document of the gold data."""
     predictions = read_submission(path)
     if predictions and not any(prediction.title in evaluator.gold.rows for prediction in predictions):
         raise DocreError(
@@ -170,10 +181,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("--json", type=Path, metavar="OUT", help="write all scores to this file, as fractions")
     parser.add_argument(
-        "--against",
-        type=Path,
-        metavar="FILE",
-        help="another file of predictions, compared with a paired bootstrap test",
+        "--against", type=Path, metavar="FILE", help="other predictions, compared by a paired bootstrap test"
     )
     parser.add_argument(
         "--bootstrap", type=int, metavar="N", help="add 95%% confidence intervals from N samples of the documents"
@@ -184,7 +192,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     answers.add_argument("--relations", metavar="NAME", help=f"schema, or a file (default: {SCHEMA})")
     answers.add_argument(
         "--similarity",
-        type=float,
+        type=probability,
         metavar="S",
         help=f"of a name to a mention, at least (0 to 1; default: {SIMILARITY})",
     )
@@ -197,6 +205,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         "those of a file of documents; with --checkpoint what it finds in the text of --data with its tagger",
     )
     add_tagger(whole)
+    add_min_confidence(whole)
     whole.add_argument("--predictions-reader", metavar="NAME", help="format of --predictions (default: --reader)")
     whole.add_argument(
         "--with-gold-entities",
@@ -215,16 +224,15 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     for_answers = options.form, options.relations, options.similarity, options.write
     if not options.answers and any(value is not None for value in for_answers):
         parser.error("--form, --relations, --similarity and --write need --answers")
-    if options.similarity is not None and not 0 <= options.similarity <= 1:
-        parser.error(f"--similarity: expected a number from 0 to 1, got {options.similarity:g}")
     if not options.checkpoint and (options.calibration or options.dev):
         parser.error("--calibration and --dev need --checkpoint")
     if not options.checkpoint and options.changes:
         parser.error("key=value needs --checkpoint")
     if options.end_to_end and (options.against or options.bootstrap is not None or options.per_relation):
         parser.error("--against, --bootstrap and --per-relation do not go with --end-to-end")
-    if options.tagger and not (options.end_to_end and options.checkpoint):
-        parser.error("--tagger needs --end-to-end and --checkpoint")
+    of_texts = options.tagger or options.min_confidence is not None
+    if of_texts and not (options.end_to_end and options.checkpoint):
+        parser.error("--tagger and --min-confidence need --end-to-end and --checkpoint")
     of_files = options.predictions_reader or options.with_gold_entities
     if of_files and not (options.end_to_end and options.predictions):
         parser.error("--predictions-reader and --with-gold-entities need --end-to-end and --predictions")

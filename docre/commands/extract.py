@@ -7,7 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from docre.config.options import add_calibration, add_checkpoint_options, add_checkpoints, add_tagger, tagger_changes
+from docre.config.options import (
+    add_calibration,
+    add_checkpoint_options,
+    add_checkpoints,
+    add_min_confidence,
+    add_tagger,
+    tagger_changes,
+)
 from docre.core.files import check_output, decode
 from docre.core.storage import suffix
 from docre.corpus.options import add_corpus_options, is_folder, predict_into_folder
@@ -32,9 +39,7 @@ def main(arguments: list[str]) -> None:
         metavar="FILE",
         help="a file, whose suffix names its format, as for docre graph; or a folder (out/) for a corpus",
     )
-    parser.add_argument(
-        "--min-confidence", type=float, metavar="P", help="only triples with at least this confidence (0 to 1)"
-    )
+    add_min_confidence(parser)
     add_calibration(parser)
     parser.add_argument(
         "text",
@@ -45,8 +50,6 @@ def main(arguments: list[str]) -> None:
     add_corpus_options(parser)
     add_checkpoint_options(parser)
     options = parser.parse_intermixed_args(arguments)
-    if options.min_confidence is not None and not 0 <= options.min_confidence <= 1:
-        raise DocreError(f"--min-confidence: expected a number from 0 to 1, got {options.min_confidence}")
     if is_folder(options):
         contents = {"text": True, "min_confidence": options.min_confidence}
         predict_into_folder(options, tagger_changes(options), [options.text], contents)

@@ -71,6 +71,24 @@ def add_calibration(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--force", action="store_true", help="accept a calibration that was made for other weights")
 
 
+def add_min_confidence(parser: argparse._ActionsContainer) -> None:
+    """Add `--min-confidence`, for commands that find triples in plain text."""
+    parser.add_argument(
+        "--min-confidence", type=probability, metavar="P", help="only triples with at least this confidence (0 to 1)"
+    )
+
+
+def probability(text: str) -> float:
+    """A number from 0 to 1. Raises ArgumentTypeError for anything else."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"expected a number from 0 to 1, got {text!r}")
+    return value
+
+
 def add_tagger(parser: argparse._ActionsContainer) -> None:
     """Add `--tagger`, for commands that find entities in plain text (see `tagger_changes`)."""
     parser.add_argument(

@@ -7,8 +7,9 @@ from docre.analysis import Calibration, calibrate, load_calibration
 from docre.data.readers import read
 from docre.documents import Document
 from docre.errors import DocreError, prefixed
+from docre.extraction import Extraction
 from docre.inference import confidence
-from docre.inference.extract import extract, tagger_name
+from docre.inference.extract import find, tagger_name, to_extraction
 from docre.inference.loading import Checkpoints, load
 from docre.inference.probe import margin_table
 from docre.inference.scorer import PairScorer
@@ -39,18 +40,20 @@ def fitted_calibration(predictor: PairScorer, documents: Sequence[Document]) -> 
     """Probabilities fitted on labeled documents, which leave the predictions as they are. If the predictor has a tagger
     of its own, those of triples of plain text are fitted too."""
     calibration = Calibration.without_shift(margin_table(predictor, [d for d in documents if d.triples is not None]))
-    return with_end_to_end(predictor, calibration, documents) if predictor.tagger is not None else calibration
+    return with_end_to_end(predictor, calibration, documents)[0] if predictor.tagger is not None else calibration
 
 
 def with_end_to_end(
     predictor: PairScorer, calibration: Calibration, documents: Sequence[Document], progress: bool = False
-) -> Calibration:
+) -> tuple[Calibration, list[Extraction]]:
     """The calibration with the probabilities of triples of plain text, fitted on what the predictor and its tagger find
-    in the texts of labeled documents. Raises DocreError if there is no tagger."""
+    in the texts of labeled documents; and what they find, with these probabilities. Raises DocreError if there is no
+    tagger."""
     labeled = [document for document in documents if document.triples is not None]
-    name = tagger_name(predictor)
-    found = extract(predictor, [(d.title, d.plain_text) for d in labeled], progress=progress)
-    return confidence.fit(calibration, str(name), labeled, found)
+    found = list(zip(*find(predictor, [(d.title, d.plain_text) for d in labeled], progress=progress), strict=True))
+    before = [to_extraction(*both, calibration) for both in found]
+    fitted = confidence.fit(calibration, str(tagger_name(predictor)), labeled, before)
+    return fitted, [to_extraction(*both, fitted) for both in found]
 
 
 def check_probabilities(predictor: PairScorer, checkpoint: str) -> None:

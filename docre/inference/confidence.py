@@ -12,7 +12,10 @@ from docre.analysis.calibration import Calibration
 from docre.analysis.confidence import EndToEnd, fit_end_to_end, score_log_odds
 from docre.documents import Document
 from docre.evaluation.end_to_end.annotation import Annotation, Cluster, annotation
+from docre.evaluation.scores import PRF
 from docre.extraction import ExtractedEntity, Extraction, Span
+
+THRESHOLDS = [round(i / 100, 2) for i in range(100)]
 
 
 def confidence(
@@ -70,6 +73,16 @@ def fit(calibration: Calibration, tagger: str, gold: Sequence[Document], found: 
         return replace(calibration, end_to_end=None)
     fitted: EndToEnd = fit_end_to_end(np.array(features, dtype=np.float64), np.array(right, dtype=bool), tagger)
     return replace(calibration, end_to_end=fitted)
+
+
+def best_threshold(gold: Sequence[Document], found: Sequence[Extraction]) -> tuple[float, dict[float, PRF]]:
+    """The confidence, with two decimals, from which on triples have the best F1, and the scores from 0 and from that
+    confidence on. `found`: in the texts of labeled documents; triples are right as in `right_triples`."""
+    sure, right = confidence_and_truth(gold, found)
+    total = sum(len(annotation(document).facts or ()) for document in gold)
+    scores = {t: PRF(total, int((sure >= t).sum()), int(right[sure >= t].sum())) for t in THRESHOLDS}
+    best = max(THRESHOLDS, key=lambda t: (scores[t].f1 or 0.0, -t))
+    return best, {t: scores[t] for t in (0.0, best)}
 
 
 def right_triples(gold: Annotation, found: Extraction) -> list[bool]:

@@ -56,19 +56,22 @@ class FoundInText:
         return [*found, f"more, {right_share} are right", "", speed]
 
 
-def read_as_text(predictor: PairScorer, gold: Sequence[Document]) -> FoundInText:
-    """What a model finds in the texts of documents, with its tagger. Raises DocreError if it has none."""
+def read_as_text(predictor: PairScorer, gold: Sequence[Document], min_confidence: float | None = None) -> FoundInText:
+    """What a model finds in the texts of documents, with its tagger; of triples only those that are at least so sure.
+    Raises DocreError if it has no tagger."""
     start = time.perf_counter()
     documents, predictions = find(predictor, [(d.title, d.plain_text) for d in gold], progress=True)
     seconds = time.perf_counter() - start
     both = list(zip(documents, predictions, strict=True))
+    extractions = [to_extraction(*each, predictor.calibration) for each in both]
     labeled = [i for i, document in enumerate(gold) if document.triples is not None]
-    extractions = [to_extraction(*both[i], predictor.calibration) for i in labeled]
-    confidence, right = confidence_and_truth([gold[i] for i in labeled], extractions)
+    confidence, right = confidence_and_truth([gold[i] for i in labeled], [extractions[i] for i in labeled])
     bins, error = reliability_bins(confidence, right)
     sure = right[confidence >= SURE]
-    with_triples = [
-        replace(document, triples=tuple(Triple(p.head, p.tail, p.relation, p.evidence) for p in found))
-        for document, found in both
-    ]
+    with_triples = []
+    for (document, found), extraction in zip(both, extractions, strict=True):
+        sure_ones = zip(found, extraction.triples, strict=True)  # no entity that a tagger finds is without mentions
+        kept = [p for p, t in sure_ones if min_confidence is None or (t.confidence or 0.0) >= min_confidence]
+        triples = tuple(Triple(p.head, p.tail, p.relation, p.evidence) for p in kept)
+        with_triples.append(replace(document, triples=triples))
     return FoundInText(with_triples, seconds, bins, error, (len(sure), float(sure.mean()) if len(sure) else None))

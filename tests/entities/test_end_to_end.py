@@ -1,6 +1,7 @@
 """A relation model with a tagger of its own, from plain text to scores and confidence."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,31 @@ def test_evaluation_in_one_command(run, folder, tmp_path, capsys):
     assert sum(b["triples"] for b in bins) == scores["relaxed"]["predicted"]
     right = sum(round(b["triples"] * b["right"]) for b in bins)
     assert right == scores["relaxed"]["correct"]
+
+
+def test_min_confidence_leaves_out_triples_and_is_proposed_by_calibrate(run, folder, tmp_path, capsys):
+    dev, out = str(folder / "dev.json"), tmp_path / "scores.json"
+
+    def scores(threshold: str) -> dict[str, float]:
+        options = ["--end-to-end", "--checkpoint", str(run), "--data", dev, "--json", str(out)]
+        evaluate.main([*options, "--min-confidence", threshold])
+        return json.loads(out.read_text())["relaxed"]
+
+    calibrate.main(
+        ["--checkpoint", str(run), "--data", dev, "--no-shift", "--end-to-end", "--output", str(tmp_path / "c.json")]
+    )
+    printed = capsys.readouterr().out
+    best = re.search(r"the best F1 is with --min-confidence (0\.\d+):", printed)[1]
+    shown = [tuple(map(float, line.split()[2:])) for line in printed.splitlines() if line.startswith("from 0.")]
+    for threshold, row in zip(("0", best), (shown[0], shown[-1]), strict=True):
+        found = scores(threshold)
+        assert row == tuple(round(100 * (found[key] or 0), 2) for key in ("p", "r", "f1"))
+    assert scores("0")["predicted"] > scores("0.9")["predicted"]
+    sure = [scores(str(threshold / 10))["f1"] or 0 for threshold in range(10)]
+    assert scores(best)["f1"] >= max(sure)
+    with pytest.raises(SystemExit):
+        scores("1.5")
+    assert "--min-confidence: expected a number from 0 to 1, got '1.5'" in capsys.readouterr().err
 
 
 def test_calibrate_changes_the_checkpoint_or_writes_a_file(run, folder, tmp_path, capsys):
