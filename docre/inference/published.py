@@ -1,7 +1,6 @@
 """Reads the weights of published code: state dicts that torch saved, without running anything that they contain."""
 
 import re
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,38 +10,26 @@ from torch import Tensor
 
 from docre.errors import DocreError, first_line
 from docre.inference.predictor import Predictor
+from docre.inference.torch_file import read_torch_file
 from docre.models import Model
 
 ENCODER = {r"^(model|bert_model|encoder)\.": "encoder.backbone."}  # prefixes of the encoder in published code
-WRAPPERS = ("state_dict", "model_state_dict", "model")  # keys under which training code puts the state dict
 WITHOUT_EFFECT = r"encoder\.backbone\.(pooler\.|.*position_ids$|.*token_type_ids$)"
 
 
 def read_state_dict(path: str | Path) -> dict[str, Tensor]:
     """The tensors in a file of weights: one that `torch.save` wrote, or .safetensors.
 
-    A torch file is a pickle: only tensors and plain containers are read from it (`weights_only`), and it is mapped into
-    memory, not unpacked. Raises DocreError for a file with anything else in it, or that cannot be read.
+    Of a torch file only dense tensors and plain containers are read (see docre.inference.torch_file). Raises DocreError
+    for a file with anything else in it, or that cannot be read.
     """
     path = Path(path)
     try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        if zipped := zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as archive:
-                if any(member.compress_type != zipfile.ZIP_STORED for member in archive.infolist()):
-                    raise DocreError(f"{path}: compressed records, which torch never writes")
-        content = torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
-    except DocreError:
-        raise
-    except Exception as error:  # torch raises many kinds of exceptions on files that are not its own
-        if type(error).__name__ == "UnpicklingError":
-            reason = "it holds Python objects, which could run code; nothing was read"
-            raise DocreError(f"{path}: not a plain file of weights: {reason}") from None
+        content = load_file(path) if path.suffix == ".safetensors" else read_torch_file(path)
+    except DocreError as error:
+        raise DocreError(f"{path}: not a plain file of weights: {error}") from None
+    except Exception as error:  # a damaged file leads to many kinds of exceptions
         raise DocreError(f"{path}: not a file of weights: {first_line(error)}") from None
-    for key in WRAPPERS:
-        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
-            content = content[key]
     if not isinstance(content, Mapping) or not content:
         raise DocreError(f"{path}: expected a state dict, tensors by name, got {type(content).__name__}")
     tensors = {str(name).removeprefix("module."): value for name, value in content.items()}
@@ -85,8 +72,6 @@ def load_published(predictor: Predictor, tensors: Mapping[str, Tensor], path: st
         if tensor.shape != wanted[here].shape:
             shapes = f"{list(tensor.shape)}, expected {list(wanted[here].shape)}"
             raise DocreError(f"{path}: {name} is {shapes}: another size or number of relations than in the config?")
-        if tensor.layout != torch.strided or tensor.is_meta:
-            raise DocreError(f"{path}: {name} is no dense tensor with values")
         tensor = tensor.to(wanted[here].dtype)
         if not torch.isfinite(tensor).all():
             raise DocreError(f"{path}: {name} has values that are not finite")

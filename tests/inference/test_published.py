@@ -2,7 +2,10 @@
 
 import json
 import pickle
+import resource
+import struct
 import zipfile
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +19,9 @@ import docre
 from docre.commands import import_checkpoint
 from docre.data.collate import Collator, WindowPlan
 from docre.errors import DocreError
+from docre.inference.pickled import DTYPES
 from docre.inference.published import read_state_dict
+from docre.inference.torch_file import MAGIC, PROTOCOL
 from tests.models.published.padded import Document
 from tests.models.translate import features_of
 
@@ -179,6 +184,85 @@ def test_damaged_files(content, tmp_path):
         read_state_dict(tmp_path / "missing.pt")
 
 
+def contents() -> list[Any]:
+    """What training code saves: tensors of any type and layout, as such or in a checkpoint with other things."""
+    module = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.BatchNorm1d(4))
+    table = torch.arange(12.0).reshape(3, 4)
+    views = {"a": table, "b": table.T, "c": table[1:], "d": table[:, ::2], "e": torch.nn.Parameter(table)}
+    types = {str(dtype): table.to(dtype) for dtype in DTYPES.values()}
+    sizes = {"none": torch.zeros(0), "one": torch.tensor(3), "empty": torch.zeros(2, 0)}
+    optimizer = torch.optim.Adam(module.parameters())
+    module(table.T[:, :3]).sum().backward()
+    optimizer.step()
+    training = {"epoch": 3, "optimizer": optimizer.state_dict(), "state_dict": module.state_dict()}
+    return [module.state_dict(), views, types, sizes, training]
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+@pytest.mark.parametrize("content", contents())
+def test_the_tensors_are_those_that_torch_reads(content, zipped, tmp_path):
+    torch.save(content, tmp_path / "x.pt", _use_new_zipfile_serialization=zipped)
+    expected = torch.load(tmp_path / "x.pt", weights_only=True)
+    expected = expected.get("state_dict", expected)
+    found = read_state_dict(tmp_path / "x.pt")
+    assert list(found) == list(expected)
+    for name, tensor in expected.items():
+        assert found[name].dtype == tensor.dtype and found[name].stride() == tensor.stride()
+        assert torch.equal(found[name], tensor)
+
+
+NUMBER = struct.pack("<q", 1 << 31)
+STORAGE = b"(X\x07\0\0\0storagectorch\nFloatStorage\nX\x01\0\0\0" + b"0X\x03\0\0\0cpuK\x02tQ"
+EXPANDED = b"ctorch._utils\n_rebuild_tensor\n(" + STORAGE + b"K\0\x8a\x08" + NUMBER + b"K\x02\x86K\0K\x01\x86tR"
+BOMBS = {
+    "bytearray": b"c__builtin__\nbytearray\n\x8a\x08" + NUMBER + b"\x85R",
+    "new bytearray": b"c__builtin__\nbytearray\n\x8a\x08" + NUMBER + b"\x85\x81",
+    "storage": b"ctorch.storage\nUntypedStorage\n\x8a\x08" + NUMBER + b"\x85R",
+    "tensor": b"ctorch\nTensor\n\x8a\x08" + NUMBER + b"\x85R",
+    "mapping of a tensor": b"ccollections\nOrderedDict\n" + EXPANDED + b"\x85R",
+    "attributes of a tensor": b"ccollections\nOrderedDict\n)R" + EXPANDED + b"b",
+    "a key that takes an age to hash": b"}K\x01" + b"q\0h\0\x86" * 60 + b"K\x01s",
+    "a storage that takes an age to hash": STORAGE.replace(b"X\x01\0\0\x000", b"K\x01" + b"q\0h\0\x86" * 60),
+    "beyond its storage": EXPANDED.replace(b"K\0K\x01\x86tR", b"K\x02K\x01\x86tR"),
+    "many objects": b"}" * (5 << 20),
+}
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+@pytest.mark.parametrize("name", BOMBS)
+def test_no_file_takes_more_memory_or_time_than_its_size_explains(name, zipped, tmp_path):
+    program = b"\x80\x02}X\x01\0\0\0a" + BOMBS[name] + b"s."
+    path = tmp_path / "bomb.pt"
+    if zipped:
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("x/data.pkl", program)
+            archive.writestr("x/data/0", bytes(8))
+    else:
+        head = [pickle.dumps(part, 2) for part in (MAGIC, PROTOCOL, {"little_endian": True})]
+        storages = pickle.dumps(["0"], 2) + struct.pack("<q", 2) + bytes(8)
+        path.write_bytes(b"".join(head) + program + storages)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(DocreError, match=r"bomb\.pt: not a (plain )?file of weights: "):
+        read_state_dict(path)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 1 << 20  # KiB
+
+
+def test_records_that_overlap_are_refused(tmp_path):
+    """Many names for the same bytes."""
+    torch.save({str(i): torch.zeros(1000) for i in range(9)}, tmp_path / "x.pt")
+    with zipfile.ZipFile(tmp_path / "x.pt") as old, zipfile.ZipFile(tmp_path / "bomb.pt", "w") as new:
+        for member in old.infolist():
+            if not member.filename.endswith(tuple("12345678")):
+                new.writestr(member.filename, old.read(member))
+        first = next(member for member in new.infolist() if member.filename.endswith("data/0"))
+        for i in range(1, 9):
+            other = copy(first)
+            other.filename = first.filename[:-1] + str(i)
+            new.filelist.append(other)
+    with pytest.raises(DocreError, match="records that take more than the file"):
+        read_state_dict(tmp_path / "bomb.pt")
+
+
 def test_compressed_records_are_refused(atlop, tmp_path):
     """A zip that unpacks to a thousand times its size."""
     weights, _, _ = atlop
@@ -215,7 +299,7 @@ def test_tensors_without_values(atlop, tmp_path):
     shape = tensors["bilinear.bias"].shape
     for wrong, message in (
         (torch.zeros(1).half().expand(10**6, 10**6), "another size or number of relations"),
-        (torch.zeros(shape).to_sparse(), "bilinear.bias is no dense tensor"),
+        (torch.zeros(shape).to_sparse(), r"more than dense tensors: torch\._utils\._rebuild_sparse_tensor"),
     ):
         torch.save(tensors | {"bilinear.bias": wrong}, tmp_path / "w.pt")
         with pytest.raises(DocreError, match=message):

@@ -1,0 +1,66 @@
+"""Reads a file that `torch.save` wrote, which may be a stranger's: nothing in it is run, and the memory that this takes
+grows with the size of the file, whatever it says.
+
+`torch.load` with `weights_only=True` keeps neither promise alone: it still calls functions such as bytearray, with any
+number, and makes storages as large as the file says. So the file is looked through first (docre.inference.pickled).
+"""
+
+import zipfile
+from io import BytesIO
+from mmap import ACCESS_READ, mmap
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from docre.inference.pickled import Storage, follow
+
+WRAPPERS = ("state_dict", "model_state_dict", "model")  # keys under which training code puts the state dict
+MAGIC, PROTOCOL = 0x1950A86A20F9469CFC6C, 1001  # what a file of the old format begins with
+
+
+def read_torch_file(path: Path) -> Any:
+    """The state dict in a file in torch's present (zip) or old format: dense tensors by name. What else is in it, such
+    as a number, is left as it is.
+
+    Raises DocreError for a file with Python objects of other kinds, and ValueError, KeyError and the like for one that
+    is damaged or none of torch's.
+    """
+    size = path.stat().st_size
+    if zipped := zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            check_zip(archive, size)
+    else:
+        with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as content:
+            check_old_format(content, size)
+    content = torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
+    for key in WRAPPERS:
+        if isinstance(content, dict) and isinstance(content.get(key), dict):
+            content = content[key]
+    return content
+
+
+def check_zip(archive: zipfile.ZipFile, size: int) -> None:
+    """Raises DocreError or ValueError unless an archive of `size` bytes holds data.pkl, in some folder, which makes
+    nothing but tensors, and as many bytes of other members at most."""
+    members = archive.infolist()
+    if any(member.compress_type != zipfile.ZIP_STORED for member in members):
+        raise ValueError("compressed records, which torch never writes")
+    if sum(member.file_size for member in members) > size:
+        raise ValueError("records that take more than the file")
+    for member in members:
+        if member.filename.endswith(".pkl"):
+            follow(BytesIO(archive.read(member)))
+
+
+def check_old_format(content: mmap, size: int) -> None:
+    """Raises DocreError or ValueError unless a file of `size` bytes is in the format before torch 1.6: five pickles, of
+    which the fourth makes nothing but tensors, and then their storages."""
+    if (follow(content), follow(content)) != (MAGIC, PROTOCOL):
+        raise ValueError("it does not begin as torch's files do")
+    follow(content)
+    storages: dict[str, Storage] = {}
+    follow(content, storages)
+    follow(content)
+    if sum(storage.size for storage in storages.values()) > size:
+        raise ValueError("storages that take more than the file")
