@@ -269,7 +269,7 @@ def print_scores(
     """
     scores = evaluator(predictions)
     scores = replace(scores, notes=(*scores.notes, *notes))
-    content: dict[str, Any] = scores.to_json()
+    content: dict[str, Any] = scores.to_json() | {"gold_file": evaluator.source}
     sampled = None
     if bootstrap is not None:
         sampled = intervals(scores, bootstrap)

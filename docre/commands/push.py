@@ -2,12 +2,10 @@
 
 import argparse
 from pathlib import Path
-from typing import Any
 
 from docre.config.options import add_checkpoint
 from docre.core import hub
-from docre.core.files import check_output, read_json, write_text
-from docre.errors import DocreError
+from docre.core.files import check_output, write_text
 
 
 def main(arguments: list[str]) -> None:
@@ -32,13 +30,16 @@ def main(arguments: list[str]) -> None:
         check_output(options.card, [options.scores, options.calibration])
     hub.check_repository(options.repository, "docre push")
 
+    from docre.analysis.calibration import load_calibration
     from docre.core.location import find_checkpoint
     from docre.core.manifests import MANIFEST, check_folder
+    from docre.evaluation import read_scores
     from docre.inference.card import model_card
 
     folder = find_checkpoint(options.checkpoint)
     files = [*check_folder(folder), MANIFEST]
-    scores, calibration = (read_object(path) for path in (options.scores, options.calibration))
+    scores = read_scores(options.scores) if options.scores else None
+    calibration = load_calibration(options.calibration) if options.calibration else None
     card = model_card(options.checkpoint, options.repository, scores, calibration)
     if options.card:
         write_text(options.card, card)
@@ -49,11 +50,3 @@ def main(arguments: list[str]) -> None:
     )
     print(f"uploaded {len(files)} files and the model card: {commit.url}")
     print(f'docre.load("hub:{options.repository}@{commit.id}") loads exactly this checkpoint')
-
-
-def read_object(path: str | None) -> dict[str, Any] | None:
-    """The object in a JSON file that docre wrote; None without a file."""
-    value = read_json(path) if path is not None else None
-    if value is not None and not isinstance(value, dict):
-        raise DocreError(f"{path}: expected an object, as docre evaluate and docre calibrate write it")
-    return value

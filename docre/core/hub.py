@@ -38,16 +38,21 @@ def parse(name: str) -> Location:
     return Location(repository, revision or None)
 
 
-def check_repository(repository: str, where: str) -> None:
-    """Raises DocreError, beginning with `where`, unless `repository` is a name as in owner/name."""
+def is_name(name: str) -> bool:
+    """Whether a repository on the hub may have this name, as in owner/name or, for some old ones, only name."""
     from huggingface_hub.utils import HFValidationError, validate_repo_id
 
     try:
-        if repository.count("/") != 1:
-            raise HFValidationError
-        validate_repo_id(repository)
+        validate_repo_id(name)
     except HFValidationError:
-        raise DocreError(f"{where}: expected a repository on the hub, as in owner/name, got {repository!r}") from None
+        return False
+    return True
+
+
+def check_repository(repository: str, where: str) -> None:
+    """Raises DocreError, beginning with `where`, unless `repository` is a name as in owner/name."""
+    if repository.count("/") != 1 or not is_name(repository):
+        raise DocreError(f"{where}: expected a repository on the hub, as in owner/name, got {repository!r}")
 
 
 @cache

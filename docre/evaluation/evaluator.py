@@ -31,6 +31,7 @@ class Evaluator:
 
     def __init__(self, gold: Sequence[Document], train: TrainFacts | None = None, source: str = "gold data") -> None:
         self.train = train
+        self.source = source
         self.gold = GoldIndex(gold, train, source)
         self.gold_relation = [relation for _, _, _, relation in self.gold.triples]
         self.gold_counts = Counter(self.gold_relation)

@@ -10,7 +10,7 @@ from accelerate import Accelerator
 from torch import nn
 
 from docre.core.location import WEIGHTS
-from docre.core.manifests import check_folder
+from docre.core.manifests import MANIFEST, check_folder, digest
 from docre.data.features import Features
 from docre.documents import Document, Prediction
 from docre.evaluation import Evaluator, Scores, scores_table, write_submission
@@ -104,6 +104,8 @@ class TrainingRun(Run):
                 metrics["test"] = scores.to_json()
                 table = f"test, epoch {self.best['epoch']}:\n{scores_table(scores)}"
                 self.log.write("test", f"\n{table}", **main_scores(scores), table=table)
+        if main_process:
+            metrics["checkpoint"] = digest(self.output / "best" / MANIFEST)  # that these scores are of
         metrics |= {"training_seconds": seconds, **facts}
         self.write_metrics(metrics, names)
         return metrics

