@@ -16,6 +16,7 @@ class Hub:
 
     def __init__(self) -> None:
         self.repositories: dict[str, list[tuple[str, dict[str, bytes]]]] = {}
+        self.private: set[str] = set()
         self.large: dict[str, bytes] = {}  # uploaded beside git, by SHA-256
         self.requests: list[str] = []
         self.url = ""
@@ -87,7 +88,8 @@ def serve_hub() -> Iterator[Hub]:
                 ]
                 return self.answer(listed)
             siblings = [{"rfilename": name} for name in files]
-            return self.answer({"id": repository, "sha": id_, "private": False, "tags": [], "siblings": siblings})
+            about = {"id": repository, "sha": id_, "private": repository in hub.private}
+            return self.answer(about | {"tags": [], "siblings": siblings})
 
         def body(self) -> bytes:
             if self.headers.get("Transfer-Encoding") == "chunked":
@@ -111,7 +113,11 @@ def serve_hub() -> Iterator[Hub]:
             if path == "/api/repos/create":
                 asked = json.loads(content)
                 name = "/".join(filter(None, (asked.get("organization"), asked["name"])))
-                hub.repositories.setdefault(name, [])
+                if name in hub.repositories:
+                    return self.answer({"error": "exists", "url": f"{hub.url}/{name}"}, status=409)
+                hub.repositories[name] = []
+                if asked.get("private") or asked.get("visibility") == "private":
+                    hub.private.add(name)
                 return self.answer({"url": f"{hub.url}/{name}", "name": name})
             if path == "/api/validate-yaml":
                 return self.answer({"errors": [], "warnings": []})

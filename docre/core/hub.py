@@ -13,7 +13,8 @@ from docre.core.files import write_atomically
 from docre.errors import DocreError, first_line
 
 PREFIX = "hub:"
-FILES = ("*.json", "*.yaml", "*.safetensors", "*.txt", "*.model")  # what is downloaded; no pickle, and no code
+# What is uploaded and downloaded; no pickle, and no code. The last ones are vocabularies of tokenizers.
+FILES = ("*.json", "*.yaml", "*.safetensors", "*.txt", "*.model", "*.codes", "*.spm", "*.vocab")
 TIMEOUT = 10.0  # seconds that the hub has for its first answer
 KNOWN_PROBLEMS = {
     "RepositoryNotFoundError": "the hub has no such repository, or it is private: log in (hf auth login)",
@@ -94,6 +95,11 @@ def snapshot(name: str) -> Path:
     return folder
 
 
+def is_downloaded(name: str) -> bool:
+    """Whether `snapshot` downloads a file of this name."""
+    return any(fnmatch(name, pattern) for pattern in FILES)
+
+
 @contextmanager
 def explained(name: str, offline: str | None) -> Iterator[None]:
     """Turns an error of huggingface_hub in the block into a DocreError that begins with `name`.
@@ -145,21 +151,27 @@ def upload(repository: str, files: Mapping[str, Path], readme: str, revision: st
     """Make the repository hold these files and this README.md, in one commit; create it if it is missing.
 
     Files of an earlier checkpoint are removed, but what this function would not upload (.gitattributes, images) stays.
-    Raises DocreError if the hub cannot be reached, or refuses.
+    Raises DocreError if the hub cannot be reached, or refuses; for a file that `snapshot` would not download; and where
+    a `private` repository is asked for and this one is public.
     """
     from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
 
+    if other := next((name for name in files if not is_downloaded(name)), None):
+        kinds = ", ".join(FILES)
+        raise DocreError(f"{files[other]}: cannot be loaded from the hub ({kinds} can): nothing uploaded")
     offline = problem()
     if offline:
         raise DocreError(f"{repository}: {offline}: nothing uploaded")
     api = HfApi()
     with explained(f"{PREFIX}{repository}", None):
-        api.create_repo(repository, private=private, exist_ok=True)
+        api.create_repo(repository, private=private or None, exist_ok=True)  # None: as its owner has set
+        if private and not api.repo_info(repository).private:  # which existed before
+            raise DocreError(f"{repository}: a public repository, which --private does not change: nothing uploaded")
         old = [name for name in api.list_repo_files(repository, revision=revision) if name not in files]
         operations: list[CommitOperationAdd | CommitOperationDelete] = [
             CommitOperationAdd("README.md", readme.encode("utf-8")),
             *(CommitOperationAdd(name, path) for name, path in files.items()),
-            *(CommitOperationDelete(name) for name in old if any(fnmatch(name, pattern) for pattern in FILES)),
+            *(CommitOperationDelete(name) for name in old if is_downloaded(name)),
         ]
         made = api.create_commit(repository, list(operations), commit_message="Checkpoint of docre", revision=revision)
     return Commit(str(made.oid), str(made.commit_url))

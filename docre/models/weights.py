@@ -46,9 +46,12 @@ def load_into(module: nn.Module, path: str | Path) -> None:
 
 
 def save_encoder(backbone: Any, tokenizer: Any, folder: Path) -> None:
-    """Write the configuration of an encoder, without its weights, and its tokenizer. Raises OSError if that fails."""
+    """Write the configuration of an encoder, without its weights, and its tokenizer, without templates of chats. Raises
+    OSError if that fails."""
     backbone.config.save_pretrained(folder)
     try:
         tokenizer.save_pretrained(folder)
     except Exception as error:  # tokenizers raises a plain Exception if the disk is full
         raise OSError(str(error)) from None
+    for template in folder.rglob("*.jinja"):
+        template.unlink()

@@ -134,6 +134,52 @@ def test_push_load_pin_and_work_offline(run):
         assert line.endswith("and it is not in the cache: give the path of a folder that holds a copy instead")
 
 
+VOCABULARY = """
+import docre
+from docre.commands import push
+push.main(["me/model", "--checkpoint", "run"])
+assert docre.load("hub:me/model").predict("documents.json") == docre.load("run").predict("documents.json")
+"""
+
+
+def test_what_is_uploaded_can_be_loaded_again(run):
+    """The vocabulary of BERTweet, but no template of chats; a file of an unknown kind is refused."""
+    model = docre.load(run)
+    model.tokenizer.chat_template = "{{ messages }}"
+    checkpoint.save(model, run / "best")
+    assert not list((run / "best").rglob("*.jinja"))
+    (run / "best/encoder/bpe.codes").write_text("a b 1")
+    write_manifest(run / "best")
+    with serve_hub() as server:
+        python(VOCABULARY, run.parent, server.url)
+        assert "encoder/bpe.codes" in server.repositories["me/model"][-1][1]
+    (run / "best/encoder/vocabulary.pkl").write_text("x")
+    write_manifest(run / "best")
+    with pytest.raises(DocreError, match=r"vocabulary\.pkl: cannot be loaded from the hub .*: nothing uploaded"):
+        push.main(["me/model", "--checkpoint", str(run)])
+
+
+PRIVATE = """
+import docre
+from docre.commands import push
+for name, option in (("me/secret", "--private"), ("me/secret", "--private"), ("me/open", "--revision=main")):
+    push.main([name, "--checkpoint", "run", option])
+try:
+    push.main(["me/open", "--checkpoint", "run", "--private"])
+except docre.DocreError as error:
+    print(error)
+"""
+
+
+def test_nothing_private_is_uploaded_to_a_public_repository(run):
+    """Where the hub ignores that a private one was asked for."""
+    with serve_hub() as server:
+        *_, refused = python(PRIVATE, run.parent, server.url)
+        assert refused == "me/open: a public repository, which --private does not change: nothing uploaded"
+        assert server.private == {"me/secret"}
+        assert {name: len(commits) for name, commits in server.repositories.items()} == {"me/secret": 2, "me/open": 1}
+
+
 def test_an_unreachable_hub_is_asked_once(run):
     """Not five times for each of several files."""
     with serve_hub() as server:
