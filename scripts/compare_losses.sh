@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Trains every loss, as configs/redocred_bert_<loss>.yaml says, on Re-DocRED-500 with a small encoder, one after another,
-# and prints their dev F1 by epoch. Finished runs are not repeated. Needs: python scripts/redocred500.py FOLDER-OF-RE-DOCRED
+# Trains every loss, as configs/redocred_bert_<loss>.yaml says, on Re-DocRED-500 with a small encoder, one after
+# another, and prints their dev F1 by epoch. Finished runs are not repeated, and those of another config are refused.
+# Needs: python scripts/redocred500.py FOLDER-OF-RE-DOCRED
 # usage: bash scripts/compare_losses.sh [EPOCHS] [key=value ...]
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -10,7 +11,6 @@ data="data.train=data/redocred500/train.json data.dev=data/redocred500/dev.json 
 for loss in $(.venv/bin/python -c "from docre.losses import LOSSES; print(*LOSSES)"); do
   config=configs/redocred_bert_$loss.yaml
   run=runs/compare_losses_$epochs/$loss
-  [ -e "$run/metrics.json" ] && continue
   # shellcheck disable=SC2086
   .venv/bin/python -m docre.train --config "$config" $small $data training.epochs="$epochs" output="$run" "$@"
 done

@@ -39,13 +39,17 @@ TESTS = [
 ]
 
 
-def main() -> int:
+def main(arguments: list[str]) -> int:
     """Test each of the named versions; the exit code is 1 if one fails."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("versions", nargs="*", help="which versions (default: all)")
     parser.add_argument("--fresh", action="store_true", help="install everything anew")
     parser.add_argument("--all-tests", action="store_true", help="run all tests")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
+    if (
+        unknown := set(options.versions) - VERSIONS.keys()
+    ):  # choices= would refuse none at all in some versions of Python
+        parser.error(f"unknown versions: {', '.join(sorted(unknown))} (known: {', '.join(VERSIONS)})")
     results = {
         name: test(python_of(name, options.fresh), [] if options.all_tests else TESTS)
         for name in options.versions or VERSIONS
@@ -87,4 +91,4 @@ def test(python: Path, tests: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -23,7 +23,7 @@ CONSTRAINTS = ROOT / "scripts" / "constraints.txt"
 
 def main(arguments: list[str]) -> int:
     """Set up .venv, or run a command in it. Returns the exit code."""
-    if arguments[:1] == ["--run"]:
+    if arguments[:1] == ["--run"] and arguments[1:]:
         name, *rest = arguments[1:]
         program = [str(PYTHON), "-m", "docre"] if name == "docre" else [str(BIN / name)]
         return subprocess.run([*program, *rest]).returncode
