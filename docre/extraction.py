@@ -117,13 +117,23 @@ class Extraction:
 
     @classmethod
     def from_json(cls, text: str | bytes) -> "Extraction":
-        """The extraction in the JSON text of `to_json`. Raises DocreError that names the field if it is malformed."""
+        """The extraction in the JSON text of `to_json`, or in a row of a corpus, without the place that this adds (see
+        `Row`). Raises DocreError that names the field if it is malformed."""
         try:
-            return ADAPTER.validate_json(text, strict=True)
+            row = ROW.validate_json(text, strict=True)
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             where = ".".join(str(part) for part in first["loc"]) or "extraction"
             raise DocreError(f"{where}: {first['msg']}") from None
+        return Extraction(row.title, row.text, row.entities, row.triples)
 
 
-ADAPTER = TypeAdapter(Extraction)
+@dataclass(frozen=True)
+class Row(Extraction):
+    """An extraction as `docre extract` writes it into a folder: with the file of its text, and the number there."""
+
+    file: str | None = None
+    number: int | None = None
+
+
+ROW = TypeAdapter(Row)

@@ -42,6 +42,15 @@ def test_json_and_back(extraction):
     assert Extraction.from_json(json.dumps(extraction.to_json())) == extraction
 
 
+def test_a_row_of_a_corpus_is_read_without_its_place():
+    row = {"file": "a.txt", "number": 0} | GOOD.to_json()
+    assert Extraction.from_json(json.dumps(row)) == GOOD
+    with pytest.raises(DocreError, match=r"^number: "):
+        Extraction.from_json(json.dumps(row | {"number": "0"}))
+    with pytest.raises(DocreError, match=r"^line: "):
+        Extraction.from_json(json.dumps(row | {"line": 0}))
+
+
 GOOD = Extraction(
     "t",
     "Ada was born in London.",

@@ -1,12 +1,13 @@
-"""docre graph INPUT.jsonl --output FILE: convert saved extractions to any format that docre can write."""
+"""docre graph INPUT --output FILE: convert saved extractions to any format that docre can write."""
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from docre.config.options import parse_with_plugins
 from docre.core.files import check_output
-from docre.data.readers.records import lines
+from docre.core.storage import folder_is_there, suffix
+from docre.data.readers.records import Record, lines
 from docre.errors import prefixed
 from docre.extraction import Extraction
 from docre.graph import export, formats
@@ -16,10 +17,14 @@ def main(arguments: list[str]) -> None:
     """Read extractions and write them in the format that the suffix of the output names."""
     parser = argparse.ArgumentParser(
         prog="docre graph",
-        description="Convert extractions, as saved in JSON lines, to another format. The suffix of the output names "
+        description="Convert extractions, which docre extract saves, to another format. The suffix of the output names "
         "it: " + ", ".join(f"{suffix} ({name})" for suffix, name in sorted(formats().items())),
     )
-    parser.add_argument("input", type=Path, metavar="INPUT.jsonl", help="extractions, one per line")
+    parser.add_argument(
+        "input",
+        metavar="INPUT",
+        help="a .jsonl file of extractions, one per line; or a folder that docre extract has written, or a part of it",
+    )
     parser.add_argument("--output", required=True, type=Path, metavar="FILE", help="the file to write")
     parser.add_argument(
         "--join-names",
@@ -27,22 +32,42 @@ def main(arguments: list[str]) -> None:
         help="make one node of all entities with the same name and type, in whatever document they are",
     )
     options = parse_with_plugins(parser, arguments)
-    check_output(options.output, [options.input])
+    files = files_of(options.input)
+    check_output(options.output, files)
     counts = [0, 0, 0]
-    export(counted(read(options.input), counts), options.output, options.join_names)
+    export(counted(read(files), counts), options.output, options.join_names)
     documents, entities, triples = counts
     print(f"{options.output}: {documents:,} documents, {entities:,} entities, {triples:,} triples")
 
 
-def read(path: Path) -> Iterator[Extraction]:
-    """The extractions in a file. Raises DocreError that names the file, the line and the field."""
-    for record in lines(path):
-        text = record.text
-        with prefixed(f"{path}: line {record.number}"):
-            yield Extraction.from_json(text)
+def files_of(source: str) -> list[str]:
+    """A file, or the parts of a corpus in a folder. Raises DocreError as `docre.corpus.shards.parts_in` does."""
+    if not folder_is_there(source):
+        return [source]
+
+    from docre.corpus.shards import parts_in
+
+    return parts_in(source)
 
 
-def counted(extractions: Iterator[Extraction], counts: list[int]) -> Iterator[Extraction]:
+def read(files: Iterable[str]) -> Iterator[Extraction]:
+    """The extractions in some files. Raises DocreError that names the file, the line (or row) and the field."""
+    for path in files:
+        in_rows = suffix(path) == ".parquet"
+        for record in rows(path) if in_rows else lines(path):
+            text = record.text
+            with prefixed(f"{path}: {'row' if in_rows else 'line'} {record.number}"):
+                yield Extraction.from_json(text)
+
+
+def rows(path: str) -> Iterator[Record]:
+    """The rows of a Parquet file, as JSON. Raises DocreError if it cannot be read."""
+    from docre.corpus.units import rows
+
+    return rows(path)
+
+
+def counted(extractions: Iterable[Extraction], counts: list[int]) -> Iterator[Extraction]:
     """The same extractions; documents, entities and triples are added to `counts` as they pass."""
     for extraction in extractions:
         for i, number in enumerate((1, len(extraction.entities), len(extraction.triples))):

@@ -68,6 +68,13 @@ def filesystem(path: Source) -> tuple[Any, str]:
         return system, inside
 
 
+def folder_is_there(path: Source) -> bool:
+    """Whether there is a folder at a local path or an address. Raises DocreError if the storage fails."""
+    system, inside = filesystem(path)
+    with one_line(path):
+        return Path(inside).is_dir() if system is None else bool(system.isdir(inside))
+
+
 class StorageError(DocreError):
     """The storage failed: a network or a disk, not the one file. The same file may be read later."""
 

@@ -25,6 +25,7 @@ from docre.corpus.units import Rejected
 from docre.errors import DocreError
 
 MANIFEST, REJECTED, PART = "manifest.json", "rejected.jsonl", "part-"
+PART_FILE = re.compile(rf"{PART}\d+-\d+\.(?:jsonl|parquet)")
 OWN = frozenset({"docre", "checkpoints", "inputs", "complete"})  # which every manifest of a corpus has
 UNIT = re.compile(r"\d+-\d+\.json")
 
@@ -134,6 +135,20 @@ class Output:
                 remove(self.path(name))
         for name in filter(UNIT.fullmatch, names_in(self.path("units"))):
             remove(self.path(f"units/{name}"))
+
+
+def parts_in(folder: str) -> list[str]:
+    """The paths or addresses of the parts in a folder, in their order. Raises DocreError if there are none, or the
+    folder's manifest says that more will come."""
+    found = sorted(filter(PART_FILE.fullmatch, names_in(folder)))
+    if not found:
+        raise DocreError(f"{folder}: no parts of a corpus there ({PART}*.jsonl or {PART}*.parquet)")
+    path = f"{folder.rstrip('/')}/{MANIFEST}"
+    content = read_content(path)
+    manifest = {} if content is None else parse_json(content, path)
+    if isinstance(manifest, dict) and manifest.get("complete") is False:
+        raise DocreError(f"{folder}: not complete: run the command that began it again, which goes on where it stopped")
+    return [f"{folder.rstrip('/')}/{name}" for name in found]
 
 
 def dump(value: Any) -> bytes:

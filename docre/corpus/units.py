@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from docre.core.storage import Input, StorageError, opened, suffix
+from docre.core.storage import Input, Source, StorageError, opened, suffix
 from docre.corpus.blame import blamed
 from docre.data.readers.base import RecordReader
 from docre.data.readers.records import Record, elements, lines
@@ -143,7 +143,7 @@ def cut(file: Input, reader: RecordReader | None) -> Iterator[Record]:
     return reader.cut(file)  # type: ignore[arg-type]  # readers take what `opened` takes
 
 
-def rows(file: Input) -> Iterator[Record]:
+def rows(file: Source) -> Iterator[Record]:
     """The rows of a Parquet file, each as the JSON object of its columns. Columns without a value are left out."""
     try:
         from pyarrow import parquet
@@ -162,7 +162,7 @@ def rows(file: Input) -> Iterator[Record]:
             raise DocreError(f"{file}: not a Parquet file that can be read: {first_line(error)}") from None
 
 
-def row_record(file: Input, number: int, row: dict[str, Any]) -> Record:
+def row_record(file: Source, number: int, row: dict[str, Any]) -> Record:
     """A row as the JSON object of its columns; the record has an error if a column of bytes is not UTF-8 text."""
     try:
         text = orjson.dumps(without_nothing(row), default=json_value).decode()

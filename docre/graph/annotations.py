@@ -36,10 +36,10 @@ class Link:
     triple: ExtractedTriple | None = None
 
 
-def regions(extraction: Extraction) -> list[Region]:
-    """All mentions of all entities."""
+def regions(extraction: Extraction, first: int = 0) -> list[Region]:
+    """All mentions of all entities; their ids begin with `first`."""
     spans = [(e, entity, span) for e, entity in enumerate(extraction.entities) for span in entity.mentions]
-    return [Region(i, e, entity.type or UNTYPED, span) for i, (e, entity, span) in enumerate(spans)]
+    return [Region(i, e, entity.type or UNTYPED, span) for i, (e, entity, span) in enumerate(spans, first)]
 
 
 def links(extraction: Extraction, of: list[Region]) -> Iterator[Link]:

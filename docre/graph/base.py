@@ -1,5 +1,5 @@
-"""The registry of exporters. An exporter is a function that writes a file, of `(extractions, path)`, or of `(graph,
-path)` for a format that holds one graph of all documents:
+"""The registry of exporters. An exporter is a function that writes a file, of `(extractions, path)`; of `(graph,
+path)` for a format that holds one graph of all documents, or of `(graphs, path)` if that may be written piece by piece:
 
     @EXPORTERS.register("name")
     @writes(".suffix")
@@ -16,18 +16,24 @@ from docre.core.files import write_atomically
 from docre.core.registry import Registry
 from docre.errors import DocreError
 from docre.extraction import Extraction
-from docre.graph.nodes import Graph, build_graph
+from docre.graph.nodes import Graph, build_graph, build_graphs
 
 
 class Exporter:
     """Writes extractions to a file of one format.
 
     suffixes: those of its files, with the dot, in lower case.
-    write:    writes the file from (extractions, path), or from (graph, path).
-    joins:    whether it takes a graph, whose entities may be joined by name.
+    write:    writes the file from (content, path).
+    build:    makes the content, a graph or several, of (extractions, join_names); None for the extractions themselves,
+              whose entities cannot be joined by name.
     """
 
-    def __init__(self, suffixes: tuple[str, ...], write: Callable[[Any, Path], None], joins: bool) -> None:
+    def __init__(
+        self,
+        suffixes: tuple[str, ...],
+        write: Callable[[Any, Path], None],
+        build: Callable[[Iterable[Extraction], bool], Any] | None = None,
+    ) -> None:
         for suffix in suffixes:
             if not isinstance(suffix, str) or not suffix.startswith(".") or suffix != suffix.lower():
                 raise DocreError(
@@ -35,15 +41,20 @@ class Exporter:
                 )
         self.suffixes = suffixes
         self.write = write
-        self.joins = joins
+        self.build = build
         update_wrapper(self, write)
+
+    @property
+    def joins(self) -> bool:
+        """Whether entities may be joined by name."""
+        return self.build is not None
 
     def __call__(self, extractions: Iterable[Extraction], path: Path, join_names: bool = False) -> None:
         """Write the file, completely or not at all. Raises DocreError if it cannot be written, or for `join_names`
         with a format that holds documents."""
         if join_names and not self.joins:
             raise DocreError(f"{path}: entities are joined by name only in formats that hold a graph, not documents")
-        content: Any = build_graph(extractions, join_names) if self.joins else extractions
+        content = self.build(extractions, join_names) if self.build else extractions
         write_atomically(path, lambda temporary: self.write(content, temporary))
 
 
@@ -52,12 +63,18 @@ EXPORTERS: Registry[None] = Registry("exporter", "docre.graph", Exporter)
 
 def writes(*suffixes: str) -> Callable[[Callable[[Iterable[Extraction], Path], None]], Exporter]:
     """Decorator that makes an Exporter of a function `(extractions, path)`."""
-    return lambda write: Exporter(suffixes, write, joins=False)
+    return lambda write: Exporter(suffixes, write)
 
 
 def writes_graph(*suffixes: str) -> Callable[[Callable[[Graph, Path], None]], Exporter]:
     """Decorator that makes an Exporter of a function `(graph, path)`."""
-    return lambda write: Exporter(suffixes, write, joins=True)
+    return lambda write: Exporter(suffixes, write, build_graph)
+
+
+def writes_graphs(*suffixes: str) -> Callable[[Callable[[Iterable[Graph], Path], None]], Exporter]:
+    """Decorator that makes an Exporter of a function `(graphs, path)`: the graph of each document, one after another,
+    or one of all if entities are joined by name."""
+    return lambda write: Exporter(suffixes, write, build_graphs)
 
 
 def formats() -> dict[str, str]:

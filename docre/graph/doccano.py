@@ -18,10 +18,14 @@ def write_doccano(extractions: Iterable[Extraction], path: Path) -> None:
          "relations": [{"id", "from_id", "to_id", "type"}]}
 
     Relations of the type COREFERENCE join the mentions of one entity. The reader `doccano` reads what doccano exports.
+    The project, of sequence labeling, needs "Allow overlapping spans" (doccano drops such spans without it, and then
+    fails at their relations) and "Use relation labeling". Ids of spans are different in the whole file.
     """
+    number = 0
     with path.open("w", encoding="utf-8", newline="\n") as file:
         for extraction in extractions:
-            spans = regions(extraction)
+            spans = regions(extraction, number)
+            number += len(spans)
             entities = [
                 {"id": r.id, "label": r.label, "start_offset": r.span.start, "end_offset": r.span.end}
                 | known(entity=extraction.entities[r.entity].name, score=r.span.score)

@@ -14,7 +14,7 @@ NOT_IN_XML = re.compile("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 @writes_graph(".graphml")
 def write_graphml(graph: Graph, path: Path) -> None:
     """A directed multigraph with the properties of nodes and edges as attributes (`mentions` and `evidence` as JSON).
-    Characters that XML cannot hold, most of the control characters, become U+FFFD."""
+    Line breaks are \\n, and characters that XML cannot hold, most of the control characters, become U+FFFD."""
     networkx = library("networkx")
     made = networkx.MultiDiGraph()
     for node in graph.nodes.values():
@@ -27,4 +27,9 @@ def write_graphml(graph: Graph, path: Path) -> None:
 
 def attributes(values: Mapping[str, Value]) -> dict[str, Value]:
     """The values without what XML cannot hold."""
-    return {key: NOT_IN_XML.sub("\ufffd", v) if isinstance(v, str) else v for key, v in values.items()}
+    return {key: in_xml(value) if isinstance(value, str) else value for key, value in values.items()}
+
+
+def in_xml(text: str) -> str:
+    """The text as it comes back out of XML, whose readers take \\r\\n and \\r for \\n."""
+    return NOT_IN_XML.sub("\ufffd", text.replace("\r\n", "\n").replace("\r", "\n"))

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from docre.extraction import ExtractedTriple, Extraction, Span
@@ -114,18 +114,35 @@ def build_graph(extractions: Iterable[Extraction], join_names: bool) -> Graph:
     """
     graph, numbered = Graph(), Numbered()
     for extraction in extractions:
-        content = [[e.name, e.type, [[m.start, m.end] for m in e.mentions]] for e in extraction.entities]
-        document = numbered(digest(extraction.title, extraction.text, content))
-        graph.documents[document] = extraction
-        ids = []
-        for e, entity in enumerate(extraction.entities):
-            joined = join_names and entity.name.strip()
-            ids.append(digest(entity.name, entity.type) if joined else f"{document}-{e}")
-            node = graph.nodes.setdefault(ids[-1], Node(ids[-1], entity.name, entity.type, entity.score))
-            node.mentions += [(document, span) for span in entity.mentions]
-            node.score = max((s for s in (node.score, entity.score) if s is not None), default=None)
-        graph.edges += [
-            Edge(f"{document}-t{t}", ids[triple.head], ids[triple.tail], document, triple)
-            for t, triple in enumerate(extraction.triples)
-        ]
+        add(extraction, graph, numbered, join_names)
     return graph
+
+
+def build_graphs(extractions: Iterable[Extraction], join_names: bool) -> Iterator[Graph]:
+    """The parts of `build_graph`'s graph that belong to one document each; with `join_names` the whole as one."""
+    if join_names:
+        yield build_graph(extractions, True)
+        return
+    numbered = Numbered()
+    for extraction in extractions:
+        graph = Graph()
+        add(extraction, graph, numbered, False)
+        yield graph
+
+
+def add(extraction: Extraction, graph: Graph, numbered: Numbered, join_names: bool) -> None:
+    """Add a document to a graph (see `build_graph`). `numbered`: makes different ids of documents that are equal."""
+    content = [[e.name, e.type, [[m.start, m.end] for m in e.mentions]] for e in extraction.entities]
+    document = numbered(digest(extraction.title, extraction.text, content))
+    graph.documents[document] = extraction
+    ids = []
+    for e, entity in enumerate(extraction.entities):
+        joined = join_names and entity.name.strip()
+        ids.append(digest(entity.name, entity.type) if joined else f"{document}-{e}")
+        node = graph.nodes.setdefault(ids[-1], Node(ids[-1], entity.name, entity.type, entity.score))
+        node.mentions += [(document, span) for span in entity.mentions]
+        node.score = max((s for s in (node.score, entity.score) if s is not None), default=None)
+    graph.edges += [
+        Edge(f"{document}-t{t}", ids[triple.head], ids[triple.tail], document, triple)
+        for t, triple in enumerate(extraction.triples)
+    ]

@@ -12,17 +12,20 @@ evidence are those of NIF 2.0: nif:Context with nif:isString, nif:beginIndex, ni
 
 import json
 import re
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from docre.extraction import Span
-from docre.graph.base import EXPORTERS, library, writes_graph
+from docre.graph.base import EXPORTERS, library, writes_graph, writes_graphs
 from docre.graph.nodes import Edge, Graph
 
 DOCRE = "urn:docre:"
 WIKIDATA = "http://www.wikidata.org/"
+AT_ONCE = 10_000  # statements of N-Triples that are in memory
 PREFIXES = {
     "docre": DOCRE,
     "docre-direct": f"{DOCRE}prop/direct/",
@@ -45,75 +48,109 @@ PREFIXES = {
 @writes_graph(".ttl")
 def write_turtle(graph: Graph, path: Path) -> None:
     """RDF as Turtle."""
-    Statements(graph).serialize(path, "turtle")
+    write(path, to_rdflib(Statements(graph)).serialize(format="turtle"))
 
 
 @EXPORTERS.register("ntriples")
-@writes_graph(".nt")
-def write_ntriples(graph: Graph, path: Path) -> None:
-    """RDF as N-Triples."""
-    Statements(graph).serialize(path, "nt")
+@writes_graphs(".nt")
+def write_ntriples(graphs: Iterable[Graph], path: Path) -> None:
+    """RDF as N-Triples, document by document, in constant memory but for an id a document. If entities are joined by
+    name, all that was extracted is in memory."""
+    with path.open("w", encoding="utf-8", newline="\n") as file:
+        for graph in graphs:
+            statements = iter(Statements(graph))
+            while some := list(islice(statements, AT_ONCE)):
+                lines = to_rdflib(some).serialize(format="nt").split("\n")
+                file.writelines(sorted(f"{line}\n" for line in lines if line))
 
 
 @EXPORTERS.register("jsonld")
 @writes_graph(".jsonld")
 def write_jsonld(graph: Graph, path: Path) -> None:
     """RDF as JSON-LD."""
-    Statements(graph).serialize(path, "json-ld")
+    value = json.loads(to_rdflib(Statements(graph)).serialize(format="json-ld", context=PREFIXES))
+    value.get("@graph", []).sort(key=lambda node: node["@id"])  # rdflib's order is another one in each process
+    write(path, json.dumps(value, ensure_ascii=False, indent=1) + "\n")
+
+
+def write(path: Path, text: str) -> None:
+    """Write the file."""
+    path.write_text(text, encoding="utf-8", newline="\n")
+
+
+Statement = tuple[Any, Any, Any]  # of rdflib's terms
+
+
+def to_rdflib(statements: Iterable[Statement]) -> Any:
+    """The statements as rdflib's graph."""
+    made = library("rdflib").Graph(bind_namespaces="none")
+    for prefix, namespace in PREFIXES.items():
+        made.bind(prefix, namespace)
+    for statement in statements:
+        made.add(statement)
+    return made
 
 
 class Statements:
-    """The RDF statements about a graph."""
+    """The RDF statements about a graph; one may come twice."""
 
     def __init__(self, graph: Graph) -> None:
         self.rdflib = library("rdflib")
-        self.rdf = self.rdflib.Graph(bind_namespaces="none")
-        for prefix, namespace in PREFIXES.items():
-            self.rdf.bind(prefix, namespace)
-        for d, document in graph.documents.items():
-            self.add(f"docre:document/{d}", "rdf:type", self.iri("nif:Context"))
-            self.add(f"docre:document/{d}", "nif:isString", document.text)
-            self.add(f"docre:document/{d}", "dcterms:title", document.title)
-        for node in graph.nodes.values():
-            self.add(f"docre:entity/{node.id}", "rdfs:label", node.name)
-            self.add(f"docre:entity/{node.id}", "docre:type", node.type)
-            self.add(f"docre:entity/{node.id}", "docre:confidence", node.score)
+        self.graph = graph
+
+    def __iter__(self) -> Iterator[Statement]:
+        for d, document in self.graph.documents.items():
+            about = {"rdf:type": self.iri("nif:Context"), "nif:isString": document.text}
+            yield from self.of(f"docre:document/{d}", about | {"dcterms:title": document.title})
+        for node in self.graph.nodes.values():
+            entity = f"docre:entity/{node.id}"
+            yield from self.of(
+                entity, {"rdfs:label": node.name, "docre:type": node.type, "docre:confidence": node.score}
+            )
             for m, (d, span) in enumerate(node.mentions):
                 mention = f"docre:mention/{node.id}-{m}"
-                self.add_span(mention, graph, d, span)
-                self.add(mention, "itsrdf:taIdentRef", self.iri(f"docre:entity/{node.id}"))
-        for edge in graph.edges:
-            self.add_edge(graph, edge)
+                yield from self.of_span(mention, d, span)
+                yield from self.of(mention, {"itsrdf:taIdentRef": self.iri(entity)})
+        for edge in self.graph.edges:
+            yield from self.of_edge(edge)
 
-    def add_edge(self, graph: Graph, edge: Edge) -> None:
+    def of_edge(self, edge: Edge) -> Iterator[Statement]:
         """The direct statement, and the statement node with what is known about it."""
         triple = edge.triple
         head, statement = f"docre:entity/{edge.head}", f"docre:statement/{edge.id}"
         tail = self.iri(f"docre:entity/{edge.tail}")
-        self.add(head, self.property("direct/", triple.relation), tail)
-        self.add(head, self.property("", triple.relation), self.iri(statement))
-        self.add(statement, "rdf:type", self.iri("wikibase:Statement"))
-        self.add(statement, self.property("statement/", triple.relation), tail)
-        self.add(statement, "rdfs:label", triple.relation_name)
-        self.add(statement, "docre:confidence", triple.confidence)
-        self.add(statement, "docre:margin", float(triple.margin))
+        direct, indirect = (self.property(kind, triple.relation) for kind in ("direct/", ""))
+        yield from self.of(head, {direct: tail, indirect: self.iri(statement)})
+        yield from self.of(
+            statement,
+            {
+                "rdf:type": self.iri("wikibase:Statement"),
+                self.property("statement/", triple.relation): tail,
+                "rdfs:label": triple.relation_name,
+                "docre:confidence": triple.confidence,
+                "docre:margin": float(triple.margin),
+            },
+        )
         for name, span in (("headMention", triple.head_mention), ("tailMention", triple.tail_mention)):
-            self.add_span(f"{statement}/{name}", graph, edge.document, span)
-            self.add(statement, f"docre:{name}", self.iri(f"{statement}/{name}"))
+            yield from self.of_span(f"{statement}/{name}", edge.document, span)
+            yield from self.of(statement, {f"docre:{name}": self.iri(f"{statement}/{name}")})
         for i, span in enumerate(triple.evidence):
-            self.add_span(f"{statement}/evidence/{i}", graph, edge.document, span)
-            self.add(statement, "prov:wasDerivedFrom", self.iri(f"{statement}/evidence/{i}"))
+            yield from self.of_span(f"{statement}/evidence/{i}", edge.document, span)
+            yield from self.of(statement, {"prov:wasDerivedFrom": self.iri(f"{statement}/evidence/{i}")})
         if not triple.evidence:
-            self.add(statement, "prov:wasDerivedFrom", self.iri(f"docre:document/{edge.document}"))
+            yield from self.of(statement, {"prov:wasDerivedFrom": self.iri(f"docre:document/{edge.document}")})
 
-    def add_span(self, subject: str, graph: Graph, document: str, span: Span) -> None:
+    def of_span(self, subject: str, document: str, span: Span) -> Iterator[Statement]:
         """A part of a document's text."""
-        self.add(subject, "rdf:type", self.iri("nif:Phrase"))
-        self.add(subject, "nif:referenceContext", self.iri(f"docre:document/{document}"))
-        self.add(subject, "nif:beginIndex", span.start)
-        self.add(subject, "nif:endIndex", span.end)
-        self.add(subject, "nif:anchorOf", graph.documents[document].part(span))
-        self.add(subject, "docre:confidence", span.score)
+        about = {
+            "rdf:type": self.iri("nif:Phrase"),
+            "nif:referenceContext": self.iri(f"docre:document/{document}"),
+            "nif:beginIndex": span.start,
+            "nif:endIndex": span.end,
+            "nif:anchorOf": self.graph.documents[document].part(span),
+            "docre:confidence": span.score,
+        }
+        return self.of(subject, about)
 
     def property(self, kind: str, relation: str) -> Any:
         """The property of a relation: kind is "direct/", "" or "statement/"."""
@@ -125,23 +162,14 @@ class Statements:
         prefix, _, local = name.partition(":")
         return self.rdflib.URIRef(PREFIXES[prefix] + local)
 
-    def add(self, subject: str, predicate: Any, value: Any) -> None:
-        """One statement. `value` is an IRI, or what becomes a literal; nothing is stated of None."""
-        if value is None:
-            return
-        if isinstance(value, float):  # all its digits: rdflib writes six of an xsd:double in Turtle
-            value = self.rdflib.Literal(f"{Decimal(repr(value)):f}", datatype=self.rdflib.XSD.decimal)
-        elif not isinstance(value, self.rdflib.URIRef):
-            value = self.rdflib.Literal(value)
-        self.rdf.add((self.iri(subject), self.iri(predicate) if type(predicate) is str else predicate, value))
-
-    def serialize(self, path: Path, kind: str) -> None:
-        """Write the file. The same graph gives the same bytes, which rdflib alone warrants of Turtle only."""
-        text = self.rdf.serialize(format=kind, **({"context": PREFIXES} if kind == "json-ld" else {}))
-        if kind == "nt":
-            text = "".join(sorted(f"{line}\n" for line in text.split("\n") if line))
-        elif kind == "json-ld":
-            value = json.loads(text)
-            value.get("@graph", []).sort(key=lambda node: node["@id"])
-            text = json.dumps(value, ensure_ascii=False, indent=1) + "\n"
-        path.write_text(text, encoding="utf-8", newline="\n")
+    def of(self, subject: str, values: Mapping[Any, Any]) -> Iterator[Statement]:
+        """What is stated of a subject: predicates and values, which are IRIs or become literals; nothing where the
+        value is None."""
+        for predicate, value in values.items():
+            if value is None:
+                continue
+            if isinstance(value, float):  # all its digits: rdflib writes six of an xsd:double in Turtle
+                value = self.rdflib.Literal(f"{Decimal(repr(value)):f}", datatype=self.rdflib.XSD.decimal)
+            elif not isinstance(value, self.rdflib.URIRef):
+                value = self.rdflib.Literal(value)
+            yield self.iri(subject), self.iri(predicate) if type(predicate) is str else predicate, value

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from docre.commands import extract, predict
+from docre.commands import extract, graph, predict
 from docre.core.listing import expand, is_inside
 from docre.core.storage import Input, remove
 from docre.corpus import ray_engine
@@ -48,8 +48,8 @@ def _words():
         TAGGERS.unregister("words")
 
 
-def extract_into(saved: Path, source: object, output: Path) -> None:
-    extract.main(["--checkpoint", str(saved), "--tagger", "words", str(source), "--output", f"{output}/"])
+def extract_into(saved: Path, source: object, output: Path, *options: str) -> None:
+    extract.main(["--checkpoint", str(saved), "--tagger", "words", str(source), "--output", f"{output}/", *options])
 
 
 def test_lines_are_not_read_byte_by_byte(tmp_path):
@@ -94,6 +94,33 @@ def test_texts_without_byte_order_mark_and_of_bounded_length(saved, tmp_path):
     large, long, wide = rejected(tmp_path / "out")
     assert "large.txt: more than 500,000 characters" in large and "wide.txt: more than 500,000 characters" in wide
     assert "500,005 characters; one text may have 500,000" in long
+
+
+@pytest.mark.parametrize("form", ["jsonl", "parquet"])
+def test_a_graph_of_what_was_extracted(form, saved, tmp_path):
+    """`docre graph` takes the folder that `docre extract` has written, or a part of it."""
+    if form == "parquet":
+        pytest.importorskip("pyarrow")
+    texts = [{"title": f"t{i}", "text": f"{word} two three four five"} for i, word in enumerate(("one", "six", "ten"))]
+    (tmp_path / "in.jsonl").write_text("".join(json.dumps(text) + "\n" for text in texts))
+    found = tmp_path / "found"
+    extract_into(saved, tmp_path / "in.jsonl", found, "--part-size", "2", "--format", form)
+    parts = sorted(found.glob("part-*"))
+    assert len(parts) == 2
+    for source, expected in ((f"{found}/", texts), (parts[1], texts[2:])):
+        graph.main([str(source), "--output", str(tmp_path / "all.jsonl")])
+        rows = [json.loads(line) for line in (tmp_path / "all.jsonl").read_text().splitlines()]
+        assert [{key: row[key] for key in ("title", "text")} for row in rows] == expected
+        assert all(row["entities"] and row["entities"][0]["mentions"][0]["score"] is None for row in rows)
+    with pytest.raises(DocreError, match="units: no parts of a corpus there"):
+        graph.main([f"{found}/units", "--output", str(tmp_path / "none.nt")])
+    with pytest.raises(DocreError, match=rf"found/{parts[0].name}: this would replace the input"):
+        graph.main([str(found), "--output", str(parts[0])])
+    manifest = json.loads((found / "manifest.json").read_text())
+    (found / "manifest.json").write_text(json.dumps(manifest | {"complete": False}))
+    with pytest.raises(DocreError, match="found: not complete: run the command that began it again"):
+        graph.main([str(found), "--output", str(tmp_path / "none.nt")])
+    assert not (tmp_path / "none.nt").exists()
 
 
 def test_the_output_is_no_input(saved, tmp_path):

@@ -21,7 +21,6 @@ import rdflib
 from rdflib.namespace import DCTERMS, PROV, RDFS
 
 from docre.extraction import Extraction
-from docre.graph.graphml import NOT_IN_XML
 from docre.graph.pubtator import flat
 
 Facts = tuple[list[tuple], list[tuple]]
@@ -120,15 +119,19 @@ def read_cypher(path: Path) -> Facts:
 def read_graphml(path: Path) -> Facts:
     graph = networkx.read_graphml(path, force_multigraph=True)
     assert graph.is_directed()
-    found = of_properties(dict(graph.nodes(data=True)), list(graph.edges(data=True)))
-    return tuple([tuple(map(xml, fact)) for fact in part] for part in found)
+    mentions, triples = of_properties(dict(graph.nodes(data=True)), list(graph.edges(data=True)))
+    titles = {title: xml(title) for title, *_ in mentions + triples}  # those in JSON are escaped
+    return [(titles[t], *fact) for t, *fact in mentions], [(titles[t], *fact) for t, *fact in triples]
 
 
-def xml(value):
-    """A value without the characters that XML cannot hold. In JSON strings some of them are escaped, and survive."""
-    if isinstance(value, tuple):
-        return tuple(map(xml, value))
-    return NOT_IN_XML.sub("\ufffd", value) if isinstance(value, str) else value
+def xml(text: str) -> str:
+    """A text without the characters that XML 1.0 cannot hold, and with the line breaks that its readers make."""
+    return not_escaped(re.sub("[\x00-\x08\x0b\x0c\x0e-\x1f]", "\ufffd", re.sub("\r\n?", "\n", text)))
+
+
+def not_escaped(text: str) -> str:
+    """A text as it comes back from JSON in XML: JSON escapes the control characters."""
+    return re.sub("[\ud800-\udfff\ufffe\uffff]", "\ufffd", text)
 
 
 NIF = rdflib.Namespace("http://persistence.uni-leipzig.org/nlp2rdf/ontologies/nif-core#")
@@ -181,6 +184,8 @@ def read_pubtator(path: Path) -> Facts:
         first, second, *rest = block.split("\n")
         id_, title, text = *re.fullmatch(r"(.+?)\|t\|(.*)", first).groups(), re.fullmatch(r".+?\|a\|(.*)", second)[1]
         whole, shift = f"{title} {text}", len(title) + 1
+        if not re.fullmatch(rf"[0-9a-f]{{16}}(-\d+)?|{re.escape(title)}-\d+", id_):
+            title, shift = id_, 0  # the two lines are the text
         for columns in (line.split("\t") for line in rest):
             assert columns[0] == id_
             if columns[1].isdecimal():
@@ -212,15 +217,16 @@ def of_annotations(title, text, marked: dict, related: list) -> Facts:
 
 
 def read_doccano(path: Path) -> Facts:
-    mentions, triples = [], []
+    mentions, triples, ids = [], [], []
     for line in path.read_text(encoding="utf-8").split("\n")[:-1]:
         x = json.loads(line)
+        ids += [e["id"] for e in x["entities"]]
         marked = {
             e["id"]: (e["entity"], e["label"], e["start_offset"], e["end_offset"], e.get("score"))
             for e in x["entities"]
         }
         related = [(r["from_id"], r["to_id"], r["type"], r) for r in x["relations"]]
-        assert len(marked) == len(x["entities"])
+        assert len(set(ids)) == len(ids)  # in the whole file
         found = of_annotations(x["title"], x["text"], marked, related)
         mentions, triples = mentions + found[0], triples + found[1]
     return mentions, triples
@@ -272,13 +278,14 @@ READERS = {
 }
 
 
-def everywhere(change, extraction: Extraction) -> Extraction:
-    """The extraction with a change that keeps lengths in all its texts."""
+def everywhere(change, extraction: Extraction, of_text=None) -> Extraction:
+    """The extraction with a change in all its texts; `of_text`, or else `change`, is that of its text, and keeps the
+    length."""
     entities = tuple(replace(e, name=change(e.name), type=change(e.type)) for e in extraction.entities)
     triples = tuple(
         replace(t, relation=change(t.relation), relation_name=change(t.relation_name)) for t in extraction.triples
     )
-    return Extraction(change(extraction.title), change(extraction.text), entities, triples)
+    return Extraction(change(extraction.title), (of_text or change)(extraction.text), entities, triples)
 
 
 def without_names(extraction: Extraction) -> Extraction:
@@ -306,7 +313,7 @@ def unscored(x: Extraction) -> Extraction:
 
 
 EXPECTED = {
-    "graphml": lambda x: everywhere(xml, x),
+    "graphml": lambda x: everywhere(xml, x, not_escaped),
     "pubtator": without_names,
     "doccano": typed,
     "label_studio": typed,

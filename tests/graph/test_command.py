@@ -5,6 +5,7 @@ import json
 import pytest
 
 from docre.commands import graph
+from docre.corpus.shards import FORMATS
 from docre.errors import DocreError
 from docre.graph import formats
 from tests.graph.readers import READERS, facts, ordered
@@ -25,6 +26,14 @@ def test_from_saved_extractions(saved, capsys):
     assert ordered(READERS["turtle"](saved.parent / "made" / "g.ttl")) == ordered(facts([GOOD, EVIL, EMPTY]))
     graph.main([str(saved), "--output", str(saved.parent / "copy.jsonl")])
     assert READERS["jsonl"](saved.parent / "copy.jsonl") == facts([GOOD, EVIL, EMPTY])
+
+
+def test_a_row_that_is_no_extraction_is_named(tmp_path):
+    pytest.importorskip("pyarrow")
+    (tmp_path / "f.parquet").write_bytes(FORMATS["parquet"]([{"title": "t"}], {"title": str}))
+    with pytest.raises(DocreError, match=r"f\.parquet: row 0: text: Field required"):
+        graph.main([str(tmp_path / "f.parquet"), "--output", str(tmp_path / "f.nt")])
+    assert list(tmp_path.iterdir()) == [tmp_path / "f.parquet"]
 
 
 @pytest.mark.parametrize("suffix", formats())

@@ -1,20 +1,27 @@
 """The contract of exporters, tested for every registered one: written and read back, nothing is lost. A new one needs a
 reader in tests/graph/readers.py."""
 
+import gc
 import os
 import subprocess
 import sys
 import tempfile
+import weakref
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import rdflib
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from docre.data.readers import READERS as READERS_OF_DOCUMENTS
 from docre.errors import DocreError
 from docre.extraction import ExtractedEntity, ExtractedTriple, Extraction, Span
-from docre.graph import EXPORTERS, export, exporter_for, formats
+from docre.graph import EXPORTERS, export, exporter_for, formats, rdf
 from docre.graph.nodes import Numbered, build_graph
+from docre.graph.pubtator import divided, flat
+from docre.inference.extract import to_extraction
 from tests.conftest import ROOT
 from tests.graph.readers import EXPECTED, READERS, facts, ordered
 from tests.test_extraction import GOOD, extractions
@@ -138,6 +145,48 @@ def test_names_are_joined_in_graphs_only(name, tmp_path):
             "graphml": [0, 4, 0],
             "cypher": [0, 0, 2],
         }[name]
+
+
+def test_ntriples_are_written_document_by_document(tmp_path, monkeypatch):
+    """When a document is read, the one before the last is no longer in memory."""
+    seen: list[weakref.ref] = []
+
+    def documents():
+        for i in range(5):
+            gc.collect()
+            assert not any(document() for document in seen[:-1])
+            made = replace(GOOD, title=f"t{i // 2}")  # two of them are equal
+            seen.append(weakref.ref(made))
+            yield made
+            del made
+
+    export(documents(), tmp_path / "f.nt")
+    assert len(seen) == 5
+    export([replace(GOOD, title=f"t{i // 2}") for i in range(5)], tmp_path / "f.ttl")
+    whole = set(rdflib.Graph().parse(tmp_path / "f.nt"))
+    assert whole == set(rdflib.Graph().parse(tmp_path / "f.ttl"))
+    monkeypatch.setattr(rdf, "AT_ONCE", 7)
+    export([replace(GOOD, title=f"t{i // 2}") for i in range(5)], tmp_path / "f.nt")
+    assert whole == set(rdflib.Graph().parse(tmp_path / "f.nt"))
+
+
+def test_pubtator_that_was_read_has_the_same_offsets(tmp_path):
+    source = "227508|t|Naloxone reverses clonidine.\n227508|a|In rats it does. So it is.\n"
+    lines = ["227508\t0\t8\tNaloxone\tChemical\tE0", "227508\t18\t27\tclonidine\tChemical\tE1"]
+    for text in (source, source.replace(". I", " in vivo. I"), source.replace("In rats it does. So it is.", "")):
+        (tmp_path / "in.pubtator").write_text("\n".join([text.rstrip("\n"), *lines]) + "\n\n")
+        (document,) = READERS_OF_DOCUMENTS["pubtator"](tmp_path / "in.pubtator")
+        export([to_extraction(document, [])], tmp_path / "out.pubtator")
+        assert (tmp_path / "out.pubtator").read_text() == (tmp_path / "in.pubtator").read_text()
+
+
+SENTENCES = ["", " ", "a", "One. Two", "One.\n\nTwo. Three", "一。二。三", "A.  B", "A b.\u2003C d"]
+
+
+@pytest.mark.parametrize("text", SENTENCES)
+def test_pubtator_divides_a_text_so_that_offsets_stay(text):
+    first, rest = divided(text)
+    assert f"{first} {rest}" in (flat(text), f"{flat(text)} ")  # without a space to divide it at, it is the first part
 
 
 def test_suffixes():

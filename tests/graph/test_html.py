@@ -66,6 +66,7 @@ frame.onload = () => {
     found.close = 0;
     const at = all(".node circle").map((c) => [Number(c.getAttribute("cx")), Number(c.getAttribute("cy"))]);
     at.forEach(([x, y], i) => at.slice(0, i).forEach(([u, v]) => { found.close += Math.hypot(x - u, y - v) < 6; }));
+    found.lines = all(".edge path:not(.near)").map((e) => e.getAttribute("d"));
     found.at_first = texts(".evidence");
     rows[3].dispatchEvent(new view.PointerEvent("pointerenter"));
     found.pointed = [texts(".evidence").join(""), texts("#text .on"), all(".edge.on").length, all(".node.on").length];
@@ -86,7 +87,16 @@ frame.onload = () => {
     page.querySelector("details").open = true;
     found.cut = all("h1, p, button, select, summary").filter((e) => e.offsetParent
       && (e.scrollWidth > e.clientWidth + 1 || e.getBoundingClientRect().right > view.innerWidth)).length;
-    const select = page.getElementById("document"); select.value = "1"; select.dispatchEvent(new view.Event("change"));
+    const select = page.getElementById("document");
+    const measure = view.SVGGraphicsElement.prototype.getBBox, set = view.Element.prototype.setAttribute;
+    let moved = false; found.measured = [0, 0]; // boxes: in all, and after the first name was moved
+    view.SVGGraphicsElement.prototype.getBBox = function () {
+      found.measured[0] += 1; found.measured[1] += moved; return measure.call(this); };
+    view.Element.prototype.setAttribute = function (name, value) {
+      moved = moved || (name === "y" && this.isConnected); set.call(this, name, value); };
+    select.dispatchEvent(new view.Event("change"));
+    found.moved = moved;
+    select.value = "1"; select.dispatchEvent(new view.Event("change"));
     found.other = [page.getElementById("text").textContent, texts("#triples p"), page.documentElement.scrollWidth];
   } catch (error) { found.errors.push(String(error.stack)); }
   const made = document.createElement("pre"); made.id = "probe"; made.textContent = JSON.stringify(found);
@@ -110,6 +120,7 @@ def test_the_viewer_with_60_entities(width, tmp_path):
     assert found["rows"] == found["edges"] == len(LONG.triples)
     assert found["nodes"] == len({e for t in LONG.triples for e in (t.head, t.tail)}) > 50
     assert found["visible"] >= 10 and found["outside"] == found["close"] == 0
+    assert found["measured"] == [2 * found["nodes"], 0] and found["moved"]  # each time costs a layout of the page
 
     def evidence(t: int) -> str:
         return "".join(LONG.part(span) for span in sorted(LONG.triples[t].evidence, key=lambda span: span.start))
@@ -125,6 +136,36 @@ def test_the_viewer_with_60_entities(width, tmp_path):
     assert found["stops"] == 4  # of the Tab key: text, triples, graph, entities
     assert found["inner"] == found["width"] == found["other"][2] == width and found["cut"] == 0
     assert found["other"][:2] == ["No one.", ["Nothing was found."]]
+
+
+@needs_chromium
+def test_no_triple_is_drawn_upon_another(tmp_path):
+    """Whatever the directions of those between the same two entities."""
+    ends = [
+        (0, 1),
+        (0, 1),
+        (1, 0),
+        (1, 0),
+        (2, 3),
+        (3, 2),
+        (2, 3),
+        (3, 2),
+        (5, 4),
+        (4, 5),
+        (5, 5),
+        (5, 5),
+        (6, 5),
+        (6, 5),
+    ]
+    text = "A B C D E F G"
+    mentions = [Span(2 * i, 2 * i + 1) for i in range(7)]
+    triples = tuple(ExtractedTriple(h, t, "P1", "one", mentions[h], mentions[t]) for h, t in ends)
+    entities = tuple(ExtractedEntity(text[m.start], "X", (m,)) for m in mentions)
+    export([Extraction("t", text, entities, triples), EVIL], tmp_path / "f.html")
+    found = probe(tmp_path, 1280)
+    assert found["errors"] == [] and found["edges"] == len(ends)
+    controls = [re.findall(r"-?[0-9.]+", d)[2:4] for d in found["lines"]]  # where each is bent to
+    assert len({tuple(round(float(c)) for c in control) for control in controls}) == len(ends)
 
 
 @needs_chromium

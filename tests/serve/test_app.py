@@ -4,6 +4,7 @@ import asyncio
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 
@@ -86,15 +87,19 @@ def test_bad_requests(client, content, status, message):
     assert message in error and "\n" not in error and list(found.json()) == ["error"]
 
 
+def test_min_confidence():
+    """The confidence of the only triple is 0.8."""
+    with TestClient(make_app(lambda texts: [GOOD for _ in texts], Limits())) as client:
+        for least, triples in ((0.9, 0), (0.5, 1)):
+            asked = client.post("/extract", json={"text": GOOD.text, "min_confidence": least})
+            assert asked.status_code == 200 and len(asked.json()["triples"]) == triples
+
+
 def test_min_confidence_needs_a_calibration():
-    found = {GOOD.text: GOOD}
-    with TestClient(make_app(lambda texts: [found[text] for _, text in texts], Limits())) as client:
-        sure = [t for t in GOOD.triples if t.confidence is not None]
+    unsure = replace(GOOD, triples=tuple(replace(triple, confidence=None) for triple in GOOD.triples))
+    with TestClient(make_app(lambda texts: [unsure for _ in texts], Limits())) as client:
         asked = client.post("/extract", json={"text": GOOD.text, "min_confidence": 0.0})
-        if len(sure) < len(GOOD.triples):
-            assert asked.status_code == 422 and "no calibration" in asked.json()["error"]
-        else:
-            assert len(asked.json()["triples"]) == len(sure)
+        assert asked.status_code == 422 and "no calibration" in asked.json()["error"]
 
 
 def test_a_full_queue_and_a_timeout():

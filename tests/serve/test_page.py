@@ -77,6 +77,35 @@ def test_a_text_is_shown_with_its_triples(tmp_path):
     assert found["nodes"] == 2 and {"ttl", "jsonl", "graphml"} <= set(found["formats"])
 
 
+# added to the page: extract one text, type another one, press Save, and tell what was asked for then
+SAVE = """<script>
+const input = document.getElementById("input"), asked = [], send = window.fetch;
+HTMLAnchorElement.prototype.click = () => {}; // for a download Chromium would wait
+window.fetch = (where, request) => { asked.push(JSON.parse(request.body)); return send(where, request); };
+input.value = "Ada was born in London.";
+document.querySelector("#ask button[type=submit]").click();
+const waiting = setInterval(() => {
+  if (document.getElementById("progress").textContent === "…") return;
+  if (asked.length === 1) {
+    input.value = "another text";
+    document.getElementById("save").click();
+    return;
+  }
+  clearInterval(waiting);
+  const made = document.createElement("pre"); made.id = "probe";
+  made.textContent = JSON.stringify({ asked, progress: document.getElementById("progress").textContent });
+  document.body.append(made);
+}, 20);
+</script></body>"""
+
+
+@needs_chromium
+def test_what_is_shown_is_saved_whatever_was_typed_since(tmp_path):
+    with served(SAVE) as url:
+        found = probed(url, tmp_path)
+    assert [each["text"] for each in found["asked"]] == [GOOD.text, GOOD.text] and found["progress"] == ""
+
+
 @needs_chromium
 def test_an_error_is_shown_in_place(tmp_path):
     with served(SCRIPT % '"another text"') as url:

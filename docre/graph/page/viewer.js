@@ -243,7 +243,8 @@ function edge(triple, [x1, y1], [x2, y2], between, width) {
     label = [x1, y1 - 34];
   } else {
     const length = Math.hypot(x2 - x1, y2 - y1) || 1;
-    const bend = (14 + 16 * Math.floor(number / 2)) * (number % 2 && triple.head > triple.tail ? -1 : 1);
+    const side = (number % 2 === 1) !== (triple.head > triple.tail) ? -1 : 1; // of the line, seen from one end of it
+    const bend = (14 + 16 * Math.floor(number / 2)) * side;
     const [nx, ny] = [(-(y2 - y1) / length) * bend, ((x2 - x1) / length) * bend];
     const control = [(x1 + x2) / 2 + nx, (y1 + y2) / 2 + ny];
     const last = Math.hypot(x2 - control[0], y2 - control[1]) || 1;
@@ -262,20 +263,20 @@ function edge(triple, [x1, y1], [x2, y2], between, width) {
 // A name stands above its node, or below it where it would lie on another name or node. Where neither is free, it is
 // hidden until its node is pointed at. Large nodes come first.
 function placeNames(nodes) {
+  // all boxes are measured before any name is moved: each change between two measurements costs a layout of the page
   const taken = nodes.map((node) => node.querySelector("circle").getBBox());
-  const radius = (node) => Number(node.querySelector("circle").getAttribute("r"));
-  for (const node of [...nodes].sort((a, b) => radius(b) - radius(a))) {
-    const text = node.querySelector("text");
-    const above = Number(text.getAttribute("y"));
-    const free = [above, above + 2 * radius(node) + 17].find((y) => {
-      text.setAttribute("y", y);
-      const box = text.getBBox();
-      return !taken.some((other) => box.x < other.x + other.width && other.x < box.x + box.width
-        && box.y < other.y + other.height && other.y < box.y + box.height);
-    });
+  const names = nodes.map((node) => {
+    const [text, radius] = [node.querySelector("text"), Number(node.querySelector("circle").getAttribute("r"))];
+    return { text, radius, box: text.getBBox() };
+  });
+  for (const { text, radius, box } of names.sort((a, b) => b.radius - a.radius)) {
+    const { x, y, width, height } = box;
+    const free = [0, 2 * radius + 17].find((down) => !taken.some((other) => x < other.x + other.width
+      && other.x < x + width && y + down < other.y + other.height && other.y < y + down + height));
     text.classList.toggle("covered", free === undefined);
-    text.setAttribute("y", free === undefined ? above : free);
-    if (free !== undefined) taken.push(text.getBBox());
+    if (free === undefined) continue;
+    taken.push({ x, y: y + free, width, height });
+    if (free) text.setAttribute("y", Number(text.getAttribute("y")) + free);
   }
 }
 

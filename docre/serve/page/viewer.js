@@ -1,7 +1,9 @@
 // Asks POST /extract, and gives the viewer the data of the HTML page that it answers with.
-async function ask(format) {
+let extracted = ""; // the text that is shown
+
+async function ask(text, format) {
   const sent = await fetch("extract", { method: "POST", headers: { "Content-Type": "application/json" },
-    body: JSON.stringify({ text: element("input").value, format }) });
+    body: JSON.stringify({ text, format }) });
   if (!sent.ok) {
     const answer = await sent.json().catch(() => ({ error: `status ${sent.status}` }));
     throw new Error(answer.error);
@@ -25,7 +27,9 @@ async function busy(work) {
 }
 
 async function extractText() {
-  const page = new DOMParser().parseFromString(await (await ask("html")).text(), "text/html");
+  const text = element("input").value;
+  const page = new DOMParser().parseFromString(await (await ask(text, "html")).text(), "text/html");
+  extracted = text;
   document.querySelector("main").hidden = false;
   element("saving").hidden = false;
   load(dataOf(page));
@@ -34,7 +38,7 @@ async function extractText() {
 async function save() {
   const name = element("format").value;
   const link = make("a");
-  link.href = URL.createObjectURL(await (await ask(name)).blob());
+  link.href = URL.createObjectURL(await (await ask(extracted, name)).blob());
   link.download = `docre.${name}`;
   link.click();
   URL.revokeObjectURL(link.href);
