@@ -33,12 +33,9 @@ class Storage(NamedTuple):
 
 
 class Part(NamedTuple):
-    """A tensor: its storage, the place of its first element there, its shape, and its strides in elements."""
+    """A tensor, which is part of a storage."""
 
     storage: Storage
-    offset: int
-    shape: tuple[int, ...]
-    strides: tuple[int, ...]
 
 
 def follow(file: BytesIO | mmap, storages: dict[str, Storage] | None = None) -> Any:
@@ -133,7 +130,7 @@ def described(name: str, arguments: tuple[Any, ...]) -> Any:
         of, offset, shape, strides, *more = arguments
         numbers = all(type(number) is int for number in (offset, *shape, *strides))
         if isinstance(of, Storage) and numbers and not any(more[2:]):  # that it is conjugate, or negative
-            return Part(of, offset, tuple(shape), tuple(strides))
+            return Part(of)
     raise ValueError(f"a call of {name.replace(' ', '.')} that torch does not write")
 
 
