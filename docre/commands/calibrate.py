@@ -99,20 +99,25 @@ def main(arguments: list[str]) -> None:
     print(f"{'':<12}{'P':>8}{'R':>8}{'F1':>8}")
     after = table if options.no_shift else table.shifted(calibration.shift, top_k)
     for name, decided in (("before", table), ("after", after)):
-        print(f"{name:<12}{rates(scores_of(decided))}")
+        print(f"{name:<12}{columns(rates(decided))}")
     if found:
         labeled = [document for document in documents if document.triples is not None]
         best, scores = best_threshold(labeled, found)
         print(f"\ntriples of plain text, right if both entities are too; the best F1 is with --min-confidence {best}:")
         for threshold, of_threshold in scores.items():
-            print(f"{f'from {threshold}':<12}{rates(of_threshold)}")
+            print(f"{f'from {threshold}':<12}{columns(fractions(of_threshold))}")
 
 
-def scores_of(table: MarginTable) -> PRF:
-    """The scores of the predictions of a table."""
-    return PRF(table.gold, int(table.predicted.sum()), int((table.predicted & table.labels).sum()))
+def rates(table: MarginTable) -> tuple[float, float, float]:
+    """Micro precision (0 without predictions), recall and F1 of the predictions, as fractions."""
+    return fractions(PRF(table.gold, int(table.predicted.sum()), int((table.predicted & table.labels).sum())))
 
 
-def rates(scores: PRF) -> str:
-    """Precision (0 without predictions), recall and F1 in percent, as columns."""
-    return "".join(f"{100 * (value or 0.0):>8.2f}" for value in (scores.p, scores.r, scores.f1))
+def fractions(scores: PRF) -> tuple[float, float, float]:
+    """Precision, recall and F1, 0 where they are not defined."""
+    return scores.p or 0.0, scores.r or 0.0, scores.f1 or 0.0
+
+
+def columns(values: tuple[float, float, float]) -> str:
+    """Fractions in percent, as columns."""
+    return "".join(f"{100 * value:>8.2f}" for value in values)
