@@ -53,18 +53,22 @@ def files_of(source: str) -> list[str]:
 def read(files: Iterable[str]) -> Iterator[Extraction]:
     """The extractions in some files. Raises DocreError that names the file, the line (or row) and the field."""
     for path in files:
-        in_rows = suffix(path) == ".parquet"
-        for record in rows(path) if in_rows else lines(path):
+        kind, records = records_of(path)
+        for record in records:
             text = record.text
-            with prefixed(f"{path}: {'row' if in_rows else 'line'} {record.number}"):
+            with prefixed(f"{path}: {kind} {record.number}"):
                 yield Extraction.from_json(text)
 
 
-def rows(path: str) -> Iterator[Record]:
-    """The rows of a Parquet file, as JSON. Raises DocreError if it cannot be read."""
+def records_of(path: str) -> tuple[str, Iterator[Record]]:
+    """What the records of a file are, and these as JSON: the rows of a Parquet file, the lines of any other. Raises
+    DocreError if it cannot be read."""
+    if suffix(path) != ".parquet":
+        return "line", lines(path)
+
     from docre.corpus.units import rows
 
-    return rows(path)
+    return "row", rows(path)
 
 
 def counted(extractions: Iterable[Extraction], counts: list[int]) -> Iterator[Extraction]:

@@ -62,7 +62,7 @@ class Output:
 
     def path(self, name: str) -> str:
         """The path or address of a file in the folder."""
-        return f"{self.folder.rstrip('/')}/{name}"
+        return path_in(self.folder, name)
 
     def committed(self) -> set[str]:
         """The names of the units that are done."""
@@ -137,18 +137,23 @@ class Output:
             remove(self.path(f"units/{name}"))
 
 
+def path_in(folder: str, name: str) -> str:
+    """The path or address of a file in a folder."""
+    return f"{folder.rstrip('/')}/{name}"
+
+
 def parts_in(folder: str) -> list[str]:
     """The paths or addresses of the parts in a folder, in their order. Raises DocreError if there are none, or the
     folder's manifest says that more will come."""
     found = sorted(filter(PART_FILE.fullmatch, names_in(folder)))
     if not found:
         raise DocreError(f"{folder}: no parts of a corpus there ({PART}*.jsonl or {PART}*.parquet)")
-    path = f"{folder.rstrip('/')}/{MANIFEST}"
+    path = path_in(folder, MANIFEST)
     content = read_content(path)
     manifest = {} if content is None else parse_json(content, path)
     if isinstance(manifest, dict) and manifest.get("complete") is False:
         raise DocreError(f"{folder}: not complete: run the command that began it again, which goes on where it stopped")
-    return [f"{folder.rstrip('/')}/{name}" for name in found]
+    return [path_in(folder, name) for name in found]
 
 
 def dump(value: Any) -> bytes:

@@ -126,9 +126,10 @@ class TargetStore:
         if not (self.folder / MANIFEST).is_file():
             raise DocreError(f"{self.folder}: its targets are not complete: docre targets goes on where it stopped")
         self._written = read_manifest(self.folder)
-        self._unchecked = {name for name in self._written if name.endswith(SHARD_SUFFIX)}
-        for name in self._written.keys() - self._unchecked:
-            self._check(name)
+        self._checked: set[str] = set()
+        for name in self._written:
+            if not name.endswith(SHARD_SUFFIX):
+                self._check(name)
         self.origin = read_origin(self.folder)
         self._places: dict[str, tuple[int, int]] = {}  # shard, and position in it
         for shard, titles in enumerate(shard_titles(self.folder)):
@@ -150,9 +151,7 @@ class TargetStore:
             raise DocreError(f"{self.folder}: no targets for document {title!r}")
         shard, position = self._places[title]
         path = shard_path(self.folder, shard)
-        if path.name in self._unchecked:
-            self._check(path.name)
-            self._unchecked.discard(path.name)
+        self._check(path.name)
         try:
             with safe_open(path, "np") as file:
                 return {name: file.get_tensor(f"{position}.{name}") for name in names}
@@ -160,10 +159,13 @@ class TargetStore:
             raise DocreError(f"{path}: document {title!r}: cannot be read: {error}") from None
 
     def _check(self, name: str) -> None:
-        """Raises DocreError unless the file of this name is the one that was written."""
+        """Raises DocreError unless the file of this name is the one that was written; each file is read once."""
+        if name in self._checked:
+            return
         if not (self.folder / name).is_file():
             raise DocreError(f"{self.folder / name}: missing, though {MANIFEST} lists it")
-        check_file(self.folder / name, self._written[name])
+        check_file(self.folder / name, self._written.get(name, {}))
+        self._checked.add(name)
 
     def attach(self, document: Features, names: Sequence[str]) -> Features:
         """A copy of the document with its targets. Raises DocreError if these are for another document."""

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from docre.analysis.curves import Bin, reliability_bins
-from docre.documents import Document, Triple
+from docre.documents import Document, Prediction, Triple
+from docre.extraction import Extraction
 from docre.inference.confidence import confidence_and_truth
 from docre.inference.extract import find, to_extraction
 from docre.inference.scorer import PairScorer
@@ -70,8 +71,14 @@ def read_as_text(predictor: PairScorer, gold: Sequence[Document], min_confidence
     sure = right[confidence >= SURE]
     with_triples = []
     for (document, found), extraction in zip(both, extractions, strict=True):
-        sure_ones = zip(found, extraction.triples, strict=True)  # no entity that a tagger finds is without mentions
-        kept = [p for p, t in sure_ones if min_confidence is None or (t.confidence or 0.0) >= min_confidence]
+        kept = found if min_confidence is None else in_extraction(document, found, extraction.surer(min_confidence))
         triples = tuple(Triple(p.head, p.tail, p.relation, p.evidence) for p in kept)
         with_triples.append(replace(document, triples=triples))
     return FoundInText(with_triples, seconds, bins, error, (len(sure), float(sure.mean()) if len(sure) else None))
+
+
+def in_extraction(document: Document, found: Sequence[Prediction], extraction: Extraction) -> list[Prediction]:
+    """Those predictions whose triples are in an extraction of the document, which has only entities with mentions."""
+    entity = [e for e, each in enumerate(document.entities) if each.mentions]
+    there = {(entity[t.head], entity[t.tail], t.relation) for t in extraction.triples}
+    return [p for p in found if (p.head, p.tail, p.relation) in there]

@@ -26,13 +26,12 @@ def read_torch_file(path: Path) -> Any:
     Raises DocreError for a file with Python objects of other kinds, and ValueError, KeyError and the like for one that
     is damaged or none of torch's.
     """
-    size = path.stat().st_size
     if zipped := zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
-            check_zip(archive, size)
+            check_zip(archive, path.stat().st_size)
     else:
         with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as content:
-            check_old_format(content, size)
+            check_old_format(content)
     content = torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
     for key in WRAPPERS:
         if isinstance(content, dict) and isinstance(content.get(key), dict):
@@ -53,8 +52,8 @@ def check_zip(archive: zipfile.ZipFile, size: int) -> None:
             follow(BytesIO(archive.read(member)))
 
 
-def check_old_format(content: mmap, size: int) -> None:
-    """Raises DocreError or ValueError unless a file of `size` bytes is in the format before torch 1.6: five pickles, of
+def check_old_format(content: mmap) -> None:
+    """Raises DocreError or ValueError unless a file is in the format before torch 1.6: five pickles, of
     which the fourth makes nothing but tensors, and then their storages."""
     if (follow(content), follow(content)) != (MAGIC, PROTOCOL):
         raise ValueError("it does not begin as torch's files do")
@@ -62,5 +61,5 @@ def check_old_format(content: mmap, size: int) -> None:
     storages: dict[str, Storage] = {}
     follow(content, storages)
     follow(content)
-    if sum(storage.size for storage in storages.values()) > size:
+    if sum(storage.size for storage in storages.values()) > len(content):
         raise ValueError("storages that take more than the file")

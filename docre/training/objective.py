@@ -26,9 +26,7 @@ class Objective(nn.Module):
 
     def __init__(self, model: Model, loss: Loss, terms: Sequence[WeightedTerm] = ()) -> None:
         super().__init__()
-        for term in terms:
-            if sum(other.name == term.name for other in terms) > 1:
-                raise DocreError(f"terms: {term.name!r} is given twice")
+        check_given_once(terms)
         self.model = model
         self.loss = loss
         self.terms = nn.ModuleDict({term.name: TERMS.build(term.name, term.parameters) for term in terms})
@@ -99,6 +97,13 @@ class Objective(nn.Module):
         expected = [pairs, self.loss.num_outputs]
         if list(output.logits.shape) != expected:
             raise DocreError(f"{name}.forward: logits have shape {list(output.logits.shape)}, expected {expected}")
+
+
+def check_given_once(terms: Sequence[WeightedTerm]) -> None:
+    """Raises DocreError for a term that is given twice."""
+    for term in terms:
+        if sum(other.name == term.name for other in terms) > 1:
+            raise DocreError(f"terms: {term.name!r} is given twice")
 
 
 def with_empty_rows(output: ModelOutput, labels: Tensor, rows: int) -> tuple[ModelOutput, Tensor]:

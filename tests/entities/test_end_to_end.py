@@ -11,8 +11,10 @@ from docre.analysis.calibration import load_calibration
 from docre.commands import calibrate, evaluate, extract, train
 from docre.data.readers import read
 from docre.data.readers.docred import write_docred
-from docre.documents import Triple
+from docre.documents import Document, Entity, Mention, Prediction, Triple
 from docre.errors import DocreError
+from docre.extraction import ExtractedEntity, ExtractedTriple, Extraction, Span
+from docre.inference.end_to_end import in_extraction
 from tests.entities.corpus import document
 from tests.training.test_train import write_config
 
@@ -130,3 +132,14 @@ def test_a_calibration_of_other_relations(run):
         file.write_text(json.dumps(values))
         (run / "best" / "manifest.json").unlink()
         write_manifest(run / "best")
+
+
+def test_predictions_of_an_extraction_where_an_entity_has_no_mentions():
+    """Extractions leave such an entity out, so that later ones have other numbers there."""
+    a, b = (Entity((Mention(name, 0, i, i + 1, "A"),)) for i, name in enumerate("ab"))
+    made = Document("t", (("a", "b"),), (a, Entity(()), b))
+    first, second, third = (Prediction("t", h, t, "P1", 1.0, 1.0) for h, t in ((0, 2), (2, 0), (0, 1)))
+    spans = Span(0, 1), Span(2, 3)
+    triple = ExtractedTriple(1, 0, "P1", "one", spans[1], spans[0])
+    found = Extraction("t", "a b", tuple(ExtractedEntity("x", "A", (span,)) for span in spans), (triple,))
+    assert in_extraction(made, [first, second, third], found) == [second]

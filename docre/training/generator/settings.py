@@ -9,16 +9,6 @@ from docre.errors import DocreError
 class GeneratorSettings(Section):
     """The settings of a generator's training."""
 
-    def check(self) -> None:
-        """Raises DocreError for settings that do not go together."""
-        if self.width % self.heads:
-            raise DocreError(f"generator.width: expected a multiple of heads {self.heads}, got {self.width}")
-        if self.warmup_epochs >= self.epochs:
-            raise DocreError(
-                f"generator.warmup_epochs: {self.warmup_epochs} of {self.epochs} epochs, so that the prior would never "
-                "be trained"
-            )
-
     output: str = Field(min_length=1)
     """Folder that the run writes to."""
     base: str
@@ -69,3 +59,13 @@ class GeneratorSettings(Section):
     own to the clipped sum of all before."""
     save_every: int | None = Field(None, ge=1)
     """Steps between saved training states; by default one is saved at the end of each epoch only."""
+
+    def check(self) -> None:
+        """Raises DocreError for settings that do not go together."""
+        if self.width % self.heads:
+            raise DocreError(f"generator.width: expected a multiple of heads {self.heads}, got {self.width}")
+        if self.warmup_epochs >= self.epochs:
+            raise DocreError(
+                f"generator.warmup_epochs: {self.warmup_epochs} of {self.epochs} epochs, so that the prior would never "
+                "be trained"
+            )

@@ -48,16 +48,16 @@ class Train(Stage):
         from docre.training.corpus import wanted_targets
 
         data, wanted = self.config.data, wanted_targets(self.config)
-        for stage in self.takes:
-            if data.targets is None or Path(data.targets) != stage.folder:
-                continue
-            if stage.targets_of is None:
-                raise DocreError(f"data.targets: stage {stage.name} makes no targets")
-            if wanted and not same_content(stage.targets_of, data.train):
-                raise DocreError(
-                    f"data.targets: stage {stage.name} makes targets for {stage.targets_of}, not for {data.train}, "
-                    "which is data.train"
-                )
+        stage = next((stage for stage in self.takes if data.targets and Path(data.targets) == stage.folder), None)
+        if stage is None:
+            return
+        if stage.targets_of is None:
+            raise DocreError(f"data.targets: stage {stage.name} makes no targets")
+        if wanted and not same_content(stage.targets_of, data.train):
+            raise DocreError(
+                f"data.targets: stage {stage.name} makes targets for {stage.targets_of}, not for {data.train}, "
+                "which is data.train"
+            )
 
     def existing(self) -> ExistingRun:
         """The run in its folder, compared with what is asked for now."""
@@ -140,14 +140,14 @@ def check_components(config: Config) -> None:
     from docre.losses import LOSSES, loss_class
     from docre.models import MODELS, leading_parameters
     from docre.terms import TERMS
+    from docre.training.objective import check_given_once
     from docre.training.optimizer import check_rate_groups
 
     READERS[config.data.reader]  # raises DocreError for an unknown reader
     INFERENCES.check(config.inference.name, config.inference.parameters)
     for term in config.terms:
         TERMS.check(term.name, term.parameters)
-        if sum(other.name == term.name for other in config.terms) > 1:
-            raise DocreError(f"terms: {term.name!r} is given twice")
+    check_given_once(config.terms)
     MODELS.check(config.model.name, config.model.parameters, skip=leading_parameters(config.model.name))
     check_rate_groups(config.training.group_lr, getattr(MODELS[config.model.name], "rate_groups", {}))
     counted = loss_class(config.loss.name).from_training_data(LabelStatistics(2, (1,)))
@@ -156,9 +156,10 @@ def check_components(config: Config) -> None:
 
 def same_content(one: str, other: str) -> bool:
     """Whether two paths are of one file, or of two with the same content."""
-    if Path(one).is_file() and Path(other).is_file():
-        return digest_of_version(Path(one)) == digest_of_version(Path(other))
-    return Path(one) == Path(other)
+    if Path(one) == Path(other):  # without reading it, which may be large
+        return True
+    there = Path(one).is_file() and Path(other).is_file()
+    return there and digest_of_version(Path(one)) == digest_of_version(Path(other))
 
 
 @STAGES.register("train")
