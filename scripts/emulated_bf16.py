@@ -3,7 +3,8 @@
     python -m docre.train --config configs/quickstart.yaml training.precision=bf16 'plugins=[scripts.emulated_bf16]'
 
 Products of bf16 matrices are computed in fp32 and rounded to bf16, which is what AMX and AVX512-BF16 do (they sum in
-fp32), and some ten times as fast here as PyTorch's own way. All other operations are PyTorch's in bf16.
+fp32), and some ten times as fast as PyTorch's own way. All other operations are PyTorch's in bf16. On a CPU that
+multiplies bf16 natively, nothing is changed.
 """
 
 from typing import Any
@@ -11,6 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
+
+from docre.models.precision import bf16_pays
 
 aten = torch.ops.aten
 PRODUCTS = {aten.mm, aten.bmm, aten.addmm, aten.addmm_, aten.baddbmm, aten.baddbmm_}
@@ -40,4 +43,5 @@ def to_float32(value: Any) -> Any:
     return value.float() if is_bf16(value) else value
 
 
-ProductsInFloat32().__enter__()  # for the rest of the process
+if not bf16_pays():
+    ProductsInFloat32().__enter__()  # for the rest of the process

@@ -66,7 +66,7 @@ def train(config: Config, restart: bool = False) -> dict[str, Any]:
     set_seed(config.seed, device_specific=True)
     trainer = Trainer(predictor, with_targets(splits["train"], predictor), accelerator)
 
-    about = start_message(config, corpus, trainer)
+    about = start_message(config, corpus, trainer, precision)
 
     def make_run(setting: dict[str, Any], interrupts: Interrupts, state: Path | None) -> TrainingRun:
         output = Path(config.output)
@@ -85,11 +85,11 @@ def idle_terms(config: Config) -> Iterator[str]:
             yield f"term {term.name!r} begins with epoch {term.from_epoch}, but training.epochs is {epochs}"
 
 
-def start_message(config: Config, corpus: Corpus, trainer: Trainer) -> str:
-    """Model, loss, encoder and sizes of the data, for the console."""
+def start_message(config: Config, corpus: Corpus, trainer: Trainer, precision: str) -> str:
+    """Model, loss, encoder, device, precision and sizes of the data, for the console."""
     parameters = sum(p.numel() for p in trainer.objective.parameters()) / 1e6
     documents = f"{len(corpus.train)} train, {len(corpus.dev)} dev, {len(corpus.test)} test documents"
     return (
         f"{config.model.name} + {config.loss.name}, {config.encoder.name}, {parameters:.1f}M parameters, "
-        f"{trainer.accelerator.device}\n{documents}, {len(corpus.schema.relations)} relations"
+        f"{trainer.accelerator.device}, {precision}\n{documents}, {len(corpus.schema.relations)} relations"
     )

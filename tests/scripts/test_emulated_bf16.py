@@ -3,6 +3,7 @@
 import torch
 from torch.utils._python_dispatch import _get_current_dispatch_mode
 
+from docre.models import precision
 from tests.children import Child, forks
 
 
@@ -20,7 +21,8 @@ def products() -> list[torch.Tensor]:
 
 
 @forks
-def test_products_are_those_of_pytorch(tmp_path):
+def test_products_are_those_of_pytorch(tmp_path, monkeypatch):
+    monkeypatch.setattr(precision, "bf16_pays", lambda: False)  # as on a CPU without native bf16
     expected = products()
 
     def compare(_: list[str]) -> None:
@@ -31,4 +33,17 @@ def test_products_are_those_of_pytorch(tmp_path):
             torch.testing.assert_close(found, wanted, rtol=2**-7, atol=1e-6)
 
     child = Child([], tmp_path / "said.txt", main=compare)
+    assert child.wait() == 0, child.text()
+
+
+@forks
+def test_nothing_changes_where_bf16_is_native(tmp_path, monkeypatch):
+    monkeypatch.setattr(precision, "bf16_pays", lambda: True)
+
+    def load(_: list[str]) -> None:
+        import scripts.emulated_bf16  # noqa: F401
+
+        assert _get_current_dispatch_mode() is None
+
+    child = Child([], tmp_path / "said.txt", main=load)
     assert child.wait() == 0, child.text()

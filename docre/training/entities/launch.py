@@ -47,7 +47,8 @@ def train(config: EntityConfig, restart: bool = False) -> dict[str, Any]:
     parameters = sum(p.numel() for p in finder.model.parameters()) / 1e6
     counts = ", ".join(f"{len(documents[split])} {split}" for split in ("train", "dev", "test"))
     about = (
-        f"entities, {name}, {parameters:.1f}M parameters, {accelerator.device}\n{counts} documents, {len(types)} types"
+        f"entities, {name}, {parameters:.1f}M parameters, {accelerator.device}, {precision}\n"
+        f"{counts} documents, {len(types)} types"
     )
 
     def make_run(setting: dict[str, Any], interrupts: Interrupts, state: Path | None) -> EntityRun:
