@@ -60,7 +60,8 @@ def set_up(extra: str) -> None:
 
 def pip(*arguments: str) -> None:
     """pip install in .venv, without compiling modules; ends the process if that fails."""
-    command = [str(PYTHON), "-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--no-compile", *arguments]
+    options = ["--disable-pip-version-check", "--quiet", "--no-compile"]
+    command = [str(PYTHON), "-m", "pip", "install", *options, *arguments]
     code = subprocess.run(command).returncode
     if code:
         sys.exit(code)

@@ -1,11 +1,14 @@
-"""Memory of the process: measuring its peak, and keeping freed memory for reuse."""
+"""Memory of the process: measuring its peak, keeping freed memory for reuse, and what PyTorch keeps for bf16."""
 
 import ctypes
+import os
 import sys
 from contextlib import suppress
 from pathlib import Path
 
 import torch
+
+FEW_PRODUCTS = {"ONEDNN_PRIMITIVE_CACHE_CAPACITY": "16", "LRU_CACHE_CAPACITY": "16"}
 
 
 def peak_memory(device: torch.device) -> float:
@@ -52,3 +55,14 @@ def keep_freed_memory() -> None:
             library = ctypes.CDLL(None)
             for parameter in (-1, -3):
                 library.mallopt(parameter, 2**31 - 1)
+
+
+def keep_few_products() -> None:
+    """Make PyTorch and oneDNN keep what they prepare for 16 shapes of a product in bf16 on a CPU, instead of 1,024.
+
+    Shapes are ever new here, as documents differ in length, so that what is kept for a shape is rarely needed again. In
+    training with MiniLM it took as much memory as all the rest, and looking after it took a tenth of the time. Has an
+    effect before the first such product of the process, and not against what the environment says.
+    """
+    for name, count in FEW_PRODUCTS.items():
+        os.environ.setdefault(name, count)

@@ -1,6 +1,5 @@
 """What is done to a unit: its documents are parsed and featurized, predicted, and written. All engines use this."""
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -64,9 +63,6 @@ class Worker:
     """
 
     def __init__(self, job: Job, device: str | None = None) -> None:
-        # for products in bf16 torch and oneDNN keep what they make for each of 1,024 shapes, and shapes are ever new
-        os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "16")
-        os.environ.setdefault("LRU_CACHE_CAPACITY", "16")
         if job.threads is not None:
             torch.set_num_threads(job.threads)
         self.job = job

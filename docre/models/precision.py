@@ -6,6 +6,8 @@ from functools import cache
 import torch
 from torch.nn.functional import linear
 
+from docre.core.memory import keep_few_products
+
 AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 MIN_SPEEDUP = 1.2  # bf16 is used on a CPU that is at least this many times as fast in it as in fp32
 
@@ -17,6 +19,8 @@ def resolve_precision(precision: str, device: torch.device | str) -> str:
     it is fp32. Without CUDA, fp16 becomes fp32.
     """
     kind = torch.device(device).type
+    if kind == "cpu":
+        keep_few_products()
     if precision == "auto":
         if kind == "cuda":
             return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"

@@ -1,6 +1,7 @@
 """The fast path as a side of the benchmark: docre's training and prediction, timed. It runs in a process of its own."""
 
 import argparse
+import os
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from torch import Tensor
 from transformers import BertConfig, BertModel
 
 from docre.config.schema import Training
-from docre.core.memory import keep_freed_memory, peak_memory
+from docre.core.memory import FEW_PRODUCTS, keep_few_products, keep_freed_memory, peak_memory
 from docre.data.collate import Collator, WindowPlan
 from docre.data.features import Features, Featurizer
 from docre.data.readers.base import READERS
@@ -68,7 +69,8 @@ class Settings:
 class Subject:
     """The fast path: docre's training and prediction. `chosen` are indices into the sample of documents.
 
-    keeps_memory: whether the process gets docre's settings of the C allocator, as docre's training makes them.
+    keeps_memory: whether the process gets docre's settings of the C allocator and of bf16, as docre's training makes
+    them.
     """
 
     keeps_memory = True
@@ -80,6 +82,10 @@ class Subject:
         self.device = torch.device(settings.device)
         if self.keeps_memory and self.device.type == "cpu":
             keep_freed_memory()
+            keep_few_products()
+        else:  # the process that measures has made these settings, and this one inherits its environment
+            for name in FEW_PRODUCTS:
+                os.environ.pop(name, None)
         documents = list(READERS["docred"](Path(settings.data)))
         schema = schema_of(documents)
         if len(documents) < settings.documents:
