@@ -26,6 +26,9 @@ def main(arguments: list[str]) -> int:
     if arguments[:1] == ["--run"] and arguments[1:]:
         name, *rest = arguments[1:]
         program = [str(PYTHON), "-m", "docre"] if name == "docre" else [str(BIN / name)]
+        if not Path(program[0]).exists():
+            print(f"{program[0]} does not exist: python scripts/setup.py creates .venv, and installs docre there")
+            return 2
         return subprocess.run([*program, *rest]).returncode
     if len(arguments) > 1 or any(argument.startswith("-") for argument in arguments):
         print(__doc__)
@@ -41,9 +44,9 @@ def set_up(extra: str) -> None:
     stamp = ROOT / ".venv" / f".docre-{hashlib.sha256(content).hexdigest()[:16]}-{extra or 'base'}"
     if stamp.exists():
         return
-    if not PYTHON.exists():
-        venv.create(ROOT / ".venv", with_pip=True)
     print("installing into .venv (a few minutes the first time) ...", flush=True)
+    if not has_pip():
+        venv.create(ROOT / ".venv", with_pip=True)
     # torch first and by its exact version, so that a build which is already installed or available locally is used
     torch = re.search(r"^torch==\S+", CONSTRAINTS.read_text(encoding="utf-8"), re.MULTILINE)
     assert torch, f"no torch in {CONSTRAINTS}"
@@ -56,6 +59,13 @@ def set_up(extra: str) -> None:
         pip(*versions, "--no-deps", "gliner")
     compile_modules()
     stamp.touch()
+
+
+def has_pip() -> bool:
+    """Whether .venv is complete: its Python is there before its pip is."""
+    return (
+        PYTHON.exists() and not subprocess.run([str(PYTHON), "-m", "pip", "--version"], capture_output=True).returncode
+    )
 
 
 def pip(*arguments: str) -> None:

@@ -132,6 +132,10 @@ def main(arguments: list[str]) -> None:
         "missing": len(known.missing),
         "wrong": len(known.wrong),
     }
+    if result.is_file():  # what an earlier call has found in the same setting is kept
+        before = read_json(result)
+        if all(before.get(key) == done[key] for key in ("setting", "config", "labels", "missing", "wrong")):
+            done = before | done
 
     def save(**found: Any) -> None:
         done.update(found)
@@ -154,7 +158,7 @@ def main(arguments: list[str]) -> None:
             "removed_right": len(known.wrong - now),
         }
     )
-    scores: dict[str, Any] = {}
+    scores: dict[str, Any] = done.get("trained", {})
     for model in options.models:
         file, own = MODELS[model]
         output = folder / model.replace("α=", "alpha-").replace(" ", "-")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from docre.documents import Document, Triple
+from docre.errors import DocreError
 
 Cell = tuple[int, int, int, str]  # document, head, tail, relation
 WAYS = ("random", "frequency")
@@ -29,8 +30,12 @@ def damage(documents: Sequence[Document], share: float, by: str, wrong: float, s
 
     A replaced label gets another relation, drawn by frequency, that does not hold for its pair; its own one is missing
     then.
-    Duplicate labels are removed first.
+    Duplicate labels are removed first. Raises DocreError for shares that are not below 1, and where every relation
+    holds for a pair whose label is to be replaced.
     """
+    for name, value in (("share", share), ("wrong", wrong)):
+        if not 0 <= value < 1:
+            raise DocreError(f"--{name}: expected a share from 0 to below 1, got {value:g}")
     rng = np.random.default_rng(seed)
     cells = sorted({(i, t.head, t.tail, t.relation) for i, d in enumerate(documents) for t in d.triples or ()})
     frequency = Counter(relation for *_, relation in cells)
@@ -43,7 +48,10 @@ def damage(documents: Sequence[Document], share: float, by: str, wrong: float, s
     drawn = np.array([frequency[name] for name in names]) / len(cells)
     for i in rng.choice(len(left), round(wrong * len(left)), replace=False):
         new = old = left[i]
-        while new in true or new in replaced.values():
+        taken = true.union(replaced.values())
+        if all((*old[:3], name) in taken for name in names):
+            raise DocreError(f"--wrong: {documents[old[0]].title}: every relation of the documents holds for a pair")
+        while new in taken:
             new = (*old[:3], names[rng.choice(len(names), p=drawn)])
         replaced[old] = new
     damaged = []

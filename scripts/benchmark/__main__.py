@@ -61,7 +61,7 @@ def compare(settings: Settings, batches: int, progress: bool = True) -> dict[str
     result: dict[str, Any] = {
         "largest_difference_of_logits": float(max(differences)),
     }
-    for work, method, size in WORK:
+    for work, method, size in reversed(WORK):  # evaluation first: a process keeps the memory that training freed
         plain = groups(order[: batches * size], size)
         tokens = {i: slow.ask("sizes", [i])[0] for group in plain for i in group}
         by_length = groups(sorted(tokens, key=lambda i: tokens[i]), size)
@@ -148,7 +148,9 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--batches", type=int, default=20)
     parser.add_argument("--averaged-layers", type=int, default=1)
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--precision", default="auto", help="precision of both sides: auto, fp32, bf16 or fp16")
+    parser.add_argument(
+        "--precision", choices=("auto", "fp32", "bf16", "fp16"), default="auto", help="of both sides (%(default)s)"
+    )
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--seed", type=int, default=66)
     parser.add_argument(
@@ -163,6 +165,8 @@ def main(arguments: list[str]) -> None:
     torch.set_num_threads(options.threads)
     data = options.data
     precision = resolve_precision(options.precision, options.device)
+    if options.precision not in ("auto", precision):
+        raise DocreError(f"--precision: {options.precision} needs CUDA, and --device is {options.device}")
 
     def settings(encoder: str, documents: int) -> Settings:
         return Settings(

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import docre
+from docre.core import cli
 from docre.documents import Document, Entity, Triple
 from docre.evaluation import Evaluator
 
@@ -50,4 +51,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    cli.run(main)

@@ -15,6 +15,7 @@ from time import perf_counter
 import torch
 from torch import Tensor
 
+from docre.core import cli
 from docre.documents import LabelStatistics
 from docre.losses import LOSSES, Loss, build, loss_class
 from docre.tensors import ModelOutput
@@ -87,4 +88,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    cli.run(main)

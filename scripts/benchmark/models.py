@@ -54,6 +54,7 @@ class Published(Subject):
         outputs = self.loss.num_outputs
         self.model = timed.published_copy(settings.model, self.model, outputs)
         self.objective = self.model
+        del self.optimizer  # it would keep docre's model in memory
 
     def prepare(self, chosen: Sequence[int]) -> Any:
         return self.documents_of([self.features[i] for i in chosen], self.collate.num_relations)

@@ -11,6 +11,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
+from docre.core import cli
 from docre.errors import DocreError
 
 SENTENCES = (
@@ -77,4 +78,4 @@ def same_entities(a: str, b: str) -> bool:
 
 
 if __name__ == "__main__":
-    main()
+    cli.run(main)

@@ -21,6 +21,7 @@ from docre.config.loading import read_config, read_yaml
 from docre.core import cli
 from docre.core.files import read_json, write_json, write_text
 from docre.data.readers import count, read
+from docre.errors import DocreError
 from docre.training.stages import run_stages
 from scripts.reproduce.runs import InProcess, Run, read_plan
 from scripts.reproduce.table import readme
@@ -39,7 +40,10 @@ def main(arguments: list[str]) -> None:
     plan = read_yaml(options.plan)
     results = options.results or Path("results") / options.plan.stem
     folder = RUNS / options.plan.stem
-    runs = [run for run in read_plan(plan, str(options.plan)) if options.only in run.name]
+    planned = list(read_plan(plan, str(options.plan)))
+    runs = [run for run in planned if options.only in run.name]
+    if not runs:
+        raise DocreError(f"--only {options.only}: no run of {options.plan} has this in its name")
     runs = [run for run in runs if not is_measured(run, folder, results)]
     stages = [run.stage(folder) for run in runs]
     for run, stage in zip(runs, run_stages(stages, f"remove their folders from {folder}"), strict=True):
@@ -51,9 +55,15 @@ def main(arguments: list[str]) -> None:
 
 
 def write_tables(plan: Any, path: Path, results: Path) -> None:
-    """Write the README of the results that are there."""
-    all_results = [read_json(result) for result in sorted(results.glob("*.json"))]
-    write_text(results / "README.md", readme(plan, str(path), all_results))
+    """Write the README of the results that are there and were made by the commands of the plan."""
+    planned = {run.name: command_line(run, RUNS / path.stem) for run in read_plan(plan, str(path))}
+    found = {result.stem: read_json(result) for result in sorted(results.glob("*.json"))}
+    current = [result for name, result in found.items() if result["command"] == planned.get(name)]
+    for name in sorted(found.keys() - {result["name"] for result in current}):
+        print(
+            f"{results}/{name}.json is not in the tables: {path} has no such run, or another command", file=sys.stderr
+        )
+    write_text(results / "README.md", readme(plan, str(path), current))
 
 
 def is_measured(run: Run, runs: Path, results: Path) -> bool:

@@ -40,8 +40,8 @@ class Run:
         return "_".join(parts).lower()
 
     def folder(self, runs: Path) -> Path:
-        """Where it is trained, below the folder `runs`. Runs of one recipe share its stages."""
-        return runs / (Path(self.config).stem if self.is_recipe else self.name)
+        """Where it is trained, below the folder `runs`. Runs of one recipe and seed share its stages."""
+        return runs / (f"{Path(self.config).stem}_{self.seed}" if self.is_recipe else self.name)
 
     def command(self, runs: Path) -> tuple[str, ...]:
         """The arguments of `python` that train it below the folder `runs`."""
@@ -127,6 +127,7 @@ class RecipeInProcess(InProcess):
 def read_plan(plan: Any, where: str) -> Iterator[Run]:
     """The runs of a plan, seed by seed. Raises DocreError, beginning with `where`, if a part of the plan is missing."""
     try:
+        _ = plan["scale"], plan["encoder"]  # which the tables need after the first run
         for seed in plan["seeds"]:
             for dataset, part in plan["datasets"].items():
                 for label, changes in part.get("losses", {}).items():
@@ -138,5 +139,6 @@ def read_plan(plan: Any, where: str) -> Iterator[Run]:
                     yield Run(dataset, label, seed, recipe, overrides, is_recipe=True, last=last)
     except (KeyError, TypeError, AttributeError) as error:
         raise DocreError(
-            f"{where}: expected seeds, set, and datasets with config, set, losses or recipes ({error!r})"
+            f"{where}: expected encoder, scale, seeds, set, and datasets with config, set, losses or recipes "
+            f"({error!r})"
         ) from None

@@ -47,8 +47,8 @@ def readme(plan: Mapping[str, Any], path: str, results: Sequence[Result]) -> str
     lines += [
         "",
         "F1, Ign-F1, P, R and OVR in percent; mean ± sample standard deviation where there are several seeds. The best "
-        "epoch is chosen by dev F1. Minutes are wall time, training and dev evaluations; "
-        "seconds a document are the same, for each time that a document was read. "
+        "epoch is chosen by dev F1. Minutes are wall time, training and dev evaluations, of a recipe's last stage "
+        "alone; seconds a document are the same, for each time that a document was read. "
         "Std(RO) and OVR are those of `docre analyze` on the test documents. One pair whose mean positive and mean "
         "negative logits nearly coincide makes Std(RO) large.",
     ]

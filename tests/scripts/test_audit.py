@@ -2,9 +2,12 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from docre.documents import Document, Entity, Mention, Triple
+from docre.errors import DocreError
+from scripts.audit.damage import WAYS, damage
 from scripts.audit.ranking import quality
 
 
@@ -24,3 +27,50 @@ def test_quality_is_that_of_a_loop(candidates):
         assert found["at_all"] == pytest.approx(sum(hits[:total]) / total)
     else:
         assert found["average_precision"] is None
+
+
+RELATIONS = [f"P{i}" for i in range(4)]
+CELLS = st.sets(st.tuples(st.integers(0, 2), st.integers(0, 2), st.sampled_from(RELATIONS)), max_size=12)
+
+
+def documents_with(cells: list[set[tuple[int, int, str]]]) -> list[Document]:
+    entities = [Entity([Mention("ABC"[i], 0, i, i + 1, "PER")]) for i in range(3)]
+    return [
+        Document(f"d{i}", [["A", "B", "C"]], entities, [Triple(*cell) for cell in sorted(chosen)])
+        for i, chosen in enumerate(cells)
+    ]
+
+
+def cells_of(documents: list[Document]) -> set[tuple[int, int, int, str]]:
+    return {(i, t.head, t.tail, t.relation) for i, d in enumerate(documents) for t in d.triples or ()}
+
+
+@given(st.lists(CELLS, min_size=1, max_size=4), st.floats(0, 0.9), st.floats(0, 0.5), st.sampled_from(WAYS))
+def test_damage_says_what_is_missing_and_what_is_wrong(cells, share, wrong, by):
+    documents = documents_with(cells)
+    true = cells_of(documents)
+    assume(true)
+    try:
+        found = damage(documents, share, by, wrong, seed=0)
+    except DocreError as error:
+        assert "every relation of the documents holds for a pair" in str(error)
+        return
+    damaged = cells_of(found.documents)
+    assert true == (damaged - found.wrong) | found.missing
+    assert found.wrong <= damaged and not found.wrong & true and not found.missing & damaged
+    assert sum(len(d.triples or ()) for d in found.documents) == len(true) - round(share * len(true))
+    assert len(found.wrong) == round(wrong * (len(true) - round(share * len(true))))
+
+
+def test_a_pair_with_every_relation_cannot_get_another():
+    documents = documents_with([{(0, 1, "P0")}])  # P0 is the only relation that there is
+    with pytest.raises(DocreError, match="--wrong: d0: every relation of the documents holds for a pair"):
+        damage(documents, 0.0, "random", 0.9, seed=0)
+
+
+@pytest.mark.parametrize(
+    ("share", "wrong", "named"), [(1.5, 0.0, "--share"), (0.3, 1.0, "--wrong"), (-0.1, 0, "--share")]
+)
+def test_a_share_is_below_one(share, wrong, named):
+    with pytest.raises(DocreError, match=f"{named}: expected a share from 0 to below 1"):
+        damage(documents_with([{(0, 1, "P0")}]), share, "random", wrong, seed=0)

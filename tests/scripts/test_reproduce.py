@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 import yaml
@@ -10,9 +11,10 @@ from docre.commands import analyze
 from docre.config.loading import load_config, read_yaml
 from docre.data.readers.docred import write_docred
 from docre.documents import LabelStatistics
+from docre.errors import DocreError
 from docre.losses import LOSSES, loss_class
 from docre.training.recipe import read_recipe
-from scripts.reproduce.__main__ import main
+from scripts.reproduce.__main__ import main, write_tables
 from scripts.reproduce.runs import read_plan
 from scripts.reproduce.table import readme
 from tests.conftest import ROOT
@@ -75,7 +77,7 @@ def test_a_plan_is_run_once(tiny_encoder, tmp_path, monkeypatch, capfd):
     path, staged = sorted((tmp_path / "results" / "p").glob("*.json"))
     assert [path.stem, staged.stem] == ["made_up_atgl_alpha_60_1", "made_up_two_stages_1"]
     folder = tmp_path / "runs/reproduce/p"
-    last = json.loads((folder / "r" / "second" / "metrics.json").read_text())
+    last = json.loads((folder / "r_1" / "second" / "metrics.json").read_text())
     assert json.loads(staged.read_text()).items() >= last.items()
     result = json.loads(path.read_text())
     metrics = json.loads((tmp_path / "runs" / "reproduce" / "p" / path.stem / "metrics.json").read_text())
@@ -92,6 +94,21 @@ def test_a_plan_is_run_once(tiny_encoder, tmp_path, monkeypatch, capfd):
     shutil.rmtree(folder)  # results are enough
     before = path.stat().st_mtime_ns
     assert "epoch" not in run() and path.stat().st_mtime_ns == before
+    plan["set"] = ["training.epochs=2"]  # the results of another command are not in the tables
+    (tmp_path / "p.yaml").write_text(yaml.safe_dump(plan))
+    write_tables(plan, Path("p.yaml"), Path("results/p"))
+    assert f"results/p/{path.stem}.json is not in the tables" in capfd.readouterr().err
+    text = (path.parent / "README.md").read_text()
+    assert result["command"] not in text and "two stages" in text
+
+
+def test_mistakes_are_found_before_the_first_run():
+    plan = read_yaml(ROOT / "scripts/plans/cpu.yaml")
+    with pytest.raises(DocreError, match=r"--only nothing: no run of .*cpu\.yaml has this in its name"):
+        main([str(ROOT / "scripts/plans/cpu.yaml"), "--only", "nothing"])
+    del plan["scale"]
+    with pytest.raises(DocreError, match=r"a plan: expected encoder, scale, .*'scale'"):
+        list(read_plan(plan, "a plan"))
 
 
 def test_the_table_has_mean_and_deviation_over_seeds():
