@@ -1,5 +1,6 @@
 """DREEAM against ../shared/golden/dreeam: logits, attention, evidence, losses and gradients, and fusion."""
 
+import math
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -83,8 +84,6 @@ def test_losses_and_gradients(golden, model):
     checked = 0
     for name, expected in golden.json["losses"].items():
         batch_name, _, kind = name.partition(".")
-        if batch_name == "no_relations":
-            continue
         batch = made[batch_name]
         term = "attention" if kind == "self_training" else "evidence"
         if kind == "self_training":
@@ -105,13 +104,21 @@ def test_losses_and_gradients(golden, model):
             )
         else:
             assert loss.item() == pytest.approx(expected["rel_loss"], rel=1e-4)
-            assert total.item() == pytest.approx(expected["total"], rel=1e-4)
-        assert value.item() == pytest.approx(expected["attn_loss" if term == "attention" else "evi_loss"], rel=1e-4)
+            assert total.item() == pytest.approx(expected.get("total", expected["rel_loss"]), rel=1e-4)
+        term_loss = expected["attn_loss" if term == "attention" else "evi_loss"]
+        # published: NaN without a pair that has a relation; here the term is 0 then, and the loss trains as usual
+        assert value.item() == (0 if term_loss is None else pytest.approx(term_loss, rel=1e-4))
         total.backward()
         norms = {name: p.grad.norm().item() for name, p in model.named_parameters() if p.grad is not None}
-        for published, norm in expected["grad_norm"].items():
+        assert all(math.isfinite(norm) for norm in norms.values())
+        if term_loss is None:
+            model.zero_grad()
+            build("atl", golden.json["num_classes"] - 1)(model(batch), batch.labels).backward()
+            alone = {name: p.grad.norm().item() for name, p in model.named_parameters() if p.grad is not None}
+            assert norms == pytest.approx(alone, rel=1e-4, abs=1e-7)
+        for published, norm in expected.get("grad_norm", {}).items():
             if norm is not None and "key.bias" not in published:  # whose gradient is zero in exact arithmetic
-                assert norms[name_here(published, model)] == pytest.approx(norm, rel=1e-3, abs=1e-5), published
+                assert norms[name_here(published, model)] == pytest.approx(norm, rel=1e-4, abs=1e-5), published
                 checked += 1
     assert checked > 100
 
@@ -175,7 +182,7 @@ def test_fusion(golden, predictor):
         labels = [(pair[h, t], r - 1) for title, h, t, r in gold if title == d.title]
         dev[i] = Features(**{**vars(d), "labels": np.array(labels).reshape(-1, 2)})
     fusion.fitted = fusion.fit(predictor, dev)
-    assert fusion.fitted["threshold"] == pytest.approx(golden.json["fusion"]["dev"]["threshold"], abs=1e-3)
+    assert fusion.fitted["threshold"] == pytest.approx(golden.json["fusion"]["dev"]["threshold"], abs=1e-4)
     for split in ("dev", "test"):
         features, fused = fusion_documents(golden, split), []
         if split == "dev":
