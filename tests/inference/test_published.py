@@ -64,8 +64,8 @@ def atlop(fixtures, tmp_path):
     )
 
 
-def imported(weights: Path, config: Path, output: Path):
-    import_checkpoint.main(["--weights", str(weights), "--config", str(config), "--output", str(output)])
+def imported(weights: Path, config: Path, output: Path, *overrides: str):
+    import_checkpoint.main(["--weights", str(weights), "--config", str(config), "--output", str(output), *overrides])
     return docre.load(output, "cpu")
 
 
@@ -76,15 +76,17 @@ def logits(model, documents: list[Document], bert_config) -> torch.Tensor:
     return model.output(Collator(plan, len(model.schema.relations))(features_of(documents))).logits
 
 
-def test_atlop_gives_the_golden_logits(atlop, tmp_path, capsys):
+@pytest.mark.parametrize(("case", "layers"), [("atlop_last_layer", 1), ("mean_of_last_3_layers", 3)])
+def test_atlop_gives_the_golden_logits(case, layers, atlop, tmp_path, capsys):
+    """With the hidden states and attention of the last layer, as ATLOP reads them, and of three, as ATGL does."""
     weights, config, golden = atlop
-    model = imported(weights, config, tmp_path / "checkpoint")
+    model = imported(weights, config, tmp_path / "checkpoint", f"encoder.averaged_layers={layers}")
     assert "atlop with" in capsys.readouterr().out
-    assert model.schema.relations[0] == "P1"
+    assert model.schema.relations[0] == "P1" and model.config.encoder.averaged_layers == layers
     for name in ("short", "long_two_windows"):
-        case = golden["batches"][name]
-        expected = torch.tensor(case["expected"]["atlop_last_layer"]["logits"])
-        given = {key: case[key] for key in ("input_ids", "entity_pos", "pairs")}
+        batch = golden["batches"][name]
+        expected = torch.tensor(batch["expected"][case]["logits"])
+        given = {key: batch[key] for key in ("input_ids", "entity_pos", "pairs")}
         documents = Document.batch(given, golden["num_classes"])
         found = logits(model, documents, golden["bert_config"])
         torch.testing.assert_close(found, expected, atol=1e-4, rtol=0)
