@@ -18,7 +18,7 @@ class Row:
     f1, ign_f1: over its seeds; Ign-F1 is None without a training set.
     difference: to the model that others are compared with, in F1; None for that model itself. Its p-value is adjusted
                 for the number of comparisons (Holm).
-    best:       whether its mean F1 is the highest.
+    best, best_ign: whether its mean F1, and its mean Ign-F1, is the highest.
     """
 
     name: str
@@ -26,11 +26,12 @@ class Row:
     ign_f1: Mean | None
     difference: SeedDifference | None
     best: bool
+    best_ign: bool
     comparisons: int
 
     @property
     def significant(self) -> bool:
-        """Whether it differs from the model that it is compared with."""
+        """Whether its F1 differs from that of the model that it is compared with. Ign-F1 is not tested."""
         return self.difference is not None and self.difference.p_value < LEVEL
 
     def to_json(self) -> dict[str, Any]:
@@ -51,7 +52,9 @@ def compare_rows(groups: Mapping[str, Sequence[Scores]], against: str | None = N
     themselves chose with which model the others are compared.
     """
     means = {name: mean_score(runs) for name, runs in groups.items()}
-    best = max(groups, key=lambda name: means[name].mean)  # type: ignore[union-attr]  # F1 is always defined
+    ign_means = {name: mean_score(runs, "ign_f1") for name, runs in groups.items()}
+    best, best_ign = highest(means), highest(ign_means)
+    assert best is not None, "F1 is always defined"
     comparisons = len(groups) * (len(groups) - 1) // 2 if against is None else len(groups) - 1
     against = best if against is None else against
     if against not in groups:
@@ -60,12 +63,17 @@ def compare_rows(groups: Mapping[str, Sequence[Scores]], against: str | None = N
     found = {name: compare_seeds(groups[name], groups[against], samples=samples) for name in others}
     adjusted = dict(zip(others, holm([found[name].p_value for name in others], comparisons), strict=True))
     rows = []
-    for name, runs in groups.items():
-        f1 = means[name]
+    for name, f1 in means.items():
         assert f1 is not None
         difference = replace(found[name], p_value=adjusted[name]) if name in found else None
-        rows.append(Row(name, f1, mean_score(runs, "ign_f1"), difference, name == best, comparisons))
+        rows.append(Row(name, f1, ign_means[name], difference, name == best, name == best_ign, comparisons))
     return rows
+
+
+def highest(means: Mapping[str, Mean | None]) -> str | None:
+    """The name of the highest mean; None if none is defined."""
+    defined = {name: mean.mean for name, mean in means.items() if mean is not None}
+    return max(defined, key=lambda name: defined[name], default=None)
 
 
 def cells(row: Row, plus_minus: str = " ± ") -> list[str]:
@@ -89,29 +97,32 @@ HEADER = ["model", "seeds", "F1", "Ign-F1", "difference", "95% interval", "p"]
 
 
 def text(rows: Sequence[Row]) -> str:
-    """Columns; an asterisk marks what differs significantly."""
+    """Columns; an asterisk marks an F1 that differs significantly."""
     table = [HEADER, *([*cells(row)[:-1], cells(row)[-1] + "*" * row.significant] for row in rows)]
     widths = [max(len(line[i]) for line in table) for i in range(len(HEADER))]
     return "\n".join("  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip() for line in table)
 
 
 def markdown(rows: Sequence[Row]) -> str:
-    """A Markdown table, the best F1 in bold."""
+    """A Markdown table, the best F1 and the best Ign-F1 in bold; an asterisk marks a p-value below 5%, which is that of
+    F1."""
     lines = ["| " + " | ".join(HEADER) + " |", "|" + " --- |" + " ---: |" * (len(HEADER) - 1)]
     for row in rows:
         values = [cell.replace("|", "\\|") for cell in cells(row)]
-        values[2] = f"**{values[2]}**" if row.best else values[2]
+        for column, best in ((2, row.best), (3, row.best_ign)):
+            values[column] = f"**{values[column]}**" if best else values[column]
         lines.append("| " + " | ".join([*values[:-1], values[-1] + "\\*" * row.significant]) + " |")
     return "\n".join(lines)
 
 
 def latex(rows: Sequence[Row]) -> str:
-    """The body of a table with booktabs: F1 and Ign-F1 as mean ± deviation, the best in bold, a dagger for what differs
-    significantly."""
+    """The body of a table with booktabs: F1 and Ign-F1 as mean ± deviation, the best of each in bold. A dagger marks an
+    F1 that differs significantly; Ign-F1 is not tested, and has none."""
     lines = ["\\begin{tabular}{lrr}", "\\toprule", "Model & F1 & Ign-F1 \\\\", "\\midrule"]
     for row in rows:
         name, _, f1, ign_f1, *_ = cells(row, " \\pm ")
         f1 = f"\\mathbf{{{f1}}}" if row.best else f1
+        ign_f1 = f"\\mathbf{{{ign_f1}}}" if row.best_ign else ign_f1
         f1 += "^\\dagger" * row.significant
         lines.append(f"{escape(name)} & ${f1}$ & {'-' if ign_f1 == '-' else f'${ign_f1}$'} \\\\")
     return "\n".join([*lines, "\\bottomrule", "\\end{tabular}"])

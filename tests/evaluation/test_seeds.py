@@ -1,5 +1,6 @@
 """Comparisons over seeds: by hand, and by simulation: where models do not differ, 5% of the tests say that they do."""
 
+from dataclasses import replace
 from math import sqrt
 
 import numpy as np
@@ -11,7 +12,7 @@ from scipy import stats
 from docre.errors import DocreError
 from docre.evaluation.scores import Scores
 from docre.evaluation.seeds import compare_seeds, holm, mean_score, seeds_needed, welch
-from docre.evaluation.seeds_table import compare_rows
+from docre.evaluation.seeds_table import compare_rows, latex, markdown
 
 
 def scored(gold: np.ndarray, predicted: np.ndarray, correct: np.ndarray) -> Scores:
@@ -122,3 +123,23 @@ def test_welch_of_nothing():
     assert welch(0.0, [(0.0, 5)]) == (0.0, 0.0, 1.0)
     for unknown in ([(0.0, 5)], [(1e-17, 5)], [(0.1, 0)]):
         assert welch(0.4, unknown) == (-1.0, 1.0, 1.0)
+
+
+def test_the_best_f1_and_the_best_ign_f1_are_bold():
+    """Of different models; a mark of significance is at F1 alone, and a model without Ign-F1 does not take part."""
+    gold = np.full(40, 10)
+
+    def runs(correct: tuple[int, ...], ign_f1: float | None) -> list[Scores]:
+        return [replace(scored(gold, gold, np.full(40, c)), ign_f1=ign_f1) for c in correct]
+
+    groups = {"a": runs((8, 9, 8), 0.5), "b": runs((4, 5, 5), 0.6), "c": runs((4, 4, 5), None)}
+    a, b, c = (line.split(" & ") for line in latex(compare_rows(groups)).splitlines()[4:7])
+    assert a[1].startswith("$\\mathbf{83.33") and a[2].startswith("$50.00")
+    assert b[1].startswith("$46.67") and b[1].endswith("^\\dagger$") and c[1].endswith("^\\dagger$")
+    assert b[2] == "$\\mathbf{60.00 \\pm 0.00}$ \\\\" and c[2] == "- \\\\"
+    a, b, c = (line.split(" | ") for line in markdown(compare_rows(groups)).splitlines()[2:])
+    assert [x[2].startswith("**") for x in (a, b, c)] == [True, False, False]
+    assert [x[3].startswith("**") for x in (a, b, c)] == [False, True, False]
+    assert [x[-1].endswith("\\* |") for x in (a, b, c)] == [False, True, True]
+    without = {name: runs((4, 5), None) for name in groups}
+    assert markdown(compare_rows(without)).count("**") == 2
