@@ -69,6 +69,11 @@ class Features:
         """Number of pairs with at least one label."""
         return 0 if self.labels is None else len(np.unique(self.labels[:, 0]))
 
+    @property
+    def num_with_evidence(self) -> int:
+        """Number of pairs with at least one evidence sentence."""
+        return len(np.unique(self.evidence[:, 0]))
+
 
 class Featurizer:
     """Converts documents to Features. It caches the word pieces of the words that it has seen.

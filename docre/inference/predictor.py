@@ -134,10 +134,14 @@ class Predictor(PairScorer):
         return Limits(training.max_pairs_per_batch, training.max_tokens_per_batch, self.model.pairs_interact)
 
     def counts(self, documents: Sequence[Features]) -> dict[str, int]:
-        """The numbers of "pairs" of documents that the loss is a mean over (`Model.loss_rows`), and of "labeled"
-        ones."""
+        """The numbers of "pairs" of documents that the loss is a mean over (`Model.loss_rows`), of "labeled" ones, and
+        of those "with_evidence"."""
         pairs, entities = sum(len(d.pairs) for d in documents), sum(d.num_entities for d in documents)
-        return {"pairs": self.model.loss_rows(pairs, entities), "labeled": sum(d.num_labeled for d in documents)}
+        return {
+            "pairs": self.model.loss_rows(pairs, entities),
+            "labeled": sum(d.num_labeled for d in documents),
+            "with_evidence": sum(d.num_with_evidence for d in documents),
+        }
 
     @property
     def predicts_evidence(self) -> bool:

@@ -24,7 +24,8 @@ class Term(nn.Module, ABC):
 
     wants:     what the model's output has to have: "attention", names of auxiliaries.
     targets:   which of a teacher's targets it compares with (`Batch.targets`).
-    over:      the pairs that it is a mean over: all "pairs", as the loss, or those that are "labeled" with a relation.
+    over:      the pairs that it is a mean over: all "pairs", as the loss; those that are "labeled" with a relation; or
+               those "with_evidence" for one.
     compares_pairs: whether it compares the pairs of a batch with each other: of a step that is split into parts, then
                only those in the same part.
     reference: the paper, and the equation if it has a number.
@@ -33,7 +34,7 @@ class Term(nn.Module, ABC):
     reference: ClassVar[str] = ""
     wants: ClassVar[frozenset[str]] = frozenset()
     targets: ClassVar[frozenset[str]] = frozenset()
-    over: ClassVar[Literal["pairs", "labeled"]] = "pairs"
+    over: Literal["pairs", "labeled", "with_evidence"] = "pairs"
     compares_pairs: ClassVar[bool] = False
 
     def use_loss(self, loss: LossFunction) -> None:

@@ -57,10 +57,12 @@ class Objective(nn.Module):
         return ["loss", *self.active()] if self.terms else []
 
     def counts(self, batch: Batch) -> dict[str, int]:
-        """The numbers of "pairs" of a batch that the loss is a mean over (`Model.loss_rows`), and of "labeled" ones."""
+        """The numbers of "pairs" of a batch that the loss is a mean over (`Model.loss_rows`), of "labeled" ones, and of
+        those "with_evidence"."""
         assert batch.labels is not None, "training documents are labeled"
         pairs = self.model.loss_rows(len(batch.pair_head), sum(batch.entity_counts))
-        return {"pairs": pairs, "labeled": int(batch.labels.any(1).sum())}
+        labeled, with_evidence = int(batch.labels.any(1).sum()), len(batch.evidence[:, 0].unique())
+        return {"pairs": pairs, "labeled": labeled, "with_evidence": with_evidence}
 
     def forward(self, batch: Batch, totals: Mapping[str, int] | None = None) -> tuple[Tensor, list[Tensor]]:
         """The share of a batch in the objective of its step, a scalar, and the share of each of its `parts`, without

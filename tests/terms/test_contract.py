@@ -24,7 +24,7 @@ def test_says_what_it_is(name):
     entry = TERMS[name]
     assert entry.reference and "reference: -" not in describe(name, entry, 0)
     assert "Reference:" in (entry.__doc__ or ""), "the docstring has a 'Reference:'"
-    assert entry.over in ("pairs", "labeled")
+    assert TERMS.build(name, {}).over in ("pairs", "labeled", "with_evidence")
 
 
 @every_term
