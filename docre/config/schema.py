@@ -139,6 +139,9 @@ class Evaluation(Section):
     """Maximum number of relations predicted for an entity pair (-1 or 0: no limit)."""
     batch_size: int = Field(8, ge=1)
     """Documents per batch and process when evaluating and predicting."""
+    order: Literal["length", "file"] = "length"
+    """Which documents are together in a batch: those of similar length, which is faster, or those that follow each
+    other in the file, as published. Predictions depend on it only for ttm_re without model.within_pair."""
     max_pairs_per_batch: int | None = Field(16384, ge=1)
     """Maximum number of entity pairs computed at once, to limit memory (null: no limit); predictions do not depend on
     it, but for those of ttm_re without model.within_pair, whose pairs of a batch attend to each other."""

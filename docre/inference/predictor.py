@@ -163,8 +163,8 @@ class Predictor(PairScorer):
     ) -> None:
         """Run the model on all candidate pairs in batches within the limits, and call `handle` with each output.
 
-        Documents of similar length are batched together. The pairs of a document arrive in order, unless the limits
-        split the document.
+        Documents of similar length are batched together, or those that follow each other (`evaluation.order`). The
+        pairs of a document arrive in order, unless the limits split the document.
 
         handle: called as handle(document, pair, output, batch) with the position of the document in `features` and of
                 the pair in the document, both [pairs], and the model's output and the batch, on the model's device.
@@ -184,7 +184,9 @@ class Predictor(PairScorer):
 
     def batches(self, features: Sequence[Features]) -> Iterator[tuple[Batch, Ints, Ints]]:
         """All batches, each with the `document` and `pair` arrays that `run_model` passes to `handle`."""
-        order = sorted(range(len(features)), key=lambda i: len(features[i].input_ids))
+        order = list(range(len(features)))
+        if self.config.evaluation.order == "length":
+            order.sort(key=lambda i: len(features[i].input_ids))
         whole = [i for i in order if not self.limits.must_split(features[i])]
         size = self.config.evaluation.batch_size
         for start in range(0, len(whole), size):

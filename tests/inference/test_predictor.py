@@ -319,3 +319,35 @@ def test_long_documents_are_read_through_more_windows(model):
 
 def test_dir_lists_what_there_is():
     assert set(docre.__all__) <= set(dir(docre)) and {"load", "read", "DocreWarning"} <= set(dir(docre))
+
+
+@pytest.mark.parametrize("within_pair", [False, True])
+def test_batches_of_documents_that_follow_each_other(within_pair, tiny_encoder):
+    """evaluation.order=file: each batch of two is predicted as if it were alone. By length others are together, which
+    tells where pairs attend to each other across documents."""
+    model = {"name": "ttm_re", "head_size": 16, "block_size": 4, "memory_size": 5, "layers": 2, "heads": 4}
+    model["within_pair"] = within_pair
+    documents = [random_documents(1, seed=i, sentences=n, entities=4)[0] for i, n in enumerate((9, 2, 8, 3, 7))]
+
+    def margins(order: str, *groups: list[Document]) -> torch.Tensor:
+        evaluation = {"order": order, "batch_size": 2, "top_k": -1}
+        made = make(tiny_encoder, data={"train": "t"}, model=model, evaluation=evaluation)
+        for name, parameter in made.model.named_parameters():
+            if not name.startswith("encoder."):
+                parameter.data.mul_(3)  # so that attention is not uniform
+        tables = []
+        for group in groups:
+            features = made.prepare(group)
+            of_pair = {}
+
+            def keep(document, pair, found, of_pair=of_pair):
+                of_pair.update(zip(zip(document.tolist(), pair.tolist(), strict=True), found.margins, strict=True))
+
+            made.score(features, keep, "x")
+            tables += [of_pair[key] for key in sorted(of_pair)]
+        return torch.stack(tables)
+
+    alone = margins("length", documents[:2], documents[2:4], documents[4:])
+    torch.testing.assert_close(margins("file", documents), alone, atol=1e-5, rtol=0)
+    others = (margins("length", documents) - alone).abs().max()
+    assert others < 1e-5 if within_pair else others > 1e-4

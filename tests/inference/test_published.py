@@ -124,6 +124,43 @@ def test_other_models_give_their_golden_logits(name, shared, tmp_path):
     torch.testing.assert_close(logits(made, documents, golden["bert_config"]), wanted.float(), atol=1e-4, rtol=0)
 
 
+def test_ttm_re_gives_the_golden_logits_batch_by_batch(shared, tmp_path):
+    """Whose pairs attend to each other across the documents of a batch: three that follow each other, as published. By
+    length other documents would be together."""
+    folder = shared / "golden" / "ttm_re"
+    golden = json.loads((folder / "ttm_re.json").read_text())
+    save_file(
+        load_file(folder / "encoder.safetensors") | load_file(folder / "ttm_re.safetensors"), tmp_path / "w.safetensors"
+    )
+    model = {"name": "ttm_re", "head_size": golden["emb_size"], "block_size": golden["block_size"]}
+    model |= model_parameters("ttm_re", golden, "")
+    relations = golden["num_classes"] - 1
+    config = write_config(tmp_path, golden["bert_config"], relations, model, 1)
+    batch = ["evaluation.batch_size=3", "evaluation.order=file"]
+    made = imported(tmp_path / "w.safetensors", config, tmp_path / "checkpoint", *batch)
+    bert = golden["bert_config"]
+    made.collate = Collator(WindowPlan(512, (bert["cls_token_id"],), (bert["sep_token_id"],)), relations)
+    expected = load_file(folder / "expected.safetensors")
+    cases = ("many", "mixed")
+    features = [f for name in cases for f in features_of(Document.batch(golden["batches"][name], relations + 1))]
+    wanted = torch.cat([expected[f"{name}.logits"] for name in cases]).float()
+
+    def logits_in_order(order: str) -> torch.Tensor:
+        predictor = docre.load(tmp_path / "checkpoint", "cpu", [f"evaluation.order={order}"])
+        predictor.collate = made.collate
+        rows: dict[tuple[int, int], torch.Tensor] = {}
+
+        def keep(document, pair, output, batch) -> None:
+            rows.update(zip(zip(document.tolist(), pair.tolist(), strict=True), output.logits, strict=True))
+
+        predictor.run_model(features, keep, "x")
+        return torch.stack([rows[key] for key in sorted(rows)])
+
+    assert made.config.evaluation.order == "file"
+    torch.testing.assert_close(logits_in_order("file"), wanted, atol=1e-4, rtol=0)
+    assert (logits_in_order("length") - wanted).abs().max() > 1e-3
+
+
 def model_parameters(name: str, golden: dict[str, Any], variant: str) -> dict[str, Any]:
     """The other sizes of a golden model, as parameters of docre's."""
     if name == "ttm_re":
