@@ -56,6 +56,9 @@ class Data(Section):
     markers: Literal["plain", "typed"] = "plain"
     """Tokens around each mention: plain, a `*`; typed, one for each of DocRED's types, in BERT's vocabularies only
     (DocuNet's published code)."""
+    counts_from: str | None = None
+    """File of the documents whose labels are counted for parameters of the loss (the priors of ssr_pu, the groups of
+    amtl), such as the annotated ones while pretraining on distant data (TTM-RE). By default data.train."""
     targets: str | None = None
     """Folder of a teacher's logits or attention for the training documents: the output of `docre targets`."""
     tagged: str | None = None

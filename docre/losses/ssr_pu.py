@@ -18,8 +18,9 @@ LARGEST_PRIOR = 0.99
 class SSRPU(ThresholdClassDecision):
     """Shift and squared ranking loss for positive-unlabeled data: an unlabeled relation may hold all the same.
 
-    For relation i let the prior pi_i be the share of training pairs labeled with it, o_i = e pi_i its assumed true
-    share, and sq(S, y) = mean over the batch's pairs in S of factor (y d_i - m)^2, or 0 if S is empty. Then
+    For relation i let the prior pi_i be the share of training pairs labeled with it (plus an offset), o_i = e pi_i its
+    assumed true share, and sq(S, y) = mean over the batch's pairs in S of factor (y d_i - m)^2, or 0 if S is empty.
+    Then
 
     risk1 = (1 - pi_i) sq(unlabeled, -1) - (o_i - pi_i) sq(labeled, -1)
     risk2 = sqrt(o_i (1 - o_i)) sq(labeled, +1)
@@ -34,7 +35,8 @@ class SSRPU(ThresholdClassDecision):
 
     Parameters: priors, the pi_i of all relations, in [0, 1]; counted from the training data if not given.
     prior_ratio >= 1, e; published 3 (TTM-RE: 1). margin >= 0, m; published 0.25 (TTM-RE: 1). factor > 0; published 0.25
-    (TTM-RE: 1).
+    (TTM-RE: 1). prior_offset in [0, 1], added to all priors, which stay at most 1; published 0 (TTM-RE: 1e-9, so that
+    prior 0 has a small weight).
     Use it where many true triples are unlabeled, as in DocRED before its revision.
     Siblings: all others treat an unlabeled relation as a negative.
     Reference: Wang et al. 2022, "A Unified Positive-Unlabeled Learning Framework for Document-Level Relation
@@ -53,13 +55,14 @@ class SSRPU(ThresholdClassDecision):
         prior_ratio: Annotated[float, Field(ge=1, allow_inf_nan=False)] = 3.0,
         margin: NonNegative = 0.25,
         factor: Positive = 0.25,
+        prior_offset: Annotated[float, Field(ge=0, le=1)] = 0.0,
     ) -> None:
         super().__init__(num_relations)
         if len(priors) != num_relations:
             raise DocreError(f"loss 'ssr_pu', parameter 'priors': got {len(priors)}, expected {num_relations}")
         self.margin = margin
         self.factor = factor
-        prior = torch.tensor(priors, dtype=torch.float64)
+        prior = (torch.tensor(priors, dtype=torch.float64) + prior_offset).clamp(max=1)
         true_prior = (prior_ratio * prior).clamp(max=LARGEST_PRIOR).maximum(prior)
         weights = {
             "unlabeled_weight": 1 - prior,

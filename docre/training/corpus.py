@@ -12,7 +12,7 @@ from docre.core.manifests import digest
 from docre.data import oddities
 from docre.data.features import Features, Featurizer
 from docre.data.mixed import MixedFeatures, check_same_documents
-from docre.data.readers import read
+from docre.data.readers import iterate, read
 from docre.data.schema import LabelCounter, LabelSchema, alphabetical_schema, load_schema, relations_of
 from docre.data.stored import LazyFeatures, StoredDocuments
 from docre.data.targets import TargetedFeatures, TargetStore
@@ -49,14 +49,15 @@ class Survey:
 
 @dataclass(frozen=True)
 class Corpus:
-    """The documents of a run by split (empty where the config names no file), the schema of their relations, and the
-    survey of the training documents."""
+    """The documents of a run by split (empty where the config names no file), the schema of their relations, the survey
+    of the training documents, and the numbers of labels that parameters of the loss are computed from (`counted`)."""
 
     schema: LabelSchema
     train: Sequence[Document]
     dev: Sequence[Document]
     test: Sequence[Document]
     survey: Survey
+    counted: LabelCounter
 
 
 def read_corpus(config: Config) -> Corpus:
@@ -74,10 +75,7 @@ def read_corpus(config: Config) -> Corpus:
     survey = Survey(chain(*held_out.values()))
 
     def visit(document: Document) -> None:
-        if document.triples is None:
-            raise DocreError(f"{data.train}: {document.fail('no labels, but training needs them')}")
-        if schema:
-            schema.check([document], data.train)
+        check_labels(document, data.train, schema)
         survey.add(document)
 
     train: Sequence[Document]
@@ -87,6 +85,14 @@ def read_corpus(config: Config) -> Corpus:
         train = read(data.train, data.reader)
         for document in train:
             visit(document)
+    counted = survey.labels
+    if data.counts_from:
+        counted = LabelCounter()
+        for document in iterate(data.counts_from, data.reader):
+            check_labels(document, data.counts_from, schema)
+            counted.add(document)
+        if not counted.pairs:
+            raise DocreError(f"{data.counts_from}: no entity pairs in it (data.counts_from)")
     for split, path, documents in (
         ("train", data.train, train),
         ("dev", data.dev, held_out["dev"]),
@@ -95,11 +101,20 @@ def read_corpus(config: Config) -> Corpus:
         if path and not documents:
             raise DocreError(f"{path}: no documents in it (data.{split})")
     if schema is None:
-        schema = alphabetical_schema(survey.labels.relations | relations_of(chain(*held_out.values())))
+        labeled = survey.labels.relations | counted.relations
+        schema = alphabetical_schema(labeled | relations_of(chain(*held_out.values())))
     for split, path in (("dev", data.dev), ("test", data.test)):
         schema.check(held_out[split], str(path))
     check_titles(held_out["test"], str(data.test))  # a submission is written for the test set even without labels
-    return Corpus(schema, train, held_out["dev"], held_out["test"], survey)
+    return Corpus(schema, train, held_out["dev"], held_out["test"], survey, counted)
+
+
+def check_labels(document: Document, path: str, schema: LabelSchema | None) -> None:
+    """Raises DocreError if a training document has no labels, or some that the schema does not have."""
+    if document.triples is None:
+        raise DocreError(f"{path}: {document.fail('no labels, but training needs them')}")
+    if schema:
+        schema.check([document], path)
 
 
 def featurize_train(corpus: Corpus, featurize: Featurizer, config: Config) -> Sequence[Features]:
@@ -157,10 +172,10 @@ def wanted_targets(config: Config) -> list[str]:
 
 
 def with_counted_loss_parameters(config: Config, corpus: Corpus) -> Config:
-    """The config, completed with the loss parameters that are computed from the training data unless they are given, so
-    that checkpoints hold them. Raises DocreError for those that a config cannot hold."""
+    """The config, completed with the loss parameters that are computed from the training data (or `data.counts_from`)
+    unless they are given, so that checkpoints hold them. Raises DocreError for those that a config cannot hold."""
     entry: Any = LOSSES[config.loss.name]
-    counted = entry.from_training_data(corpus.survey.labels.statistics(corpus.schema))
+    counted = entry.from_training_data(corpus.counted.statistics(corpus.schema))
     try:
         counted = json.loads(json.dumps(counted, allow_nan=False))  # as a checkpoint gives them back
     except (TypeError, ValueError) as error:

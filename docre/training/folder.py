@@ -153,6 +153,7 @@ def digests(config: Any) -> dict[str, str]:
         "dev": data.dev,
         "test": data.test,
         "relations": data.relations,
+        "counts_from": data.counts_from,
         "tagged": data.tagged,
     }
     return {f"data.{name} file": short_digest(path) for name, path in paths.items() if path and Path(path).is_file()}

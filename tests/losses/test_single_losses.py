@@ -114,6 +114,15 @@ def test_ssr_pu_is_finite_for_any_prior(prior: float) -> None:
     assert torch.isfinite(case.output.logits.grad).all()
 
 
+def test_ssr_pu_raises_priors_by_an_offset() -> None:
+    """A relation without a label in the training data has a weight of sqrt(e pi), which is 0 without an offset."""
+    logits, labels = torch.tensor([[0.0, -300.0], [0.0, -0.25]], dtype=torch.float64), torch.tensor([[True], [False]])
+    for offset in (0.0, 1e-9):
+        value = build("ssr_pu", 1, priors=[0.0], prior_ratio=1.0, prior_offset=offset)(ModelOutput(logits), labels)
+        assert value.item() == pytest.approx(offset**0.5 * 0.25 * 300.25**2, rel=1e-4)
+    assert torch.isfinite(build("ssr_pu", 1, priors=[1.0], prior_offset=0.5)(ModelOutput(logits), labels))
+
+
 def test_ssr_pu_clamps_the_true_share() -> None:
     """The assumed true share is 0.99 for priors above 0.99 / e, and the prior itself for priors above 0.99."""
     logits, labels = torch.tensor([[0.0, 1.0], [0.0, -2.0]], dtype=torch.float64), torch.tensor([[True], [False]])

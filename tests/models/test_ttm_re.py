@@ -106,8 +106,8 @@ def test_golden_losses_and_gradients(golden, batch, margin, ratio):
     """The published priors are 1e-9 above the shares of labels, which shows for a relation without any."""
     expected = golden.json["losses"][f"{batch}.m{margin:g}_e{ratio:g}"]
     model, inputs = golden_model(golden), golden_batch(golden, batch)
-    priors = [prior + 1e-9 for prior in golden.json["priors"]]
-    loss = build("ssr_pu", len(priors), priors=priors, prior_ratio=ratio, margin=margin, factor=1.0)
+    priors, settings = golden.json["priors"], {"prior_ratio": ratio, "margin": margin, "factor": 1.0}
+    loss = build("ssr_pu", len(priors), priors=priors, prior_offset=1e-9, **settings)
     value = loss(model(inputs), inputs.labels)
     assert value.item() == pytest.approx(expected["loss"], rel=1e-4)
     if "grad_norm" not in expected:

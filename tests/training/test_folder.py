@@ -9,6 +9,9 @@ import yaml
 from docre.commands import train
 from docre.config.loading import load_config
 from docre.data.readers.docred import write_docred
+from docre.data.schema import count_labels, load_schema
+from docre.errors import DocreError
+from docre.training.run import TrainingRun
 from docre.training.stages import Standing
 from docre.training.stages.train import Train
 from tests.tiny import random_documents
@@ -42,6 +45,39 @@ def test_counted_loss_parameters_are_not_compared_but_given_ones_are(finished, t
     default = tmp_path / "default.yaml"
     default.write_text(finished.read_text().replace("margin: 0.5", ""))
     assert standing(default) == Standing("stale", "another config: loss.margin was 0.5, now it is None")
+
+
+def test_loss_parameters_counted_in_another_file(finished, tmp_path, monkeypatch, capsys):
+    counts = tmp_path / "counts.json"
+    documents = random_documents(5, seed=7)
+    write_docred(counts, documents)
+    config = ["--config", str(finished), f"output={tmp_path / 'run'}", f"data.counts_from={counts}"]
+    for stream in ("false", "true"):
+        train.main([*config, f"data.stream={stream}", *(["--restart"] if stream == "true" else [])])
+        run = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())
+        labels, relations = count_labels(documents), load_schema(tmp_path / "run" / "best" / "relations.json").relations
+        assert run["loss"]["priors"] == [labels.positives[relation] / labels.pairs for relation in relations]
+    assert standing(finished, *config[2:]) == Standing("finished")
+    assert standing(finished, config[2]).reason.startswith("another config: data.counts_from was ")
+
+    def stop(*arguments: object, **facts: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:  # interrupted with a saved state: the file may not change until it is resumed
+        patch.setattr(TrainingRun, "finish", stop)
+        with pytest.raises(KeyboardInterrupt):
+            train.main([*config, "--restart"])
+    assert standing(finished, *config[2:]) == Standing("interrupted")
+    counts.write_text(counts.read_text() + "\n")
+    with pytest.raises(DocreError, match=r"another data.counts_from file: "):
+        train.main(config)
+    for content, message in (
+        (random_documents(2, labeled=False), "counts.json: document 'doc 0': no labels, but training needs them"),
+        ([], r"counts.json: no entity pairs in it \(data.counts_from\)"),
+    ):
+        write_docred(counts, content)
+        with pytest.raises(DocreError, match=message):
+            train.main([*config, "--restart"])
 
 
 def test_what_does_not_change_the_numbers_may_change(finished):

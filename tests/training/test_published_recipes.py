@@ -8,9 +8,11 @@ import pytest
 import yaml
 
 from docre.commands import recipe
+from docre.config.loading import read_yaml
 from docre.core.manifests import check_folder
 from docre.data.readers import read
 from docre.data.readers.docred import write_docred
+from docre.data.schema import count_labels
 from docre.errors import DocreError
 from docre.inference import targets
 from docre.training.generator.trainer import GeneratorTrainer
@@ -67,6 +69,8 @@ def small(name: str, folder: Path, corpus: Path, encoder: Path) -> list[str]:
         for entry, key in ((own, "data.train"), (stage, "data"), (stage, "labels")):
             if key in entry and not entry[key].startswith("${"):
                 entry[key] = str(corpus / "train_distant.json")
+        if "data.counts_from" in own:
+            own["data.counts_from"] = str(corpus / "train.json")
         own |= {key: 2 for key in ("training.epochs", "training.batch_size") if key in own}
         own.pop("training.accumulation_steps", None)
         if "terms" in own:
@@ -103,6 +107,13 @@ def test_killed_in_every_stage_it_ends_as_if_never_killed(name, corpus, tiny_enc
     assert whole.keys() == {stage["name"] for stage in stages}
     for path in (tmp_path / "whole" / "out").glob("*/documents.json"):
         assert any(document.triples for document in read(str(path), "docred")), "the student learns nothing"
+
+    if name == "ttm_re":  # the priors of both stages are those of the annotated documents
+        counted = count_labels(read(corpus / "train.json"))
+        priors = [counted.positives[relation] / counted.pairs for relation in RELATIONS]
+        for stage in ("pretrain", "finetune"):
+            loss = read_yaml(tmp_path / "whole" / "out" / stage / "config.yaml")["loss"]
+            assert (loss["priors"], loss["prior_offset"]) == (priors, 1e-9)
 
     arguments = small(name, tmp_path / "killed", corpus, tiny_encoder)
     for stage in stages:

@@ -34,7 +34,7 @@ class Train(Stage):
 
     def _check_files(self) -> None:
         data, weights = self.config.data, self.config.training.initial_weights
-        paths = {"train": data.train, "dev": data.dev, "test": data.test, "targets": data.targets}
+        paths = {key: getattr(data, key) for key in ("train", "dev", "test", "counts_from", "targets")}
         if data.relations not in shipped_schemas():
             paths["relations"] = data.relations
         for key, path in paths.items():
