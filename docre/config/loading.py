@@ -110,11 +110,11 @@ def read_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
     return validate(apply_overrides(read_yaml(find_config(path)), overrides), str(path))
 
 
-def read_saved_config(folder: Path) -> Config:
+def read_saved_config(folder: Path, changes: Sequence[str] = ()) -> Config:
     """The config in the folder of a run or a checkpoint, which may be a stranger's: it extends no other file, and its
-    plugins are not imported."""
+    plugins are not imported. `changes`: overrides of keys that are CHANGEABLE."""
     path = folder / "config.yaml"
-    return validate(parse_mapping(read_text(path), str(path)), str(path))
+    return validate(apply_overrides(parse_mapping(read_text(path), str(path)), changes, CHANGEABLE), str(path))
 
 
 def import_plugins(names: Sequence[str], where: str) -> None:

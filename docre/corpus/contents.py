@@ -64,13 +64,16 @@ class Texts(Content):
     """Plain texts: .txt files, or JSON objects with `text`, and perhaps `title` and `entities`.
 
     min_confidence: leave out triples that are less certain.
+    precision:      of the tagger, if its setting is "auto"; None: what its device is best at.
     """
 
     max_tokens = UNLIMITED
 
-    def __init__(self, predictor: PairScorer, min_confidence: float | None) -> None:
+    def __init__(self, predictor: PairScorer, min_confidence: float | None, precision: str | None = None) -> None:
         super().__init__(predictor)
         self.tagger = choose_tagger(predictor, None)
+        if self.tagger is not None and precision is not None:
+            self.tagger.use_precision(precision)
         self.tagger_name = tagger_name(predictor)
         self.min_confidence = min_confidence
         self.columns = {"title": str, "text": str, "entities": [ENTITY], "triples": [TEXT_TRIPLE]}
@@ -112,5 +115,5 @@ def content_of(predictor: PairScorer, job: Any) -> Content:
     if options["text"]:
         if options["min_confidence"] is not None:
             check_probabilities(predictor, job.checkpoints[0])
-        return Texts(predictor, options["min_confidence"])
+        return Texts(predictor, options["min_confidence"], job.tagger_precision)
     return Documents(predictor, options["reader"] or predictor.config.data.reader, options["fields"])

@@ -66,7 +66,8 @@ def predict_into_folder(
 
     from docre.corpus.contents import reader_of
     from docre.corpus.engines import alone, processes
-    from docre.corpus.ray_engine import on_ray
+    from docre.corpus.precision import resolve_here
+    from docre.corpus.ray_engine import on_ray, resolve_on_ray
     from docre.corpus.run import predict_corpus
     from docre.corpus.shards import Output, check_format
     from docre.corpus.worker import Job, threads_of
@@ -77,8 +78,10 @@ def predict_into_folder(
     threads = options.threads or (threads_of(number) if options.processes else None)
     if options.engine == "ray":
         engine: Any = partial(on_ray, workers=options.processes)
+        resolve: Any = resolve_on_ray
         threads = options.threads or 1
     else:
+        resolve = resolve_here
         engine = alone if number == 1 else partial(processes, number=number, devices=gpus)
     job = Job(
         tuple(absolute(str(checkpoint)) for checkpoint in options.checkpoint),
@@ -91,7 +94,7 @@ def predict_into_folder(
         options.strict,
         threads,
     )
-    totals = predict_corpus(job, patterns, reader_of(job), options.part_size, engine)
+    totals = predict_corpus(job, patterns, reader_of(job), options.part_size, engine, resolve)
     if totals.cut:
         print(f"{totals.cut:,} documents are longer than evaluation.max_tokens: their ends were not read")
     if totals.rejected:

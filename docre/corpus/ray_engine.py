@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from docre.corpus.precision import resolve_here
 from docre.corpus.shards import Counts
 from docre.corpus.units import Group, Unit
 from docre.corpus.worker import Job, Worker
@@ -30,19 +31,10 @@ def on_ray(
              machine, and the checkpoint, the input and the output have to be at places that all can reach.
     apart:   whether others featurize the documents; by default where there are GPUs.
     """
-    try:
-        import ray
-        from ray.data import DataContext
-        from ray.exceptions import RayError
-    except ImportError:
-        raise DocreError("--engine ray needs Ray: pip install 'docre[scale]'") from None
-    if not ray.is_initialized():
-        try:
-            ray.init(address=os.environ.get("RAY_ADDRESS"), log_to_driver=False, logging_level="error")
-        except (ConnectionError, RayError, RuntimeError) as error:
-            raise DocreError(f"RAY_ADDRESS: {first_line(error)}") from None
-    resources = ray.cluster_resources()
-    gpus, cpus = int(resources.get("GPU", 0)), int(resources.get("CPU", 1))
+    ray, gpus, cpus = cluster()
+    from ray.data import DataContext
+    from ray.exceptions import RayError
+
     number = workers or gpus or cpus
     apart = gpus > 0 if apart is None else apart
     context = DataContext.get_current()
@@ -63,6 +55,37 @@ def on_ray(
     except RayError as error:
         cause = getattr(error, "cause", None) or error
         raise DocreError(f"Ray: {str(cause).strip().splitlines()[-1]}") from None
+
+
+def resolve_on_ray(setting: str, ahead: bool = False) -> str:
+    """The precision of a setting where workers are: on a GPU of the cluster if it has any, whatever this machine has.
+    `ahead`: where documents are featurized, which is on CPUs."""
+    ray, gpus, _ = cluster()
+    from ray.exceptions import RayError
+
+    share = {"num_gpus": 1, "num_cpus": 0} if gpus and not ahead else {"num_cpus": 0.01}
+    try:
+        found: str = ray.get(ray.remote(resolve_here).options(**share).remote(setting))
+    except RayError as error:
+        raise DocreError(f"Ray: {str(error).strip().splitlines()[-1]}") from None
+    return found
+
+
+def cluster() -> tuple[Any, int, int]:
+    """Ray, connected to the cluster at RAY_ADDRESS or to one that is started on this machine; its GPUs and CPUs."""
+    try:
+        import ray
+        import ray.data
+        from ray.exceptions import RayError
+    except ImportError:
+        raise DocreError("--engine ray needs Ray: pip install 'docre[scale]'") from None
+    if not ray.is_initialized():
+        try:
+            ray.init(address=os.environ.get("RAY_ADDRESS"), log_to_driver=False, logging_level="error")
+        except (ConnectionError, RayError, RuntimeError) as error:
+            raise DocreError(f"RAY_ADDRESS: {first_line(error)}") from None
+    resources = ray.cluster_resources()
+    return ray, int(resources.get("GPU", 0)), int(resources.get("CPU", 1))
 
 
 class Cut:

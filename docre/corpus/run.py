@@ -14,6 +14,7 @@ from docre.core.manifests import MANIFEST, digest, locked, remove_leftovers
 from docre.core.progress import progress_bar
 from docre.core.storage import Input, is_remote
 from docre.corpus.contents import record_reader
+from docre.corpus.precision import Resolve, other_changes, resolve_here, settle
 from docre.corpus.shards import REJECTED, Counts
 from docre.corpus.units import Group, Unit, grouped, units
 from docre.corpus.worker import Job
@@ -27,22 +28,31 @@ FIRST = 1000  # documents; if none of them can be predicted, something else than
 Engine = Callable[[Sequence[Group], Job], Generator[Counts, None, None]]
 
 
-def predict_corpus(job: Job, patterns: Sequence[str], reader: str | None, unit_size: int, engine: Engine) -> Counts:
+def predict_corpus(
+    job: Job,
+    patterns: Sequence[str],
+    reader: str | None,
+    unit_size: int,
+    engine: Engine,
+    resolve: Resolve = resolve_here,
+) -> Counts:
     """Predict all documents of the files that the patterns mean (see `input_files`), each exactly once, however often
     this is interrupted and started again; return the totals.
 
     reader:    of the documents; None for plain texts.
     unit_size: the documents of a unit.
     engine:    does the units.
+    resolve:   tells the precision of a setting on the devices of the engine.
 
     Raises DocreError if the output folder holds anything else, if the checkpoint cannot be loaded, if none of all
     documents, or of the FIRST ones, can be predicted, and, if the job is strict, for the first one that cannot.
     """
     read = None if reader is None else record_reader(reader)
     files = input_files(patterns, TEXTS if read is None else read.suffixes, job.output.folder)
-    plan = plan_of(job, files, unit_size)
     with nullcontext() if is_remote(job.output.folder) else locked(Path(job.output.folder)):
-        totals = job.output.start(plan)
+        job, recorded = settle(job, resolve)
+        plan = plan_of(job, files, unit_size)
+        totals = job.output.start(plan, recorded)
         if totals is not None:
             if job.strict and totals.rejected:
                 raise DocreError(f"{totals.rejected:,} documents were rejected: {job.output.path(REJECTED)} tells why")
@@ -56,6 +66,7 @@ def predict_corpus(job: Job, patterns: Sequence[str], reader: str | None, unit_s
             raise first_rejected(reports)
         done = {name: report.get("digest") for name, report in reports.items()}
         groups = [partial(remaining, i, group, read, unit_size, done) for i, group in enumerate(grouped(files))]
+        print(f"{job.output.folder}: predicting in {' and '.join(dict.fromkeys(job.precision))}", flush=True)
         before = sum((Counts(**report["counts"]) for report in reports.values()), Counts())
         useful = watch(engine(groups, job), before, sum(file.size for file in files))
         reports |= {name: job.output.report(name) for name in job.output.committed() - done.keys()}
@@ -103,6 +114,7 @@ def plan_of(job: Job, files: Sequence[Input], unit_size: int) -> dict[str, Any]:
         "checkpoints": [digest(find_checkpoint(folder) / MANIFEST) for folder in job.checkpoints],
         "calibration": calibration,
         **{key: value for key, value in values.items() if key not in left_out},
+        "changes": other_changes(job.changes),
         "format": job.output.format,
         "documents a unit": unit_size,
         "inputs": [[file.path, file.size] for file in files],

@@ -92,29 +92,41 @@ class Output:
             raise DocreError(f"{path}: missing, though its part is there")
         return parse_json(content, path)
 
-    def start(self, plan: Mapping[str, Any]) -> Counts | None:
-        """Begin, or go on with, a corpus that is predicted into this folder; return the totals if it is complete.
-
-        plan: what is predicted with what. Raises DocreError if the folder holds anything else; but a plan with which no
-        document was predicted yet is replaced.
-        """
+    def manifest(self) -> dict[str, Any] | None:
+        """What the manifest says; None if there is none. Raises DocreError if the folder holds anything else."""
         path = self.path(MANIFEST)
         content = read_content(path)
         if content is None:
             if any(name != ".lock" and not LEFTOVER.fullmatch(name) for name in names_in(self.folder)):
                 raise DocreError(f"{self.folder}: has other files, and no {MANIFEST}: choose another folder")
-        else:
-            before = parse_json(content, path)
-            if not isinstance(before, dict) or not OWN.issubset(before):
-                raise DocreError(f"{path}: not that of a corpus: choose another folder")
+            return None
+        before = parse_json(content, path)
+        if not isinstance(before, dict) or not OWN.issubset(before):
+            raise DocreError(f"{path}: not that of a corpus: choose another folder")
+        return before
+
+    def predicted(self) -> bool:
+        """Whether any document is predicted yet."""
+        parts = (name for name in names_in(self.folder) if name.startswith(PART))  # of any format
+        return any(self.report(name[len(PART) :].split(".")[0])["counts"]["documents"] for name in parts)
+
+    def start(self, plan: Mapping[str, Any], before: Mapping[str, Any] | None) -> Counts | None:
+        """Begin, or go on with, a corpus that is predicted into this folder; return the totals if it is complete.
+
+        plan:   what is predicted with what. Raises DocreError if it is another one than before; but a plan with which
+                no document was predicted yet is replaced.
+        before: what the manifest says (see docre.corpus.precision); None if there is none.
+        """
+        path = self.path(MANIFEST)
+        if before is not None:
             other = next((k for k, value in parse_json(dump(plan), path).items() if before.get(k) != value), None)
-            if other is None:
-                return Counts(**before["totals"]) if before.get("complete") else None
-            parts = [name for name in names_in(self.folder) if name.startswith(PART)]  # of any format
-            if any(self.report(name[len(PART) :].split(".")[0])["counts"]["documents"] for name in parts):
-                was, now = (json.dumps(each)[:200] for each in (before.get(other), plan[other]))
-                raise DocreError(f"{self.folder}: {other} was {was}, now it is {now}: choose another folder")
-            self.clear()
+            if other is None and before.get("complete"):
+                return Counts(**before["totals"])
+            if other is not None:
+                if self.predicted():
+                    was, now = (json.dumps(each)[:200] for each in (before.get(other), plan[other]))
+                    raise DocreError(f"{self.folder}: {other} was {was}, now it is {now}: choose another folder")
+                self.clear()
         write_bytes(path, dump({**plan, "complete": False}))
         return None
 

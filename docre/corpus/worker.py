@@ -15,6 +15,7 @@ from docre.data.readers.records import Record
 from docre.documents import Document, Prediction
 from docre.errors import DocreError
 from docre.inference.calibration import load_calibrated
+from docre.inference.ensemble import Ensemble
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -29,6 +30,8 @@ class Job:
     output:   the folder of the parts.
     strict:   stop at the first document that cannot be predicted, and at a file that cannot be read.
     threads:  of each worker on a CPU; None: as torch chooses.
+    precision: that each checkpoint computes in, and tagger_precision: what "auto" is for its tagger, the same for all
+              workers (see docre.corpus.precision). Without them, what each worker's device is best at.
     """
 
     checkpoints: tuple[str, ...]
@@ -40,6 +43,8 @@ class Job:
     force: bool = False
     strict: bool = False
     threads: int | None = None
+    precision: tuple[str, ...] = ()
+    tagger_precision: str | None = None
 
 
 @dataclass
@@ -69,6 +74,9 @@ class Worker:
         self.predictor = load_calibrated(job.checkpoints, job.changes, job.plugins, job.calibration, job.force)
         if device is not None:
             self.predictor.to(device)
+        members: Any = self.predictor.members if isinstance(self.predictor, Ensemble) else [self.predictor]
+        for member, precision in zip(members, job.precision, strict=False):  # none, or all
+            member.precision = precision
         self.content = content_of(self.predictor, job)
 
     def __call__(self, unit: Unit) -> Counts:

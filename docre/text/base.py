@@ -25,6 +25,9 @@ class Tagger(ABC):
     def __call__(self, text: str, title: str) -> Document:
         """The document of a text, unlabeled. Threads may call this concurrently."""
 
+    def use_precision(self, precision: str) -> None:  # noqa: B027  # most have no such setting
+        """Compute in this precision ("fp32", "bf16" or "fp16") if the tagger's own setting is "auto"."""
+
     def fill(self, folder: Path) -> None:
         """Write everything that `read` needs into a folder that exists. Only where `portable`."""
         raise NotImplementedError

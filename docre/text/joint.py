@@ -29,6 +29,10 @@ class JointTagger(Tagger):
 
         self.finder: EntityFinder = load(run)
 
+    def use_precision(self, precision: str) -> None:
+        if self.finder.precision == "auto":
+            self.finder.precision = precision
+
     def fill(self, folder: Path) -> None:
         from docre.entities.checkpoint import fill
 
