@@ -155,7 +155,7 @@ class Evaluation(Section):
     It may exceed the encoder's own limit: longer documents are read through more windows."""
     evidence_threshold: float | None = Field(None, ge=0, le=1)
     """Predict as evidence of a triple the sentences that have more than this share of its pair's attention (DREEAM:
-    0.2); null: predict no evidence."""
+    0.2); null: predict no evidence, but with 0.2 what is extracted from plain text has some (1: none there either)."""
     best_by: Literal["f1", "ign_f1"] | None = None
     """The score on dev that chooses the best checkpoint (DREEAM: ign_f1); by default the main score, F1."""
 

@@ -70,7 +70,7 @@ class Texts(Content):
     max_tokens = UNLIMITED
 
     def __init__(self, predictor: PairScorer, min_confidence: float | None, precision: str | None = None) -> None:
-        super().__init__(predictor)
+        super().__init__(predictor.with_evidence())
         self.tagger = choose_tagger(predictor, None)
         if self.tagger is not None and precision is not None:
             self.tagger.use_precision(precision)

@@ -71,13 +71,14 @@ class Worker:
         if job.threads is not None:
             torch.set_num_threads(job.threads)
         self.job = job
-        self.predictor = load_calibrated(job.checkpoints, job.changes, job.plugins, job.calibration, job.force)
+        predictor = load_calibrated(job.checkpoints, job.changes, job.plugins, job.calibration, job.force)
         if device is not None:
-            self.predictor.to(device)
-        members: Any = self.predictor.members if isinstance(self.predictor, Ensemble) else [self.predictor]
+            predictor.to(device)
+        members: Any = predictor.members if isinstance(predictor, Ensemble) else [predictor]
         for member, precision in zip(members, job.precision, strict=False):  # none, or all
             member.precision = precision
-        self.content = content_of(self.predictor, job)
+        self.content = content_of(predictor, job)
+        self.predictor = self.content.predictor
 
     def __call__(self, unit: Unit) -> Counts:
         """All steps."""

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass
 from functools import reduce
 from typing import cast
@@ -79,6 +80,14 @@ class Ensemble(PairScorer):
     @property
     def predicts_evidence(self) -> bool:
         return any(member.predicts_evidence for member in self.members)
+
+    def with_evidence(self) -> "Ensemble":
+        """As `PairScorer.with_evidence`; where a member predicts evidence, no other begins to."""
+        if self.predicts_evidence:
+            return self
+        same = copy(self)
+        same.members = [member.with_evidence() for member in self.members]
+        return same
 
     def use(self, calibration: Calibration) -> None:
         self.calibration = calibration

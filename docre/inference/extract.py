@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from docre.analysis.calibration import Calibration
 from docre.core.files import is_unicode
-from docre.data.features import UNLIMITED
+from docre.data.features import UNLIMITED, Features
 from docre.documents import Document, Prediction
 from docre.errors import DocreError, prefixed
 from docre.extraction import ExtractedEntity, ExtractedTriple, Extraction, Span
@@ -28,18 +28,34 @@ def extract(
     predictor: "PairScorer", texts: Iterable[Text], choice: TaggerChoice = None, progress: bool = False
 ) -> list[Extraction]:
     """See `PairScorer.extract`."""
-    documents, predictions = find(predictor, texts, choice, progress)
+    documents, features = read(predictor, texts, choice)
+    predictions = named_triples(predictor.with_evidence(), documents, features, progress)
     return [to_extraction(*both, predictor.calibration) for both in zip(documents, predictions, strict=True)]
 
 
 def find(
     predictor: "PairScorer", texts: Iterable[Text], choice: TaggerChoice = None, progress: bool = False
 ) -> tuple[list[Document], list[list[Prediction]]]:
-    """The document of each text, with the entities that the tagger finds, and the predicted triples."""
+    """The document of each text, with the entities that the tagger finds, and the predicted triples, without the
+    evidence that `extract` gives by default."""
+    documents, features = read(predictor, texts, choice)
+    return documents, named_triples(predictor, documents, features, progress)
+
+
+def read(
+    predictor: "PairScorer", texts: Iterable[Text], choice: TaggerChoice = None
+) -> tuple[list[Document], list[Features]]:
+    """The document of each text, with the entities that the tagger finds, and its features."""
     tagger, name = choose_tagger(predictor, choice), tagger_name(predictor, choice)
     documents = [tagged(text, f"text {i}", tagger, name) for i, text in enumerate(texts, 1)]
-    features = predictor.featurize(documents, UNLIMITED)
-    return documents, predictor.name(predictor.predict_features(features, progress), documents)
+    return documents, predictor.featurize(documents, UNLIMITED)
+
+
+def named_triples(
+    predictor: "PairScorer", documents: Sequence[Document], features: Sequence[Features], progress: bool
+) -> list[list[Prediction]]:
+    """The predicted triples of documents with their names."""
+    return predictor.name(predictor.predict_features(features, progress), documents)
 
 
 def tagger_name(predictor: "PairScorer", choice: TaggerChoice = None) -> str | None:

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from copy import copy
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -25,6 +26,7 @@ from docre.errors import DocreError, DocreWarning
 from docre.inference.building import build_model
 from docre.inference.methods import INFERENCES
 from docre.inference.methods.base import Handle
+from docre.inference.methods.decision import EVIDENCE_THRESHOLD
 from docre.inference.scorer import PairScorer
 from docre.losses import LOSSES
 from docre.models import NOTHING
@@ -147,6 +149,15 @@ class Predictor(PairScorer):
     def predicts_evidence(self) -> bool:
         """Whether predictions have evidence sentences."""
         return self.config.evaluation.evidence_threshold is not None and "attention" in self.model.offers
+
+    def with_evidence(self) -> "Predictor":
+        evaluation = self.config.evaluation
+        if evaluation.evidence_threshold is not None or "attention" not in self.model.offers:
+            return self
+        same = copy(self)
+        evaluation = evaluation.model_copy(update={"evidence_threshold": EVIDENCE_THRESHOLD})
+        same.config = self.config.model_copy(update={"evaluation": evaluation})
+        return same
 
     @property
     def top_k(self) -> int:

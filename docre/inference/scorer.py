@@ -52,6 +52,12 @@ class PairScorer(ABC):
     def predicts_evidence(self) -> bool:
         """Whether predictions have evidence sentences."""
 
+    @abstractmethod
+    def with_evidence(self) -> "PairScorer":
+        """The same scorer, whose predictions have evidence sentences also where the config sets no
+        `evaluation.evidence_threshold`, if the model offers what evidence is computed from: then the threshold is
+        EVIDENCE_THRESHOLD. Nothing in this scorer changes, and the models are shared."""
+
     @property
     def top_k(self) -> int:
         """How many relations of a pair are predicted at most; no limit below 1."""
@@ -98,6 +104,9 @@ class PairScorer(ABC):
                 list of these, which gives a list.
         tagger: what finds the entities: a name ("spacy"), a dict {"name": ..., parameters} or a Tagger; by default that
                 of the config.
+
+        Triples have evidence sentences, from a model with context attention: those with more than
+        `evaluation.evidence_threshold` of it, by default 0.2; with a threshold of 1 there are none.
 
         A text is read to its end, however long (up to 500,000 characters). Raises DocreError for an empty or longer
         one, and if there is no tagger.

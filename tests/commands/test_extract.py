@@ -74,6 +74,30 @@ def test_forms_of_input(model):
     assert [t.relation for t in first.triples] == [p.relation for p in model.predict(Words()(TEXT, "c"))[0]]
 
 
+def evidence(found: Extraction) -> list[tuple]:
+    return [t.evidence for t in found.triples]
+
+
+def test_evidence(model, tiny_encoder, saved, tmp_path):
+    """By default with the published threshold, in a folder too; a threshold of the config wins, and 1 gives none."""
+    texts = [TEXT, "\n\n".join([TEXT] * 4)]
+    found = [evidence(one) for one in model.extract(texts, "words")]
+    assert len(set(found[1])) == 3 and all(found[0])
+    assert not any(p.evidence for p in model.predict(Words()(TEXT, "c"))[0]) and not model.predicts_evidence
+    for threshold in (0.2, 0.6, 1.0):
+        other = make(tiny_encoder, evaluation={"evidence_threshold": threshold})
+        assert ([evidence(one) for one in other.extract(texts, "words")] == found) == (threshold == 0.2)
+    assert not any(evidence(other.extract(texts[1], "words")))
+    other = make(tiny_encoder)
+    other.model.offers = frozenset()
+    assert not any(evidence(other.extract(texts[1], "words")))
+    (tmp_path / "a.txt").write_text(texts[1])
+    options = ["--checkpoint", str(saved), "--tagger", "words", str(tmp_path / "a.txt")]
+    extract.main([*options, "--output", f"{tmp_path}/out/"])
+    (part,) = [path for path in (tmp_path / "out").glob("*.jsonl") if path.name != "rejected.jsonl"]
+    assert evidence(Extraction.from_json(part.read_text())) == found[1]
+
+
 def test_confidence_has_the_scores_of_the_entities(model):
     relations = model.schema.relations
     half = Calibration(relations, (0.0,) * len(relations), "half", platt=Platt(0.0, 0.0))

@@ -159,6 +159,12 @@ def test_evidence_is_what_half_of_those_that_give_it_say(different):
         both = sentences(Ensemble(different), document)  # the second gives none
         assert both == {pair: tuple(sorted({*first[pair], *last[pair]})) for pair in first}
     assert margin_table(Ensemble([different[1]] * 2), DOCUMENTS).evidence is None
+    assert not Ensemble(different).with_evidence().members[1].predicts_evidence
+    without = Ensemble([different[1]] * 2)
+    assert without.with_evidence().predicts_evidence and not without.predicts_evidence
+    found, none = without.with_evidence().predict(DOCUMENTS[0])[0], without.predict(DOCUMENTS[0])[0]
+    assert any(p.evidence for p in found) and not any(p.evidence for p in none)
+    assert [p.margin for p in found] == pytest.approx([p.margin for p in none], abs=1e-5)
     three = Ensemble([different[0], different[0], different[2]])
     assert sentences(three, DOCUMENTS[0]) == sentences(different[0], DOCUMENTS[0])
 

@@ -11,6 +11,8 @@ from docre.terms.evidence import sum_by_sentence
 if TYPE_CHECKING:
     from docre.inference.predictor import Predictor
 
+EVIDENCE_THRESHOLD = 0.2  # of Ma et al. 2023 (DREEAM), section 4.1
+
 
 def decided(predictor: "Predictor", output: ModelOutput, batch: Batch) -> PairScores:
     """What the loss says of the model's output for a batch."""
