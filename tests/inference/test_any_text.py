@@ -96,6 +96,13 @@ def test_a_hundred_texts(tiny_encoder):
     assert sum(found.values()) == 100 and min(found[k] for k in ("refused", "entities", "no entities")) > 0
 
 
+def test_a_hundred_texts_with_the_default_tagger(tiny_encoder, entity_run):
+    """Of a trained model, so that it finds entities; its names, such as "w1", are among the pieces."""
+    model, tagger, rng = make(tiny_encoder), TAGGERS.build("joint", {"run": str(entity_run)}), random.Random(2)
+    found = Counter(check(model, random_text(rng), tagger) for _ in range(100))
+    assert sum(found.values()) == 100 and min(found[k] for k in ("refused", "entities", "no entities")) > 0
+
+
 @pytest.mark.parametrize("unit", ["word ", "\0", "é\u0301 ", "🙂"])
 def test_a_megabyte_is_refused(unit, tiny_encoder):
     text = unit * (1_000_000 // len(unit))
