@@ -18,15 +18,16 @@ FLAGS = (
 needs_chromium = pytest.mark.skipif(not CHROMIUM.is_file(), reason=f"needs {CHROMIUM} (apt-get install chromium)")
 
 
-def dump(url: str, profile: Path) -> str:
+def dump(url: str, profile: Path, scheme: str = "light") -> str:
     """The page as Chromium has it in the end, which had nothing to say on its console. `profile`: a folder for
-    Chromium's own files."""
-    command = [CHROMIUM, *FLAGS, f"--user-data-dir={profile}", url]
+    Chromium's own files. `scheme`: what the reader prefers, light or dark."""
+    preferred = f"--blink-settings=preferredColorScheme={['dark', 'light'].index(scheme)}"
+    command = [CHROMIUM, *FLAGS, preferred, f"--user-data-dir={profile}", url]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
     assert "CONSOLE" not in done.stderr, done.stderr
     return done.stdout
 
 
-def probed(url: str, profile: Path) -> Any:
+def probed(url: str, profile: Path, scheme: str = "light") -> Any:
     """What a script in the page has written to <pre id="probe"> as JSON."""
-    return json.loads(unescape(re.search(r'<pre id="probe">(.*?)</pre>', dump(url, profile), re.S)[1]))
+    return json.loads(unescape(re.search(r'<pre id="probe">(.*?)</pre>', dump(url, profile, scheme), re.S)[1]))

@@ -177,6 +177,22 @@ def test_odd_texts_are_shown_as_they_are(tmp_path):
 
 
 @needs_chromium
+def test_light_and_dark(tmp_path):
+    """Each has its own background and ink, far enough from each other to read."""
+    export([GOOD], tmp_path / "f.html")
+    ask = (
+        '<pre id="probe"></pre><script>const style = getComputedStyle(document.body);'
+        'document.getElementById("probe").textContent ='
+        "JSON.stringify([style.backgroundColor, style.color].map((c) => c.match(/[0-9]+/g).map(Number)));</script>"
+    )
+    page = (tmp_path / "f.html").read_text(encoding="utf-8")
+    (tmp_path / "f.html").write_text(page.replace("</body>", f"{ask}</body>"), encoding="utf-8")
+    light, dark = (probed((tmp_path / "f.html").as_uri(), tmp_path / scheme, scheme) for scheme in ("light", "dark"))
+    assert all(paper - ink > 150 for paper, ink in zip(*light, strict=True))
+    assert all(ink - paper > 150 for paper, ink in zip(*dark, strict=True))
+
+
+@needs_chromium
 def test_no_documents(tmp_path):
     export([], tmp_path / "f.html")
     page = dump((tmp_path / "f.html").as_uri(), tmp_path / "c")
