@@ -5,9 +5,9 @@ The counterpart of a Document whose entities are found instead of given. All pos
 """
 
 from dataclasses import asdict, dataclass, replace
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from docre.errors import DocreError
 
@@ -70,8 +70,34 @@ class ExtractedTriple:
 
 
 @dataclass(frozen=True)
+class Provenance:
+    """Where an extraction comes from, as `docre extract` notes it.
+
+    source:      the file of the text as it was given; "-" for standard input, the title for a text as an argument.
+    line:        its line in a .jsonl file, from 1; None elsewhere.
+    checkpoints: as they were given: one, or those of an ensemble.
+    weights:     the digest of their weights; None if unknown.
+    tagger:      the name of the tagger; None if the entities were given, or it has no name.
+    docre:       the version of docre.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    source: str
+    line: int | None
+    checkpoints: tuple[str, ...]
+    weights: str | None
+    tagger: str | None
+    docre: str
+
+
+@dataclass(frozen=True)
 class Extraction:
     """The entities and triples of one text, called `title`.
+
+    pairs_apart: the number of (head, tail) pairs that are not scored, because a long text is read in parts and none of
+                 them mentions both.
+    provenance:  where it comes from; None if nobody noted it.
 
     Raises DocreError for an entity without mentions, a span that is not inside the text, and a triple of entities that
     do not exist.
@@ -83,6 +109,8 @@ class Extraction:
     text: str
     entities: tuple[ExtractedEntity, ...] = ()
     triples: tuple[ExtractedTriple, ...] = ()
+    pairs_apart: Annotated[int, Field(ge=0)] = 0
+    provenance: Provenance | None = None
 
     def __post_init__(self) -> None:
         for e, entity in enumerate(self.entities):
@@ -112,8 +140,9 @@ class Extraction:
         return replace(self, triples=tuple(t for t in self.triples if (t.confidence or 0) >= confidence))
 
     def to_json(self) -> dict[str, Any]:
-        """A JSON object with everything in it."""
-        return asdict(self)
+        """A JSON object with everything in it; `pairs_apart` only if there are some, `provenance` only if known."""
+        value = asdict(self)
+        return {key: value[key] for key in value if value[key] or key not in ("pairs_apart", "provenance")}
 
     @classmethod
     def from_json(cls, text: str | bytes) -> "Extraction":
@@ -125,7 +154,7 @@ class Extraction:
             first = error.errors(include_url=False)[0]
             where = ".".join(str(part) for part in first["loc"]) or "extraction"
             raise DocreError(f"{where}: {first['msg']}") from None
-        return Extraction(row.title, row.text, row.entities, row.triples)
+        return Extraction(row.title, row.text, row.entities, row.triples, row.pairs_apart, row.provenance)
 
 
 @dataclass(frozen=True)
@@ -137,3 +166,11 @@ class Row(Extraction):
 
 
 ROW = TypeAdapter(Row)
+
+
+def describe_apart(apart: int, pairs: int) -> str:
+    """A line that says how many of the pairs of some texts were not scored (see `Extraction.pairs_apart`)."""
+    return (
+        f"{apart:,} of {pairs:,} entity pairs are too far apart in a long text to be read together, so no relation was "
+        "looked for: raise evaluation.max_tokens (inference.tokens with inference.name=parts) to read longer parts"
+    )

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from docre.errors import DocreError
-from docre.extraction import ExtractedEntity, ExtractedTriple, Extraction, Span
+from docre.extraction import ExtractedEntity, ExtractedTriple, Extraction, Provenance, Span
 
 SCORES = st.none() | st.floats(0, 1)
 
@@ -34,7 +34,9 @@ def extractions(draw):
         )
         for _ in range(draw(st.integers(0, 2)) if entities else 0)
     )
-    return Extraction(draw(st.text(max_size=4)), text, entities, triples)
+    origin = st.builds(Provenance, line=st.none() | st.integers(1), weights=st.none())
+    noted = draw(st.integers(0, 2)), draw(st.none() | origin)
+    return Extraction(draw(st.text(max_size=4)), text, entities, triples, *noted)
 
 
 @given(extractions())

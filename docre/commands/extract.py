@@ -3,7 +3,8 @@
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,13 +19,17 @@ from docre.config.options import (
 from docre.core.files import check_output, decode
 from docre.core.storage import suffix
 from docre.corpus.options import add_corpus_options, is_folder, predict_into_folder
-from docre.errors import DocreError
-from docre.extraction import ExtractedTriple, Extraction
+from docre.documents import Document
+from docre.errors import DocreError, DocreWarning
+from docre.extraction import ExtractedEntity, ExtractedTriple, Extraction, Provenance, describe_apart
 from docre.graph import export
 from docre.graph.base import exporter_for
+from docre.version import VERSION
 
 if TYPE_CHECKING:
     from docre.inference.extract import Text
+
+Place = tuple[str, int | None]
 
 
 def main(arguments: list[str]) -> None:
@@ -58,10 +63,11 @@ def main(arguments: list[str]) -> None:
         exporter_for(options.output)  # fails for an unknown suffix before anything is computed
         read = options.text if os.path.isfile(options.text) else None
         check_output(options.output, [read, options.dev, options.calibration])
-    texts = read_texts(options.text)
+    read = read_texts(options.text)
+    texts = [text for text, _ in read]
 
     from docre.inference.calibration import check_probabilities, load_calibrated
-    from docre.inference.extract import extract
+    from docre.inference.extract import extract, tagger_name
 
     changes = tagger_changes(options)
     predictor = load_calibrated(
@@ -70,22 +76,31 @@ def main(arguments: list[str]) -> None:
     if options.min_confidence is not None:
         check_probabilities(predictor, options.checkpoint[0])
     found = extract(predictor, texts, progress=len(texts) > 1)
+    if apart := sum(extraction.pairs_apart for extraction in found):
+        pairs = sum(len(e.entities) * (len(e.entities) - 1) for e in found)
+        warnings.warn(describe_apart(apart, pairs), DocreWarning, stacklevel=2)
     if options.min_confidence is not None:
         found = [extraction.surer(options.min_confidence) for extraction in found]
     if not options.output:
         print("\n".join(describe(extraction) for extraction in found))
         return
+    checkpoints, weights = tuple(options.checkpoint), predictor.weights_digest
+    for i, (text, (source, line)) in enumerate(read):
+        tagger = None if isinstance(text, Document) else tagger_name(predictor)
+        origin = Provenance(source, line, checkpoints, weights, tagger, VERSION)
+        found[i] = replace(found[i], provenance=origin)
     export(found, options.output)
     print(f"{options.output}: {sum(len(e.triples) for e in found)} triples of {len(found)} texts")
 
 
-def read_texts(source: str) -> Sequence["Text"]:
-    """The texts that the command's argument stands for. Raises DocreError that names the file."""
+def read_texts(source: str) -> list[tuple["Text", Place]]:
+    """The texts that the command's argument stands for, each with the place that it comes from (see Provenance). Raises
+    DocreError that names the file."""
     if not source.strip():
         raise DocreError("empty text")
     path = Path(source)
     if source == "-":
-        return [("standard input", decode(sys.stdin.buffer.read(), "standard input"))]
+        return [(("standard input", decode(sys.stdin.buffer.read(), "standard input")), ("-", None))]
     if is_there(path) and path.is_dir():
         files = sorted(path.glob("*.txt"))
         if not files:
@@ -93,12 +108,12 @@ def read_texts(source: str) -> Sequence["Text"]:
     elif is_there(path) or (suffix(path) in (".txt", ".jsonl") and " " not in source):
         files = [path]
     else:
-        return [("text", source)]
+        return [(("text", source), ("text", None))]
 
     from docre.inference.texts import text_in, texts
 
     try:
-        found = [text_in(record) for file in files for record in texts(file)]
+        found = [(text_in(record), (str(file), record.number or None)) for file in files for record in texts(file)]
     except DocreError as error:
         aside = " (a folder as --output, such as out/, gets the others)" if path.is_dir() else ""
         raise DocreError(f"{error}{aside}") from None
@@ -121,9 +136,14 @@ def describe(extraction: Extraction) -> str:
     return "\n".join([f"{extraction.title}: {counts}", *(line_of(t, extraction) for t in extraction.triples)])
 
 
+def with_type(entity: ExtractedEntity) -> str:
+    """The name of an entity, with its type if it is known."""
+    return f"{entity.name} ({entity.type})" if entity.type else entity.name
+
+
 def line_of(triple: ExtractedTriple, extraction: Extraction) -> str:
-    """A triple with the characters of its mentions, and its confidence, or else its margin."""
-    head, tail = (extraction.entities[e].name for e in (triple.head, triple.tail))
+    """A triple with the types and characters of its entities, and its confidence, or else its margin."""
+    head, tail = (with_type(extraction.entities[e]) for e in (triple.head, triple.tail))
     places = " ".join(f"[{m.start}, {m.end}]" for m in (triple.head_mention, triple.tail_mention))
     sure = f"margin {triple.margin:.2f}" if triple.confidence is None else f"confidence {triple.confidence:.2f}"
     return f"  {head} -- {triple.relation_name} -> {tail}  ({sure}, characters {places})"

@@ -9,7 +9,7 @@ from typing import Any
 from docre.config.loading import import_plugins, read_saved_config
 from docre.core.location import find_checkpoint
 from docre.corpus.columns import ENTITY, FIELDS, TEXT_TRIPLE, TRIPLE
-from docre.data.features import UNLIMITED
+from docre.data.features import UNLIMITED, Features
 from docre.data.readers import READERS
 from docre.data.readers.base import RecordReader
 from docre.data.readers.records import Record
@@ -35,7 +35,7 @@ class Content(ABC):
         """The document in a record. Raises DocreError if there is none."""
 
     @abstractmethod
-    def row(self, document: Document, predictions: Sequence[Prediction]) -> dict[str, Any]:
+    def row(self, document: Document, features: Features, predictions: Sequence[Prediction]) -> dict[str, Any]:
         """What is written of a document."""
 
 
@@ -52,7 +52,7 @@ class Documents(Content):
     def parse(self, record: Record) -> Document:
         return self.reader.parse(record)
 
-    def row(self, document: Document, predictions: Sequence[Prediction]) -> dict[str, Any]:
+    def row(self, document: Document, features: Features, predictions: Sequence[Prediction]) -> dict[str, Any]:
         names = ("head", "tail", "relation", *self.fields)
         return {
             "title": document.title,
@@ -77,14 +77,16 @@ class Texts(Content):
         self.tagger_name = tagger_name(predictor)
         self.min_confidence = min_confidence
         self.columns = {"title": str, "text": str, "entities": [ENTITY], "triples": [TEXT_TRIPLE]}
+        self.columns |= {"pairs_apart": int}
 
     def parse(self, record: Record) -> Document:
         text = text_in(record)
         with prefixed(record.path):
             return tagged(text, record.default_title, self.tagger, self.tagger_name)
 
-    def row(self, document: Document, predictions: Sequence[Prediction]) -> dict[str, Any]:
-        found = to_extraction(document, predictions, self.predictor.calibration)
+    def row(self, document: Document, features: Features, predictions: Sequence[Prediction]) -> dict[str, Any]:
+        apart = int(self.predictor.apart(features).sum())
+        found = to_extraction(document, predictions, self.predictor.calibration, apart)
         return (found if self.min_confidence is None else found.surer(self.min_confidence)).to_json()
 
 

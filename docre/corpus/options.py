@@ -10,6 +10,7 @@ from typing import Any
 from docre.core import hub
 from docre.core.storage import is_remote
 from docre.errors import DocreError
+from docre.extraction import describe_apart
 
 DEFAULTS = {"engine": "local", "processes": None, "threads": None, "format": "jsonl", "part_size": 256, "strict": False}
 
@@ -97,6 +98,8 @@ def predict_into_folder(
     totals = predict_corpus(job, patterns, reader_of(job), options.part_size, engine, resolve)
     if totals.cut:
         print(f"{totals.cut:,} documents are longer than evaluation.max_tokens: their ends were not read")
+    if totals.apart:
+        print(describe_apart(totals.apart, totals.pairs))
     if totals.rejected:
         print(f"{totals.rejected:,} documents were rejected: {job.output.path('rejected.jsonl')} tells why")
     print(f"{options.output}: {totals.triples:,} triples of {totals.documents:,} documents")

@@ -33,7 +33,8 @@ UNIT = re.compile(r"\d+-\d+\.json")
 @dataclass(frozen=True)
 class Counts:
     """What was done: documents that were predicted (of which `cut` had mentions beyond the length limit), their pairs
-    and triples, documents that were rejected, bytes of input, and files that could not be read to their end (`unread`).
+    and triples, documents that were rejected, bytes of input, files that could not be read to their end (`unread`), and
+    the pairs of long texts that were not scored (`apart`, see docre.extraction.Extraction).
     """
 
     documents: int = 0
@@ -43,6 +44,7 @@ class Counts:
     rejected: int = 0
     size: int = 0
     unread: int = 0
+    apart: int = 0
 
     @property
     def failed(self) -> int:

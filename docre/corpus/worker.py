@@ -113,9 +113,9 @@ class Worker:
         (found,) = self.predictor.predict_features([features[1]])
         return found
 
-    def _row(self, found: tuple[Place, tuple[Document, Sequence[Prediction]]]) -> dict[str, Any]:
-        place, (document, triples) = found
-        return {"file": place.file, "number": place.number} | self.content.row(document, triples)
+    def _row(self, found: tuple[Place, tuple[Document, Features, Sequence[Prediction]]]) -> dict[str, Any]:
+        place, parts = found
+        return {"file": place.file, "number": place.number} | self.content.row(*parts)
 
     def finish(self, made: Prepared) -> Counts:
         """Predict the documents of a unit, and write what was found. If they cannot be predicted together, each is
@@ -128,7 +128,7 @@ class Worker:
             found = self._each(list(zip(made.places, made.features, strict=True)), self._predict, made.rejected)
         named = self.predictor.name([triples or [] for triples in found], made.documents)
         kept = [i for i, triples in enumerate(found) if triples is not None]
-        items = [(made.places[i], (made.documents[i], named[i])) for i in kept]
+        items = [(made.places[i], (made.documents[i], made.features[i], named[i])) for i in kept]
         written = self._each(items, self._row, made.rejected)
         rows = [row for row in written if row is not None]
         features = [made.features[i] for i, row in zip(kept, written, strict=True) if row is not None]
@@ -140,6 +140,7 @@ class Worker:
             rejected=len(made.rejected),
             size=made.size,
             unread=len(made.unread),
+            apart=sum(row.get("pairs_apart", 0) for row in rows),
         )
         columns = {"file": str, "number": int} | self.content.columns
         self.job.output.commit(made.name, made.digest, rows, columns, counts, [*made.unread, *made.rejected])

@@ -10,6 +10,7 @@ from typing import cast
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
@@ -119,6 +120,11 @@ class Ensemble(PairScorer):
                 pair = np.concatenate([np.arange(count) for count in counts])
                 handle(document, pair, self._combine(group, task))
                 bar.update(len(pair))
+
+    def apart(self, features: Features) -> NDArray[np.bool_]:
+        """Those that no member scores."""
+        by_member = [member.apart(views([features], i)[0]) for i, member in enumerate(self.members)]
+        return np.all(by_member, axis=0)
 
     def _combine(self, features: Sequence[Features], task: str) -> PairScores:
         """The scores of all pairs of some documents, one document after another."""

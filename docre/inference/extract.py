@@ -30,7 +30,9 @@ def extract(
     """See `PairScorer.extract`."""
     documents, features = read(predictor, texts, choice)
     predictions = named_triples(predictor.with_evidence(), documents, features, progress)
-    return [to_extraction(*both, predictor.calibration) for both in zip(documents, predictions, strict=True)]
+    apart = [int(predictor.apart(each).sum()) for each in features]
+    found = zip(documents, predictions, apart, strict=True)
+    return [to_extraction(document, triples, predictor.calibration, count) for document, triples, count in found]
 
 
 def find(
@@ -134,9 +136,10 @@ def to_extraction(
     document: Document,
     predictions: Sequence[Prediction],
     calibration: Calibration | None = None,
+    pairs_apart: int = 0,
 ) -> Extraction:
     """What was predicted of a document that has its source, with a confidence if there is a calibration. Entities
-    without mentions are left out."""
+    without mentions are left out. `pairs_apart`: see Extraction."""
     source = document.source
     assert source is not None
     entities: list[ExtractedEntity] = []
@@ -159,7 +162,7 @@ def to_extraction(
             nearest = nearest_mentions(entities[head].mentions, entities[tail].mentions)
             relation = found.relation, found.relation_name
             triples.append(ExtractedTriple(head, tail, *relation, *nearest, evidence, found.margin, sure))
-    return Extraction(document.title, source.text, tuple(entities), tuple(triples))
+    return Extraction(document.title, source.text, tuple(entities), tuple(triples), pairs_apart)
 
 
 def nearest_mentions(heads: Sequence[Span], tails: Sequence[Span]) -> tuple[Span, Span]:

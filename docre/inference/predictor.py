@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from docre.analysis.calibration import Calibration
@@ -121,6 +122,9 @@ class Predictor(PairScorer):
         DocreError if it has not been fitted, and as `run_model` does."""
         self.inference.check(self)
         self.inference.score(self, features, handle, task, progress)
+
+    def apart(self, features: Features) -> NDArray[np.bool_]:
+        return self.inference.apart(self, features)
 
     def fit_inference(self, features: Sequence[Features], progress: bool = False) -> None:
         """Fit the config's inference on labeled documents (dev): what it finds is saved with the checkpoint. Raises

@@ -4,7 +4,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from docre.analysis.calibration import Calibration
 from docre.config.schema import Config
@@ -86,6 +88,11 @@ class PairScorer(ABC):
         features: of documents, from `prepare` or `featurize`.
         task:     the name of the progress bar.
         """
+
+    @abstractmethod
+    def apart(self, features: Features) -> NDArray[np.bool_]:
+        """Which pairs of a document have no score, since it is read in parts of which none mentions both entities; bool
+        [pairs]. Pairs with an entity that is mentioned nowhere are not among them."""
 
     def predict(self, documents: DocumentInputs, progress: bool = False) -> list[list[Prediction]]:
         """The predicted triples of each document, in order: one list per document, even for a single document.

@@ -3,6 +3,7 @@
 import io
 import json
 import sys
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,11 +13,14 @@ import docre
 from docre.analysis import Calibration
 from docre.analysis.confidence import EndToEnd
 from docre.analysis.platt import Platt
-from docre.commands import extract
+from docre.commands import extract, graph
+from docre.data.features import UNLIMITED
 from docre.documents import Document
-from docre.errors import DocreError
-from docre.extraction import Extraction
+from docre.errors import DocreError, DocreWarning
+from docre.extraction import Extraction, Provenance
 from docre.inference import checkpoint
+from docre.inference.methods.excerpt import excerpt
+from docre.inference.methods.parts import divide
 from docre.inference.predictor import Predictor
 from docre.text import TAGGERS, Tagger
 from tests.inference.test_predictor import make
@@ -123,11 +127,69 @@ def test_a_long_text_is_read_to_its_end(model):
     assert max(max(t.head, t.tail) for t in found.triples) == 9
 
 
+def test_pairs_that_no_part_mentions_together_are_counted(model, saved, tmp_path, capsys):
+    """Against a slow count of the parts; in a folder too. A short text has none, and says nothing."""
+    text = "\n\n".join([TEXT] * 12)
+    tagger = Words(5)
+    (features,) = model.featurize([tagger(text, "t")], UNLIMITED)
+    parts = [excerpt(features, part) for part in divide(features, model.featurize.max_tokens)]
+    count = len(set(range(len(features.pairs))) - {int(p) for part in parts for p in part.pair})
+    found = model.extract(text, tagger)
+    assert found.pairs_apart == count > 0 and found.to_json()["pairs_apart"] == count
+    whole = model.extract(TEXT, tagger)
+    assert whole.pairs_apart == 0 and "pairs_apart" not in whole.to_json()
+    (tmp_path / "in").mkdir()
+    for name, content in (("a", text), ("b", TEXT)):
+        (tmp_path / f"in/{name}.txt").write_text(content)
+    options = ["--checkpoint", str(saved), "--tagger", "words", str(tmp_path / "in"), "tagger.step=5"]
+    pairs = sum(len(e.entities) * (len(e.entities) - 1) for e in (found, whole))
+    with pytest.warns(DocreWarning, match=f"^{count:,} of {pairs:,} entity pairs are too far apart") as said:
+        extract.main(options)
+    assert len(said) == 1
+    with pytest.warns(DocreWarning):
+        extract.main([*options, "--output", str(tmp_path / "o.jsonl")])
+    rows = [Extraction.from_json(line) for line in (tmp_path / "o.jsonl").read_text().splitlines()]
+    assert [row.pairs_apart for row in rows] == [count, 0]
+    capsys.readouterr()
+    for kind in ("jsonl", "parquet"):
+        extract.main([*options, "--output", f"{tmp_path}/{kind}/", "--format", kind])
+        assert f"{count:,} of {pairs:,} entity pairs" in capsys.readouterr().out
+        assert [row.pairs_apart for row in graph.read(graph.files_of(f"{tmp_path}/{kind}"))] == [count, 0]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        extract.main([*options, "evaluation.max_tokens=1000"])
+
+
+def test_lines_say_where_they_come_from(saved, tmp_path):
+    item = {"text": TEXT, "entities": [{"mentions": [[0, 3]]}]}
+    lines = tmp_path / "in.jsonl"
+    lines.write_text(json.dumps(item) + "\n\n" + json.dumps({"text": TEXT}))
+    (tmp_path / "a.txt").write_text(TEXT)
+    output = tmp_path / "o.jsonl"
+    options = ["--checkpoint", str(saved), "--tagger", "words", "--output", str(output)]
+    digest = docre.load(saved, "cpu").weights_digest
+
+    def origins(source: str) -> list[Provenance | None]:
+        extract.main([*options, source])
+        return [Extraction.from_json(line).provenance for line in output.read_text().splitlines()]
+
+    made = (str(saved),), digest
+    assert origins(str(lines)) == [
+        Provenance(str(lines), 1, *made, None, docre.__version__),
+        Provenance(str(lines), 3, *made, "words", docre.__version__),
+    ]
+    assert origins(str(tmp_path / "a.txt")) == [
+        Provenance(str(tmp_path / "a.txt"), None, *made, "words", docre.__version__)
+    ]
+    assert [origin.source for origin in origins(TEXT)] == ["text"]
+
+
 def test_the_command(saved, tmp_path, capsys, monkeypatch):
     options = ["--checkpoint", str(saved), "--tagger", "words"]
     extract.main([*options, TEXT, "tagger.step=4"])
     printed = capsys.readouterr().out
     assert "3 entities" in printed and " -- " in printed and "characters [" in printed
+    assert all(line.count(" (X)") == 2 for line in printed.splitlines()[1:])
     (tmp_path / "letters").mkdir()
     for name in ("b", "a"):
         (tmp_path / "letters" / f"{name}.txt").write_text(TEXT)

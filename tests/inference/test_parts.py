@@ -150,6 +150,10 @@ def test_texts_beyond_the_limit_are_read_in_parts(tiny_encoder, model):
     assert found[2] != limited.predict_features(limited.featurize(texts))[2]
     limited.use(Calibration(limited.schema.relations, (0.0,) * 5, "test", platt=Platt(1.0, 0.0)))
     both = Ensemble([limited, limited])
+    for text in (texts[0], LONG[0]):
+        (view,), (own,) = both.featurize([text], UNLIMITED), limited.featurize([text], UNLIMITED)
+        assert both.apart(view).tolist() == limited.apart(own).tolist() == model.apart(own).tolist()
+    assert limited.apart(own).any()
     again = both.predict_features(both.featurize(texts, UNLIMITED))
     assert [[(p.head, p.tail, p.relation) for p in one] for one in again] == [
         [(p.head, p.tail, p.relation) for p in one] for one in found

@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 from docre.core.registry import Registry
@@ -64,6 +66,11 @@ class Inference(ABC):
     def fit(self, predictor: "Predictor", features: Sequence[Features], progress: bool = False) -> Mapping[str, float]:
         """What the inference has to know, found on labeled documents; it becomes `fitted`."""
         return {}
+
+    def apart(self, predictor: "Predictor", document: Features) -> NDArray[np.bool_]:
+        """Which pairs of a document `score` gives no score, since what the model reads at once never mentions both
+        entities, though each is mentioned; bool [pairs]."""
+        return np.zeros(len(document.pairs), dtype=bool)
 
     def check(self, predictor: "Predictor", fitted: bool = True) -> None:
         """Raises DocreError if the predictor's model or config lacks something that the inference needs, or, if it has

@@ -56,6 +56,16 @@ class Parts(Inference):
                     merged.hand_on(i, handle)
                 bar.update(len(group))
 
+    def apart(self, predictor: "Predictor", document: Features) -> Bools:
+        parts = np.array(list(divide(document, self.tokens)))  # [parts, sentences]
+        mentioned = np.zeros((document.num_entities, len(parts)), dtype=np.float32)
+        for entity, start in zip(document.mention_entity, document.mentions[:, 0], strict=True):
+            mentioned[entity] += parts[:, document.token_sentence[start]]
+        together = np.greater(mentioned @ mentioned.T, 0)  # [entities, entities]
+        heads, tails = document.pairs.T
+        somewhere = together.diagonal()
+        return somewhere[heads] & somewhere[tails] & ~together[heads, tails]
+
     def _read(self, predictor: "Predictor", features: Sequence[Features], task: str) -> "list[Merged]":
         """What the parts of each document say together."""
         excerpts = [[excerpt(document, part) for part in divide(document, self.tokens)] for document in features]

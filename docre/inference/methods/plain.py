@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from docre.data.features import Features, Ints
 from docre.inference.methods.base import INFERENCES, Handle, Inference, PairScores
@@ -40,3 +41,9 @@ class Plain(Inference):
         predictor.run_model([features[i] for i in within.tolist()], decide, task, wanted(predictor), progress)
         if len(beyond):
             Parts(limit).score(predictor, [features[i] for i in beyond.tolist()], hand_on, task, progress)
+
+    def apart(self, predictor: "Predictor", document: Features) -> NDArray[np.bool_]:
+        limit = predictor.featurize.max_tokens
+        if len(document.input_ids) > limit:
+            return Parts(limit).apart(predictor, document)
+        return super().apart(predictor, document)
