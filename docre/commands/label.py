@@ -4,8 +4,8 @@ import argparse
 
 from docre.config.options import add_checkpoint, add_checkpoint_options
 from docre.core.files import check_output
-from docre.data.readers import read
-from docre.data.readers.docred import write_docred
+from docre.core.location import find_checkpoint
+from docre.core.manifests import MANIFEST, digest
 
 
 def main(arguments: list[str]) -> None:
@@ -13,7 +13,8 @@ def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(
         prog="docre label",
         description="Label documents with the triples, and the evidence, that a checkpoint predicts (silver labels), "
-        "and write them as DocRED JSON, to train another model on. Labels that they have are replaced.",
+        "and write them as DocRED JSON, to train another model on. Labels that they have are replaced. "
+        "Given again, an interrupted command goes on where it stopped.",
     )
     add_checkpoint(parser)
     parser.add_argument("--input", required=True, metavar="FILE", help="the documents; they need no labels")
@@ -24,9 +25,10 @@ def main(arguments: list[str]) -> None:
     check_output(options.output, [options.input], [".json"])
 
     from docre.inference import checkpoint
-    from docre.inference.labeling import label
+    from docre.inference.labeling import write_labels
 
     predictor = checkpoint.load(options.checkpoint, changes=options.changes, plugins=options.plugins)
-    documents = label(predictor, read(options.input, options.reader or predictor.config.data.reader), progress=True)
-    write_docred(options.output, documents)
-    print(f"{options.output}: {sum(len(d.triples or ()) for d in documents)} labels of {len(documents)} documents")
+    reader = options.reader or predictor.config.data.reader
+    origin = {"checkpoint": digest(find_checkpoint(options.checkpoint) / MANIFEST), "changes": options.changes}
+    documents, labels = write_labels(predictor, options.input, options.output, reader, origin)
+    print(f"{options.output}: {labels} labels of {documents} documents")

@@ -14,11 +14,10 @@ from docre.data.readers import read
 from docre.data.readers.docred import write_docred
 from docre.data.schema import count_labels
 from docre.errors import DocreError
-from docre.inference import targets
+from docre.inference import labeling, targets
 from docre.training.generator.trainer import GeneratorTrainer
 from docre.training.loop import Trainer
 from docre.training.recipe import read_recipe
-from docre.training.stages import labels
 from tests.conftest import ROOT
 from tests.models.small import small_sizes
 from tests.tiny import RELATIONS, random_documents
@@ -32,7 +31,7 @@ TRAINED = (Trainer, "_step", 4)
 KILLED: dict[str, tuple[Any, str, int]] = {
     "generator": (GeneratorTrainer, "step", 4),
     "targets": (targets, "compute", 2),
-    "labels": (labels, "write_docred", 1),
+    "labels": (labeling, "label", 2),
 }
 ORIGINS = ("origin.json", "targets.json", "manifest.json")  # have the digests of a checkpoint with its folder's name
 GENERATOR = {"epochs": 3, "warmup_epochs": 1, "batch_size": 4, "latent_size": 6, "width": 8, "depth": 1, "heads": 2}
@@ -101,6 +100,7 @@ def outcomes(folder: Path) -> dict[str, object]:
 @pytest.mark.parametrize("name", RECIPES)
 def test_killed_in_every_stage_it_ends_as_if_never_killed(name, corpus, tiny_encoder, tmp_path, monkeypatch):
     monkeypatch.setattr(targets, "GROUP_DOCUMENTS", 5)
+    monkeypatch.setattr(labeling, "PART_DOCUMENTS", 5)
     recipe.main(small(name, tmp_path / "whole", corpus, tiny_encoder))
     whole = outcomes(tmp_path / "whole")
     stages = yaml.safe_load((ROOT / "configs" / "recipes" / f"{name}.yaml").read_text())["stages"]

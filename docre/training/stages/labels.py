@@ -9,8 +9,8 @@ from docre.config.loading import import_plugins, merge
 from docre.core.files import read_json, write_json
 from docre.core.location import find_checkpoint, recorded_digest
 from docre.core.manifests import MANIFEST, digest_of_version, locked, remove
-from docre.data.readers import READERS, read
-from docre.data.readers.docred import write_docred
+from docre.data.partial import partial_folder, read_progress
+from docre.data.readers import READERS
 from docre.errors import DocreError
 from docre.training.interrupts import Interrupts
 from docre.training.stages.base import STAGES, Place, Stage, Standing
@@ -21,8 +21,8 @@ DOCUMENTS, ORIGIN = "documents.json", "origin.json"
 
 @dataclass(frozen=True)
 class Label(Stage):
-    """The documents of a file with the labels that a checkpoint predicts: documents.json. An interrupted stage starts
-    again from the beginning, as predicting is the quick part of a recipe.
+    """The documents of a file with the labels that a checkpoint predicts: documents.json. What is labeled is kept,
+    and an interrupted stage goes on there.
 
     plugins: modules to import before the checkpoint is loaded.
     """
@@ -48,31 +48,41 @@ class Label(Stage):
 
     def standing(self) -> Standing:
         if not (self.folder / ORIGIN).is_file():
-            return Standing("new")
-        recorded, expected = read_json(self.folder / ORIGIN), self.origin()
-        changed = [key for key, value in expected.items() if value is not None and recorded.get(key) != value]
+            return Standing("interrupted" if self._progress() else "new")
+        changed = self._changed(read_json(self.folder / ORIGIN))
         return Standing("stale", f"another {changed[0]}") if changed else Standing("finished")
+
+    def _changed(self, recorded: dict[str, Any]) -> list[str]:
+        """What was different when these labels were made."""
+        return [key for key, value in self.origin().items() if value is not None and recorded.get(key) != value]
+
+    def _progress(self) -> dict[str, Any]:
+        """How far it was when it was interrupted; empty if it has to start at the beginning."""
+        progress = read_progress(self.folder / DOCUMENTS)
+        return {} if progress and self._changed(progress["origin"]) else progress
 
     def run(self, restart: bool = False) -> None:
         if not self.is_ours():
             return
         from docre.inference import checkpoint
-        from docre.inference.labeling import label
+        from docre.inference.labeling import write_labels
 
         origin = self.origin()
         predictor = checkpoint.load(self.checkpoint, plugins=self.plugins)
-        with locked(self.folder), Interrupts() as interrupts, interrupts.at_once(f"stopped in {self.name}"):
-            for name in (ORIGIN, DOCUMENTS):
-                remove(self.folder / name)
-            documents = label(predictor, read(self.data, self.reader), progress=True)
-            write_docred(self.folder / DOCUMENTS, documents)
+        documents = self.folder / DOCUMENTS
+        message = f"stopped while labeling. What is done is in {self.folder}: the same command resumes from there"
+        with locked(self.folder), Interrupts() as interrupts, interrupts.at_once(message):
+            for path in (self.folder / ORIGIN, documents, *([partial_folder(documents)] if restart else [])):
+                remove(path)
+            write_labels(predictor, self.data, documents, self.reader, origin)
             write_json(self.folder / ORIGIN, origin)
 
     def plan(self, others: Sequence[Stage]) -> list[str]:
         documents = count_documents(self.data, self.reader)
         if documents is None:
             return [f"labels of documents: how many is unknown until {self.data} is there"]
-        return [f"labels of {documents:,} documents, all of them in memory"]
+        done = self._progress().get("documents", 0)
+        return [f"labels of {documents:,} documents" + (f", of which {done:,} are written" if done else "")]
 
 
 @STAGES.register("labels")
