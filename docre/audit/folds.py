@@ -1,7 +1,7 @@
 """Cross-fitting: for every fold of the documents, runs that are trained on all others; then each judges its fold."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -102,6 +102,8 @@ class Audit:
             errors.add(judgment.probability, judgment.table.labels)
             found += judgment.suggestions(held_out, positions, LEAST)
         ranked = weighed(found, errors.fit())
+        if self.seeds == 1:
+            ranked = [replace(s, agreement=None) for s in ranked]
         return Suggestions(self.data, self.digest, self.config.data.reader, ranked), errors.missing
 
 

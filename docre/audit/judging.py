@@ -113,4 +113,6 @@ def weighed(suggestions: Iterable[Suggestion], errors: AnnotationErrors) -> list
     for s in suggestions:
         true = float(errors.true(s.probability, s.kind == "wrong"))
         found.append(replace(s, probability=round(true if s.kind == "missing" else 1 - true, 6)))
-    return sorted(found, key=lambda s: (-s.probability, -s.agreement, s.document, s.head, s.tail, s.relation, s.kind))
+    return sorted(
+        found, key=lambda s: (-s.probability, -(s.agreement or 0), s.document, s.head, s.tail, s.relation, s.kind)
+    )

@@ -21,7 +21,7 @@ class Suggestion:
     head, tail, relation: the triple, with names for people.
     probability: that the label is missing, or that it is wrong, given what the judges say and that it is not there, or
                  that it is (see docre.audit.noise).
-    agreement:   the share of the judges whose decision (predicted or not) differs from the label.
+    agreement:   the share of the judges whose decision (predicted or not) differs from the label; None if there is one.
     evidence:    the sentences to look at.
     decision:    "accept" (change the label), "reject" (it is right as it is), "unsure", or None before a review.
     """
@@ -33,7 +33,7 @@ class Suggestion:
     tail: int
     relation: str
     probability: float
-    agreement: float
+    agreement: float | None
     evidence: tuple[int, ...] = ()
     head_name: str = ""
     tail_name: str = ""
@@ -102,7 +102,7 @@ def parse(item: Any, where: str) -> Suggestion:
         get("tail", int),
         get("relation", str),
         float(get("probability", (int, float))),
-        float(get("agreement", (int, float))),
+        None if item.get("agreement", 0) is None else float(get("agreement", (int, float))),
         tuple(evidence),
         get("head_name", str, ""),
         get("tail_name", str, ""),

@@ -19,16 +19,18 @@ EVIL = Document(
 NAMES = ("Ada", "London", "Babbage")
 
 
-def suggestion(kind: str, head: int, tail: int, relation: str, probability: float, evidence) -> Suggestion:
+def suggestion(
+    kind: str, head: int, tail: int, relation: str, probability: float, evidence, agreement: float | None = 0.5
+) -> Suggestion:
     names = NAMES[head], NAMES[tail], {"P19": "place of birth"}.get(relation, "")
-    return Suggestion(kind, 0, EVIL.title, head, tail, relation, probability, 0.5, evidence, *names)
+    return Suggestion(kind, 0, EVIL.title, head, tail, relation, probability, agreement, evidence, *names)
 
 
 LISTED = [
     suggestion("missing", 0, 1, "P19", 0.9, (0,)),
     suggestion("missing", 0, 2, "P22", 0.8, (1,)),
     suggestion("wrong", 2, 1, "P19", 0.7, (0, 1)),
-    suggestion("wrong", 1, 0, "P22", 0.1, (0,)),
+    suggestion("wrong", 1, 0, "P22", 0.1, (0,), agreement=None),
 ]
 SUGGESTIONS = Suggestions("train.json", "ab" * 32, "docred", LISTED)
 
@@ -54,6 +56,7 @@ frame.onload = async () => {
     found.progress = text("progress");
     key("k"); key("r"); key("k"); key("j"); key("ArrowDown");
     found.last = text("question");
+    found.alone = text("about");
     key("u"); key("u"); // taken back
     choose("kind", "missing");
     found.missing = of("#list button").length;
@@ -92,11 +95,13 @@ def test_review(tmp_path):
     assert found["afterAccept"] == "Ada (PER) → P22 → Babbage"
     assert found["progress"] == "3 of 4 decided: 1 accepted, 1 rejected, 1 unsure"
     assert found["last"] == "London (LOC) → P22 → Ada (PER)"
+    assert found["alone"] == "Is this label wrong? Probability 10%."  # by one model, which agrees with itself
     assert found["missing"] == 2 and found["none"] == {"listed": 0, "hidden": True} and found["relation"] == 2
     assert found["name"] == "decisions.json" and found["wide"] <= 390
     (tmp_path / "decisions.json").write_text(json.dumps(found["saved"]))
     decided = read_suggestions(tmp_path / "decisions.json")
     assert [s.decision for s in decided.suggestions] == ["accept", "reject", "reject", None]
+    assert [s.agreement for s in decided.suggestions] == [0.5, 0.5, 0.5, None]
     assert decided.digest == SUGGESTIONS.digest
 
 

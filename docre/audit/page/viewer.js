@@ -54,9 +54,9 @@ function show(s) {
     };
     element("question").replaceChildren(named(s.head, s.head_name, "head"), " → ", make("b", "", relationName(s)), " → ",
       named(s.tail, s.tail_name, "tail"));
-    element("about").textContent = s.kind === "missing"
-      ? `Is this label missing? Probability ${percent(s.probability)}; ${percent(s.agreement)} of the models predict it.`
-      : `Is this label wrong? Probability ${percent(s.probability)}; ${percent(s.agreement)} of the models do not predict it.`;
+    const agreement = s.agreement === null ? ""
+      : `; ${percent(s.agreement)} of the models ${s.kind === "missing" ? "predict" : "do not predict"} it`;
+    element("about").textContent = `Is this label ${s.kind}? Probability ${percent(s.probability)}${agreement}.`;
     showText(s);
   }
   update();
