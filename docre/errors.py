@@ -15,6 +15,10 @@ class DocreError(ValueError):
         super().__init__(" ".join(message.split()))
 
 
+class LostProcess(DocreError):
+    """Another process of the same training has ended, perhaps the first one, which prints other errors for all."""
+
+
 class DocreWarning(UserWarning):
     """Questionable input: nothing stops, but the user should know. Commands print it on standard error as
     `docre: warning: ...` (see docre.core.cli)."""

@@ -88,7 +88,7 @@ NOT_RUN = {
     "tests/training/test_processes.py starts some",
     "torchrun --nproc_per_node 2 -m docre.train --config configs/redocred_bert_atgl.yaml": "the same",
     "torchrun --nnodes 2 --nproc_per_node 8 --rdzv_backend c10d --rdzv_endpoint host1:29500 -m docre.train --config "
-    "configs/redocred_bert_atgl.yaml": "two machines; tests/training/test_processes.py stands in for them",
+    "configs/redocred_bert_atgl.yaml": "two machines; tests/training/test_processes.py starts both agents on one",
     "docre import-checkpoint --weights best.ckpt --config configs/redocred_bert_atl.yaml --output runs/published "
     "data.relations=rel2id.json": "needs published weights; tests/inference/test_published.py imports some",
     "docre push --checkpoint runs/mine owner/name": "uploads; tests/inference/test_hub.py serves itself",

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import NoReturn
 
-from docre.errors import DocreError, DocreWarning
+from docre.errors import DocreError, DocreWarning, LostProcess
 
 GRACE_PERIOD = 10.0  # seconds that other processes leave the main process to report an error
 formatwarning = warnings.formatwarning
@@ -29,6 +29,8 @@ def run(command: Callable[[], None]) -> None:
     try:
         command()
         flush()
+    except LostProcess as error:  # perhaps the first process, so that nobody else would print it
+        fail(str(error), "LOCAL_RANK")
     except DocreError as error:
         fail(str(error))
     except BrokenPipeError:  # whoever reads our output has stopped, as `| head` does
@@ -62,9 +64,10 @@ def discard_output() -> None:
         os.dup2(null, sys.stdout.fileno())
 
 
-def fail(message: str) -> NoReturn:
-    """Exit with an error of one line."""
-    defer_to_main_process()
+def fail(message: str, rank: str = "RANK") -> NoReturn:
+    """Exit with an error of one line, which the process whose `rank` is 0 prints at once: that of the whole run, or
+    with "LOCAL_RANK" that of each machine."""
+    defer_to_main_process(rank)
     print(f"docre: error: {message}", file=sys.stderr)
     sys.exit(2)
 
@@ -78,16 +81,16 @@ def format_warning(
     return formatwarning(message, category, filename, lineno, line)
 
 
-def is_main_process() -> bool:
-    """Whether this is the first, or the only, process of a run."""
-    return os.environ.get("RANK", "0") == "0"
+def is_main_process(rank: str = "RANK") -> bool:
+    """Whether this is the first, or the only, process of a run, or with "LOCAL_RANK" of a machine."""
+    return os.environ.get(rank, "0") == "0"
 
 
-def defer_to_main_process() -> None:
+def defer_to_main_process(rank: str = "RANK") -> None:
     """In all but the main process, wait before an error is printed, so that it is printed once.
 
     An error in one process usually occurs in all of them. The launcher ends the others once the main process has
     exited; if it does not within GRACE_PERIOD, the error is this process's own, and is printed here.
     """
-    if not is_main_process():
+    if not is_main_process(rank):
         time.sleep(GRACE_PERIOD)

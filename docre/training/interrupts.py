@@ -8,6 +8,9 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
+from docre.core.cli import is_main_process
+from docre.errors import LostProcess
+
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -22,7 +25,8 @@ class Interrupted(KeyboardInterrupt):
 class Interrupts:
     """Context manager in which SIGINT and SIGTERM are noted in `received` instead of ending the process.
 
-    A second signal ends it at once, except under a launcher of several processes, which repeats signals by itself.
+    A second signal ends it at once, except under a launcher of several processes, which repeats signals by itself. They
+    are still noted after a LostProcess that this process is to print: the launcher sends one as soon as it knows.
     """
 
     def __init__(self) -> None:
@@ -35,7 +39,9 @@ class Interrupts:
             self._previous = {number: signal.signal(number, self._handle) for number in SIGNALS}
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is LostProcess and is_main_process("LOCAL_RANK"):
+            return
         for number, handler in self._previous.items():
             signal.signal(number, handler)
 

@@ -18,7 +18,7 @@ from accelerate.utils import broadcast_object_list
 from docre.core.files import parse_json, read_text
 from docre.core.manifests import locked
 from docre.core.memory import peak_memory, reset_peak_memory
-from docre.errors import DocreError
+from docre.errors import DocreError, LostProcess
 from docre.models.precision import default_device, resolve_precision
 from docre.training.base_run import Run
 from docre.training.environment import device_name, launch_warnings, versions
@@ -136,14 +136,14 @@ class Launch:
 
 @contextmanager
 def ending_together(accelerator: Accelerator) -> Iterator[None]:
-    """Turns the error that a process meets when another one has ended into a DocreError."""
+    """Turns the error that a process meets when another one has ended into a LostProcess, a DocreError."""
     try:
         yield
     except RuntimeError as error:
         lost = isinstance(error, torch.distributed.DistError) or any(sign in str(error) for sign in LOST)
         if accelerator.num_processes == 1 or not lost:
             raise
-        raise DocreError(
+        raise LostProcess(
             "another process of this training has ended: its own message tells why; the same command on all machines "
             "goes on from the last saved state"
         ) from None

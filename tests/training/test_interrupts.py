@@ -6,7 +6,8 @@ from contextlib import suppress
 
 import pytest
 
-from docre.training.interrupts import Interrupted, Interrupts
+from docre.errors import DocreError, LostProcess
+from docre.training.interrupts import SIGNALS, Interrupted, Interrupts
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows ends a process instead of calling a handler")
 
@@ -39,3 +40,21 @@ def test_a_signal_is_not_lost_in_what_runs(work):
 def test_an_error_without_a_signal_stays_what_it_is():
     with pytest.raises(TypeError), Interrupts() as signals, signals.at_once("stopped here"):
         raise TypeError("wrong")
+
+
+@pytest.mark.parametrize(
+    ("error", "rank", "noted"), [(LostProcess, 0, True), (LostProcess, 1, False), (DocreError, 0, False)]
+)
+def test_the_launchers_signal_does_not_stop_the_line_about_a_lost_process(error, rank, noted, monkeypatch):
+    monkeypatch.setenv("LOCAL_RANK", str(rank))
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    try:
+        with pytest.raises(error), Interrupts() as signals:
+            raise error("lost")
+        assert (signal.getsignal(signal.SIGTERM) != before[signal.SIGTERM]) is noted
+        if noted:
+            send()
+            assert signals.received == signal.SIGTERM
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

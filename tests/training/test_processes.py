@@ -8,9 +8,13 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import pytest
+import torch
 from transformers import LukeConfig, LukeModel
 
 from docre.commands import train
@@ -27,6 +31,7 @@ from tests.tiny import random_documents, save_tiny_encoder
 from tests.training.test_resume import outcome
 from tests.training.test_train import write_config
 
+PATIENCE = 180  # seconds for a launcher to end, on a machine that may be busy
 STEP = {"epochs": 1, "encoder_lr": 1e-3, "head_lr": 2e-2}
 
 
@@ -171,6 +176,62 @@ def machines(path: Path, folder: Path) -> list[Child]:
         environment = {"MASTER_ADDR": "127.0.0.1"} | {key: str(value) for key, value in values.items()}
         made.append(Child(["--config", str(path)], here / "out.txt", environment, lambda here=here: os.chdir(here)))
     return made
+
+
+@forks
+@pytest.mark.slow
+def test_two_agents_of_torchrun_one_of_which_is_lost(corpus, tiny_encoder, tmp_path):
+    """The command of docs/scaling.md on two machines. The first is lost, its agent with its process, and as a rule with
+    it the address where they meet, so that the other's agent ends its own process at once: docre's line is still there
+    between those of torchrun. The same command on both goes on."""
+    settings = {"batch_size": 1, "epochs": 2, "save_every": 2}
+    whole = config(tmp_path / "whole", corpus, tiny_encoder, **settings)
+    assert [child.wait() for child in machines(whole, tmp_path)] == [0, 0]
+    path = config(tmp_path / "lost", corpus, tiny_encoder, **settings)
+    run = path.parent / "run"
+    with agents(path, tmp_path) as started:
+        while not list(run.glob("state-*")):
+            assert all(agent.poll() is None for agent in started), texts(tmp_path)
+            time.sleep(0.002)
+        lost = [psutil.Process(started[0].pid), *psutil.Process(started[0].pid).children(recursive=True)]
+        for process in lost:
+            process.kill()
+        assert len(lost) == 2
+        assert started[1].wait(PATIENCE) != 0, texts(tmp_path)
+    assert not (run / "metrics.json").exists()
+    told = texts(tmp_path)[1].splitlines()
+    assert len([line for line in told if "another process of this training has ended" in line]) == 1, told
+    with agents(path, tmp_path) as started:
+        assert [agent.wait(PATIENCE) for agent in started] == [0, 0], texts(tmp_path)
+    assert sum("resuming from" in text for text in texts(tmp_path)) == 1
+    assert outcome(run) == outcome(whole.parent / "run")
+
+
+@contextmanager
+def agents(path: Path, folder: Path) -> Iterator[list[subprocess.Popen]]:
+    """The agents of torchrun on two machines, each in a folder of its own, where it prints into out.txt."""
+    address = ["--rdzv_endpoint", f"127.0.0.1:{free_port()}", "--local_addr", "127.0.0.1"]
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nnodes", "2", "--nproc_per_node", "1"]
+    command = [*torchrun, "--rdzv_backend", "c10d", *address, "-m", "docre.train", "--config", str(path)]
+    environment = os.environ | {"OMP_NUM_THREADS": str(torch.get_num_threads()), "PYTHONPATH": str(ROOT)}
+    made = []
+    try:
+        for rank in range(2):
+            here = folder / f"machine{rank}"
+            here.mkdir(exist_ok=True)
+            with (here / "out.txt").open("w") as out:
+                made.append(subprocess.Popen(command, cwd=here, stdout=out, stderr=out, env=environment))
+        yield made
+    finally:
+        for agent in made:
+            if agent.poll() is None:
+                agent.terminate()  # ends its process too
+                agent.wait(PATIENCE)
+
+
+def texts(folder: Path) -> list[str]:
+    """What each of two machines has printed."""
+    return [(folder / f"machine{rank}" / "out.txt").read_text() for rank in range(2)]
 
 
 @pytest.mark.slow
