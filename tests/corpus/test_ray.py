@@ -47,7 +47,6 @@ def start(saved: Path, source: Path, output: Path, address: str) -> subprocess.P
     names = [os.path.relpath(path, folder) for path in (saved, source, output)]
     command = [sys.executable, "-m", "docre", "predict", "--checkpoint", names[0], "--input", names[1]]
     command += ["--output", f"{names[2]}/", "--part-size", "7", "--threads", "1", "--engine", "ray"]
-    command.append("training.precision=fp16")  # which a worker finds to be fp32 on a CPU
     environment = os.environ | {"PYTHONPATH": str(ROOT), "RAY_ADDRESS": address}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
     return subprocess.Popen(command, env=environment, cwd=folder, text=True, **pipes)
