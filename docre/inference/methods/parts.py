@@ -1,7 +1,8 @@
 """Long documents read in parts: each pair as the parts that mention both entities see it."""
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
@@ -12,7 +13,7 @@ from docre.data.features import Features, Ints
 from docre.errors import DocreError
 from docre.inference.methods.base import INFERENCES, Handle, Inference, PairScores
 from docre.inference.methods.decision import decided, wanted
-from docre.inference.methods.excerpt import Bools, Excerpt, excerpt
+from docre.inference.methods.excerpt import Bools, excerpt
 from docre.tensors import Batch, ModelOutput
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ class Parts(Inference):
 
     def _read(self, predictor: "Predictor", features: Sequence[Features], task: str) -> "list[Merged]":
         """What the parts of each document say together."""
-        excerpts = [[excerpt(document, part) for part in divide(document, self.tokens)] for document in features]
+        excerpts = [[numbered_anew(document, part) for part in divide(document, self.tokens)] for document in features]
         relations = len(predictor.schema.relations)
         merged = [Merged(*both, relations) for both in zip(features, excerpts, strict=True)]
         places = [(whole, part) for whole, parts in zip(merged, excerpts, strict=True) for part in parts]
@@ -81,10 +82,28 @@ class Parts(Inference):
                 rows = document == j
                 whole, part = places[j]
                 own_evidence = None if evidence is None else evidence[rows]
-                whole.add(part.pair[pair[rows]], scores[rows], margins[rows], predicted[rows], own_evidence)
+                found_there = scores[rows], margins[rows], predicted[rows], own_evidence
+                whole.add(part.pair[pair[rows]], *found_there, part.first)
 
         predictor.run_model([part.features for _, part in places], keep, task, wanted(predictor))
         return merged
+
+
+class Part(NamedTuple):
+    """An Excerpt of consecutive sentences, numbered from 0, and the number of the `first` in the whole document."""
+
+    features: Features
+    pair: Ints
+    first: int
+
+
+def numbered_anew(document: Features, sentences: Bools) -> Part:
+    """The part of these sentences, bool [sentences]. With its own numbers, what is computed for each of its sentences
+    does not grow with the document."""
+    features, pair = excerpt(document, sentences)
+    first = int(sentences.argmax()) if len(sentences) else 0
+    token_sentence = np.maximum(features.token_sentence - first, -1)
+    return Part(replace(features, token_sentence=token_sentence, num_sentences=int(sentences.sum())), pair, first)
 
 
 class Merged:
@@ -94,7 +113,7 @@ class Merged:
     parts:    its excerpts.
     """
 
-    def __init__(self, document: Features, parts: Sequence[Excerpt], relations: int) -> None:
+    def __init__(self, document: Features, parts: Sequence[Part], relations: int) -> None:
         self.count = len(document.pairs)
         self.pairs = np.unique(np.concatenate([part.pair for part in parts]))
         shape = len(self.pairs), relations
@@ -111,8 +130,10 @@ class Merged:
         margins: NDArray[np.float32],
         predicted: Bools,
         evidence: Bools | None,
+        first: int,
     ) -> None:
-        """Add what a part says of some pairs, which are given by their positions in the document."""
+        """Add what a part that begins with the sentence `first` says of some pairs, which are given by their positions
+        in the document."""
         rows = np.searchsorted(self.pairs, pair)
         before = self.margins[rows]
         higher = margins > before
@@ -121,7 +142,8 @@ class Merged:
                 self.evidence = np.zeros((len(self.pairs), self.sentences), dtype=bool)
             best = margins.max(1) > before.max(1)
             self.evidence[rows[best]] = False
-            self.evidence[rows[best], : evidence.shape[1]] = evidence[best, : self.sentences]
+            end = min(first + evidence.shape[1], self.sentences)
+            self.evidence[rows[best], first:end] = evidence[best, : end - first]
         self.margins[rows] = np.where(higher, margins, before)
         self.scores[rows] = np.where(higher, scores, self.scores[rows])
         self.predicted[rows] |= predicted
