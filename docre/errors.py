@@ -3,16 +3,20 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+LONGEST = 4000  # characters of a message
+
 
 class DocreError(ValueError):
     """Wrong input. The message is one line that names the file, document and field, and says what was expected.
 
     Commands print it on standard error and exit with code 2 (see docre.core.cli); in Python it is an ordinary
-    ValueError.
+    ValueError. What a stranger's file puts into it cannot control a terminal: characters that are not printable are
+    escaped, and the middle of more than LONGEST characters is left out.
     """
 
     def __init__(self, message: str) -> None:
-        super().__init__(" ".join(message.split()))
+        line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in " ".join(message.split()))
+        super().__init__(line if len(line) <= LONGEST else f"{line[: LONGEST // 2]} ... {line[-LONGEST // 2 :]}")
 
 
 class LostProcess(DocreError):

@@ -95,7 +95,7 @@ NOT_RUN = {
     "docre download redocred": "downloads; tests/download/test_download.py serves itself",
     "python -m scripts.reproduce scripts/plans/cpu.yaml": "takes hours; tests/scripts runs a small plan",
     "python -m scripts.reproduce scripts/plans/gpu.yaml": "takes a GPU for days",
-    "python -m scripts.benchmark --scaling": "takes an hour; tests/scripts/test_benchmark.py runs parts",
+    "python -m scripts.benchmark --precision fp32 --scaling": "an hour; tests/scripts/test_benchmark.py runs parts",
     "python -m scripts.benchmark.losses": "takes minutes",
     "docre serve --checkpoint runs/quickstart": "waits for requests; tests/serve starts it",
     "docre train --config entities_quickstart": "minutes; tests/entities trains a small one",

@@ -15,6 +15,7 @@ from docre.core.files import read_json, write_json
 from docre.errors import DocreError
 
 ROUNDS = 20  # most iterations of the search for the best shift per relation; it converges after a few
+LARGEST = 1e6  # magnitude of a number in a file
 SHRINKAGE = 20.0  # number of gold triples at which the shift of a relation and the common shift have equal weight
 
 
@@ -94,8 +95,8 @@ def load_calibration(path: str | Path) -> Calibration:
 
 
 def is_finite(value: Any) -> bool:
-    """Whether a value is a finite number."""
-    return type(value) in (int, float) and bool(np.isfinite(value))
+    """Whether a value is a number, and one that can be multiplied with margins and stays finite."""
+    return type(value) in (int, float) and abs(value) <= LARGEST
 
 
 def calibrate(

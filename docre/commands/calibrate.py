@@ -59,6 +59,8 @@ def main(arguments: list[str]) -> None:
             raise DocreError(f"--{name}: expected a fraction above 0 and at most 1, got {value:g}")
     if len(options.checkpoint) > 1 and not options.output:
         raise DocreError("--output: several checkpoints need one, as the calibration of an ensemble is in none of them")
+    if options.no_shift and (options.precision or options.recall or options.per_relation):
+        raise DocreError("--no-shift: shifts nothing, which --precision, --recall and --per-relation are about")
     if not 0 <= options.shrinkage < float("inf"):
         raise DocreError(f"--shrinkage: expected 0 or more, got {options.shrinkage:g}")
     if options.output:
@@ -69,6 +71,7 @@ def main(arguments: list[str]) -> None:
     from docre.inference import checkpoint
     from docre.inference.calibration import with_end_to_end
     from docre.inference.confidence import best_threshold
+    from docre.inference.extract import is_readable
     from docre.inference.loading import load
     from docre.inference.probe import margin_table
 
@@ -101,7 +104,7 @@ def main(arguments: list[str]) -> None:
     for name, decided in (("before", table), ("after", after)):
         print(f"{name:<12}{columns(rates(decided))}")
     if found:
-        labeled = [document for document in documents if document.triples is not None]
+        labeled = [document for document in documents if document.triples is not None and is_readable(document)]
         best, scores = best_threshold(labeled, found)
         print(f"\ntriples of plain text, right if both entities are too; the best F1 is with --min-confidence {best}:")
         for threshold, of_threshold in scores.items():

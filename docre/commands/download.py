@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from docre.data.readers import iterate
-from docre.download.fetch import fetch
+from docre.download.fetch import checksum_file, discard, fetch
 from docre.download.sources import SOURCES, Source
 from docre.download.unpack import gunzip, unzip
 from docre.errors import DocreError
@@ -66,10 +66,18 @@ def fetch_missing(source: Source, folder: Path) -> None:
             continue  # every file that it would be unpacked to exists
         new = fetch(file.url, path, file.sha256)
         print(f"{path}: {'fetched from ' + file.url if new else 'is there already'}", flush=True)
-        if file.members and (new or missing):
-            unzip(path, file.members, folder)
-        elif path.suffix == ".gz" and (new or missing):
-            gunzip(path, folder)
+        if not (new or missing):
+            continue
+        try:
+            if file.members:
+                unzip(path, file.members, folder)
+            elif path.suffix == ".gz":
+                gunzip(path, folder)
+        except DocreError:
+            if file.sha256 is None:  # perhaps a page of a proxy: the next call fetches it again
+                discard(path)
+                discard(checksum_file(path))
+            raise
 
 
 def missing_documents(source: Source, folder: Path) -> list[str]:

@@ -124,7 +124,7 @@ def extract_and_score(options: argparse.Namespace) -> None:
     with_gold = list(chain.from_iterable(predictor.predict(gold, progress=True)))
     scores = evaluate_end_to_end(gold, found.documents, train, with_gold, str(options.data), "what was found")
     if options.json is not None:
-        write_json(options.json, scores.to_json() | found.to_json())
+        write_json(options.json, scores.to_json() | found.to_json() | {"min_confidence": options.min_confidence})
     print("\n".join([end_to_end_table(scores), *found.lines(), *(f"note: {note}" for note in scores.notes)]))
 
 

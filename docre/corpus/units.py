@@ -10,13 +10,12 @@ import orjson
 from docre.core.storage import Input, Source, StorageError, opened, suffix
 from docre.corpus.blame import blamed
 from docre.data.readers.base import RecordReader
-from docre.data.readers.records import Record, elements, lines
+from docre.data.readers.records import MAX_RECORD, Record, elements, lines, too_long
 from docre.errors import DocreError, first_line
 from docre.inference.texts import texts
 
 UNIT_BYTES = 1 << 25  # of the documents of a unit; a unit may have one document more than fits
 GROUP_BYTES = 1 << 27  # of the files of a group; larger files are a group of their own
-ROWS = 64  # of a Parquet file that are read at once
 
 
 @dataclass(frozen=True)
@@ -144,7 +143,10 @@ def cut(file: Input, reader: RecordReader | None) -> Iterator[Record]:
 
 
 def rows(file: Source) -> Iterator[Record]:
-    """The rows of a Parquet file, each as the JSON object of its columns. Columns without a value are left out."""
+    """The rows of a Parquet file, each as the JSON object of its columns. Columns without a value are left out.
+
+    One row is copied at a time: what rows share is in the file once.
+    """
     try:
         from pyarrow import parquet
     except ImportError:
@@ -152,7 +154,7 @@ def rows(file: Source) -> Iterator[Record]:
     number = 0
     with opened(file) as content:
         try:
-            for batch in parquet.ParquetFile(content).iter_batches(batch_size=ROWS):
+            for batch in parquet.ParquetFile(content).iter_batches(batch_size=1):
                 for row in batch.to_pylist():
                     yield row_record(file, number, row)
                     number += 1
@@ -163,11 +165,14 @@ def rows(file: Source) -> Iterator[Record]:
 
 
 def row_record(file: Source, number: int, row: dict[str, Any]) -> Record:
-    """A row as the JSON object of its columns; the record has an error if a column of bytes is not UTF-8 text."""
+    """A row as the JSON object of its columns; the record has an error if a column of bytes is not UTF-8 text, or if
+    the object is too long."""
     try:
         text = orjson.dumps(without_nothing(row), default=json_value).decode()
     except orjson.JSONEncodeError as error:
         return Record(file, number, 0, 0, "", error=f"{file}: row {number}: {first_line(error.__cause__ or error)}")
+    if len(text) >= MAX_RECORD:
+        return Record(file, number, 0, 0, "", error=f"{file}: row {number}: {too_long()}")
     return Record(file, number, 0, len(text), text)
 
 

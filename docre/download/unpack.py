@@ -43,7 +43,7 @@ def unzip(archive: Path, names: Sequence[str], folder: Path) -> list[Path]:
             members: dict[str, zipfile.ZipInfo] = {}
             for info in content.infolist():
                 path = PurePosixPath(info.filename)
-                if info.is_dir() or "__MACOSX" in path.parts or path.name not in names:
+                if path.name not in names or "__MACOSX" in path.parts or info.is_dir():
                     continue
                 if path.name in members:
                     raise DocreError(f"{archive}: has two files called {path.name}")

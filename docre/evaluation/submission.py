@@ -129,6 +129,8 @@ def _read_member(path: str | Path) -> bytes:
             if MEMBER not in archive.namelist():
                 names = ", ".join(map(repr, archive.namelist()[:3])) or "nothing"
                 raise DocreError(f"{path}: expected {MEMBER} in the zip, found {names}")
+            if archive.namelist().count(MEMBER) > 1:
+                raise DocreError(f"{path}: has two files called {MEMBER}")
             member = archive.getinfo(MEMBER)
             if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
                 raise DocreError(f"{path}: {MEMBER}: expected plain zip compression (deflate)")

@@ -1,15 +1,16 @@
 """Calibrations of a model or an ensemble: those that checkpoints have, and others that are applied to it."""
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
 from docre.analysis import Calibration, calibrate, load_calibration
 from docre.data.readers import read
 from docre.documents import Document
-from docre.errors import DocreError, prefixed
+from docre.errors import DocreError, DocreWarning, prefixed
 from docre.extraction import Extraction
 from docre.inference import confidence
-from docre.inference.extract import find, tagger_name, to_extraction
+from docre.inference.extract import find, is_readable, tagger_name, to_extraction
 from docre.inference.loading import Checkpoints, load
 from docre.inference.probe import margin_table
 from docre.inference.scorer import PairScorer
@@ -47,9 +48,12 @@ def with_end_to_end(
     predictor: PairScorer, calibration: Calibration, documents: Sequence[Document], progress: bool = False
 ) -> tuple[Calibration, list[Extraction]]:
     """The calibration with the probabilities of triples of plain text, fitted on what the predictor and its tagger find
-    in the texts of labeled documents; and what they find, with these probabilities. Raises DocreError if there is no
-    tagger."""
-    labeled = [document for document in documents if document.triples is not None]
+    in the texts of labeled documents; and what they find, with these probabilities. Documents whose text is empty or
+    too long are left out, with a DocreWarning. Raises DocreError if there is no tagger."""
+    labeled = [document for document in documents if document.triples is not None and is_readable(document)]
+    if left_out := sum(document.triples is not None for document in documents) - len(labeled):
+        message = f"{left_out} labeled documents have an empty or too long text: confidence is fitted without them"
+        warnings.warn(message, DocreWarning, stacklevel=2)
     found = list(zip(*find(predictor, [(d.title, d.plain_text) for d in labeled], progress=progress), strict=True))
     before = [to_extraction(*both, calibration) for both in found]
     fitted = confidence.fit(calibration, str(tagger_name(predictor)), labeled, before)
@@ -57,8 +61,8 @@ def with_end_to_end(
 
 
 def check_probabilities(predictor: PairScorer, checkpoint: str) -> None:
-    """Raises DocreError if a checkpoint has no calibration, which `--min-confidence` needs."""
-    if predictor.calibration is None:
+    """Raises DocreError if a checkpoint has no probabilities, which `--min-confidence` needs."""
+    if predictor.calibration is None or predictor.calibration.platt is None:
         raise DocreError(
             "--min-confidence: the checkpoint has no probabilities; fit them on dev documents: docre calibrate "
             f"--checkpoint {checkpoint} --data DEV --no-shift --end-to-end"

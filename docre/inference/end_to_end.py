@@ -1,15 +1,17 @@
 """A model as it reads plain text: what it finds in the texts of documents, how fast, and how reliable that is."""
 
 import time
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from docre.analysis.curves import Bin, reliability_bins
 from docre.documents import Document, Prediction, Triple
+from docre.errors import DocreWarning
 from docre.extraction import Extraction
 from docre.inference.confidence import confidence_and_truth
-from docre.inference.extract import find, to_extraction
+from docre.inference.extract import find, is_readable, to_extraction
 from docre.inference.scorer import PairScorer
 
 SURE = 0.8
@@ -59,10 +61,16 @@ class FoundInText:
 
 def read_as_text(predictor: PairScorer, gold: Sequence[Document], min_confidence: float | None = None) -> FoundInText:
     """What a model finds in the texts of documents, with its tagger; of triples only those that are at least so sure.
-    Raises DocreError if it has no tagger."""
+    In a text that is empty or too long nothing is found, with a DocreWarning. Raises DocreError if there is no tagger.
+    """
+    read = [document for document in gold if is_readable(document)]
+    if len(read) < len(gold):
+        message = f"{len(gold) - len(read)} documents have an empty or too long text: nothing is found in them"
+        warnings.warn(message, DocreWarning, stacklevel=2)
     start = time.perf_counter()
-    documents, predictions = find(predictor, [(d.title, d.plain_text) for d in gold], progress=True)
+    documents, predictions = find(predictor, [(d.title, d.plain_text) for d in read], progress=True)
     seconds = time.perf_counter() - start
+    gold = read
     both = list(zip(documents, predictions, strict=True))
     extractions = [to_extraction(*each, predictor.calibration) for each in both]
     labeled = [i for i, document in enumerate(gold) if document.triples is not None]

@@ -132,6 +132,15 @@ def check_text(text: str) -> None:
         raise DocreError("not valid Unicode (a lone surrogate)")
 
 
+def is_readable(document: Document) -> bool:
+    """Whether the text of a document can be read as plain text (see `check_text`)."""
+    try:
+        check_text(document.plain_text)
+    except DocreError:
+        return False
+    return True
+
+
 def to_extraction(
     document: Document,
     predictions: Sequence[Prediction],

@@ -28,7 +28,9 @@ def read_torch_file(path: Path) -> Any:
     """
     if zipped := zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
-            check_zip(archive, path.stat().st_size)
+            check_zip(archive, path)
+        # what torch will read, which knows names and places in an archive by other rules than Python
+        follow(BytesIO(torch._C.PyTorchFileReader(str(path)).get_record("data.pkl")))
     else:
         with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as content:
             check_old_format(content)
@@ -39,16 +41,20 @@ def read_torch_file(path: Path) -> Any:
     return content
 
 
-def check_zip(archive: zipfile.ZipFile, size: int) -> None:
-    """Raises DocreError or ValueError unless an archive of `size` bytes holds data.pkl, in some folder, which makes
-    nothing but tensors, and as many bytes of other members at most."""
+def check_zip(archive: zipfile.ZipFile, path: Path) -> None:
+    """Raises DocreError or ValueError unless an archive has its directory where it says, at most as many bytes in its
+    members as the file has, none of them compressed, and only pickles that make nothing but tensors."""
+    with path.open("rb") as file:
+        end: Any = zipfile._EndRecData(file)  # type: ignore[attr-defined]
+    if end[zipfile._ECD_OFFSET] != archive.start_dir:  # type: ignore[attr-defined]
+        raise ValueError("its directory is not where it says; readers may find different ones")
     members = archive.infolist()
     if any(member.compress_type != zipfile.ZIP_STORED for member in members):
         raise ValueError("compressed records, which torch never writes")
-    if sum(member.file_size for member in members) > size:
+    if sum(member.file_size for member in members) > path.stat().st_size:
         raise ValueError("records that take more than the file")
     for member in members:
-        if member.filename.endswith(".pkl"):
+        if member.filename.lower().endswith(".pkl"):
             follow(BytesIO(archive.read(member)))
 
 

@@ -14,6 +14,7 @@ from docre.core.listing import expand, is_inside
 from docre.core.storage import Input, remove
 from docre.corpus import ray_engine
 from docre.corpus import run as module
+from docre.corpus import units as units_module
 from docre.corpus.blame import blamed
 from docre.corpus.engines import alone
 from docre.corpus.shards import Output
@@ -318,5 +319,15 @@ def test_a_corpus_that_goes_on_reads_each_count_once(saved, tmp_path, monkeypatc
     original, read = shards.read_content, []
     monkeypatch.setattr(shards, "read_content", lambda path: read.append(Path(path).name) or original(path))
     run(saved, tmp_path / "a.jsonl", tmp_path / "out")
-    assert sorted(read) == [*(f"00000-0000{i}.json" for i in range(4)), "manifest.json"]
+    assert read[0] == "manifest.json" and read.count(read[1]) == 2  # the first count tells that there are documents
+    assert sorted(set(read)) == [*(f"00000-0000{i}.json" for i in range(4)), "manifest.json"] and len(read) == 6
     assert json.loads((tmp_path / "out/manifest.json").read_text()) == manifest
+
+
+def test_a_row_of_a_parquet_file_is_no_longer_than_a_document_may_be(tmp_path, monkeypatch):
+    parquet, pyarrow = pytest.importorskip("pyarrow.parquet"), pytest.importorskip("pyarrow")
+    monkeypatch.setattr(units_module, "MAX_RECORD", 1000)
+    parquet.write_table(pyarrow.table({"text": ["short", "x" * 1000, "also short"]}), tmp_path / "a.parquet")
+    found = list(units_module.rows(tmp_path / "a.parquet"))
+    assert [record.error is None for record in found] == [True, False, True]
+    assert "a.parquet: row 1: " in found[1].error and not found[1].content

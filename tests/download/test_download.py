@@ -215,6 +215,13 @@ def test_only_known_members_are_unpacked(tmp_path):
     assert names(tmp_path) == ["a.json", "a.zip", "b.json", "out"] and (tmp_path / "out/b.json").read_text() == "2"
 
 
+def test_a_member_without_a_name_is_passed_over(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr(zipfile.ZipInfo(""), b"")
+        archive.writestr("a", "1")
+    assert unzip(tmp_path / "a.zip", ("a",), tmp_path / "out") == [tmp_path / "out/a"]
+
+
 def test_unsound_archives(tmp_path, monkeypatch):
     with pytest.raises(DocreError, match=r"a\.zip: has two files called a"):
         unzip(zip_file(tmp_path / "a.zip", [("x/a", "1"), ("y/a", "2")]), ("a",), tmp_path / "out")
@@ -283,6 +290,18 @@ def test_a_whole_benchmark(server, source, tmp_path, capsys, monkeypatch):
     (folder / "dev.json").unlink()
     main(["redocred", "--output", str(tmp_path / "data")])  # unpacked again
     assert len(server.asked) == asked and (folder / "dev.json").is_file()
+
+
+@pytest.mark.parametrize("name", ["dev.json.gz", "all.zip"])
+def test_a_page_in_place_of_a_file_is_fetched_again(name, server, source, tmp_path):
+    """As a proxy answers that wants a login first."""
+    right = server.files[f"/{name}"]
+    server.files[f"/{name}"] = b"<html>Please log in</html>"
+    with pytest.raises(DocreError, match=f"{name}: not a valid"):
+        download(source, tmp_path / "a")
+    server.files[f"/{name}"] = right
+    download(source, tmp_path / "a")
+    assert all((tmp_path / "a" / document).is_file() for document in source.documents)
 
 
 def test_steps_by_hand_where_a_source_is_unreachable(server, source, tmp_path, capsys):

@@ -12,7 +12,7 @@ from docre.commands import calibrate, evaluate, extract, train
 from docre.data.readers import read
 from docre.data.readers.docred import write_docred
 from docre.documents import Document, Entity, Mention, Prediction, Triple
-from docre.errors import DocreError
+from docre.errors import DocreError, DocreWarning
 from docre.extraction import ExtractedEntity, ExtractedTriple, Extraction, Span
 from docre.inference.end_to_end import in_extraction
 from tests.entities.corpus import document
@@ -69,6 +69,59 @@ def test_evaluation_in_one_command(run, folder, tmp_path, capsys):
     assert sum(b["triples"] for b in bins) == scores["relaxed"]["predicted"]
     right = sum(round(b["triples"] * b["right"]) for b in bins)
     assert right == scores["relaxed"]["correct"]
+
+
+def test_a_document_without_text_stops_nothing(run, folder, tmp_path, capsys):
+    documents = json.loads((folder / "dev.json").read_text())
+    documents.insert(1, {"title": "empty", "sents": [[]], "vertexSet": [], "labels": []})
+    data = tmp_path / "dev.json"
+    data.write_text(json.dumps(documents))
+    with pytest.warns(DocreWarning, match="1 documents have an empty or too long text: nothing is found in them"):
+        evaluate.main(["--end-to-end", "--checkpoint", str(run), "--data", str(data)])
+    whole = capsys.readouterr().out
+    evaluate.main(["--end-to-end", "--checkpoint", str(run), "--data", str(folder / "dev.json")])
+    scores = [
+        [line for line in text.splitlines() if line.startswith("relaxed")] for text in (whole, capsys.readouterr().out)
+    ]
+    assert scores[0] == scores[1] != []
+    options = ["--checkpoint", str(run), "--no-shift", "--end-to-end", "--output"]
+    with pytest.warns(DocreWarning, match="1 labeled documents have an empty or too long text"):
+        calibrate.main([*options, str(tmp_path / "a.json"), "--data", str(data)])
+    calibrate.main([*options, str(tmp_path / "b.json"), "--data", str(folder / "dev.json")])
+    a, b = (load_calibration(tmp_path / name) for name in ("a.json", "b.json"))
+    assert a.end_to_end == b.end_to_end
+
+
+def test_a_calibration_without_probabilities_gives_no_confidence(run, folder, tmp_path):
+    """As docre 0.1 wrote them."""
+    saved = json.loads((run / "best" / "calibration.json").read_text())
+    (tmp_path / "old.json").write_text(json.dumps({k: v for k, v in saved.items() if k not in ("platt", "end_to_end")}))
+    options = ["--end-to-end", "--checkpoint", str(run), "--data", str(folder / "dev.json"), "--min-confidence", "0.5"]
+    with pytest.raises(DocreError, match="--min-confidence: the checkpoint has no probabilities"):
+        evaluate.main([*options, "--calibration", str(tmp_path / "old.json"), "--force"])
+
+
+def test_no_shift_is_for_no_goal(run, folder, tmp_path):
+    options = [
+        "--checkpoint",
+        str(run),
+        "--data",
+        str(folder / "dev.json"),
+        "--no-shift",
+        "--output",
+        str(tmp_path / "c"),
+    ]
+    with pytest.raises(DocreError, match="--no-shift: shifts nothing, which --precision"):
+        calibrate.main([*options, "--precision", "0.9"])
+
+
+@pytest.mark.parametrize("key", ["platt", "shift", "end_to_end"])
+def test_numbers_of_a_calibration_stay_finite_when_multiplied(key, run, tmp_path):
+    saved = json.loads((run / "best" / "calibration.json").read_text())
+    values = saved[key]
+    (tmp_path / "c.json").write_text(json.dumps(saved | {key: [1e308, *values[1:]]}))
+    with pytest.raises(DocreError, match=f"finite number.*'{key}'|'{key}'"):
+        load_calibration(tmp_path / "c.json")
 
 
 def test_min_confidence_leaves_out_triples_and_is_proposed_by_calibrate(run, folder, tmp_path, capsys):

@@ -228,6 +228,15 @@ def test_missing_file_and_missing_member(tmp_path):
         read_submission(tmp_path / "result.zip")
 
 
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_a_zip_with_two_results(tmp_path):
+    with zipfile.ZipFile(tmp_path / "result.zip", "w") as archive:
+        archive.writestr("result.json", "[]")
+        archive.writestr("result.json", "[]")
+    with pytest.raises(DocreError, match=r"result\.zip: has two files called result\.json"):
+        read_submission(tmp_path / "result.zip")
+
+
 @pytest.mark.parametrize("compression", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
 def test_unusual_compression(tmp_path, compression):
     with zipfile.ZipFile(tmp_path / "result.zip", "w", compression) as archive:

@@ -19,6 +19,7 @@ import docre
 from docre.commands import import_checkpoint
 from docre.data.collate import Collator, WindowPlan
 from docre.errors import DocreError
+from docre.inference import torch_file
 from docre.inference.pickled import DTYPES
 from docre.inference.published import read_state_dict
 from docre.inference.torch_file import MAGIC, PROTOCOL
@@ -284,6 +285,38 @@ def test_no_file_takes_more_memory_or_time_than_its_size_explains(name, zipped, 
     with pytest.raises(DocreError, match=r"bomb\.pt: not a (plain )?file of weights: "):
         read_state_dict(path)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 1 << 20  # KiB
+
+
+HOSTILE = b"\x80\x02}X\x01\0\0\0a" + BOMBS["bytearray"] + b"s."
+
+
+def test_torch_finds_records_whatever_the_case_of_their_names(tmp_path):
+    with zipfile.ZipFile(tmp_path / "x.pt", "w") as archive:
+        archive.writestr("x/data.PKL", HOSTILE)
+    with pytest.raises(DocreError, match=r"more than dense tensors: __builtin__\.bytearray"):
+        read_state_dict(tmp_path / "x.pt")
+
+
+def test_an_archive_with_two_directories_is_refused(tmp_path):
+    """Python finds a directory that is before the end of the file, torch one that is where the file says."""
+    torch.save({"a": torch.zeros(2)}, tmp_path / "good.pt")
+    with zipfile.ZipFile(tmp_path / "bad.pt", "w") as archive:
+        archive.writestr("good/data.pkl", HOSTILE)
+    good, bad = (tmp_path / "good.pt").read_bytes(), (tmp_path / "bad.pt").read_bytes()
+    (tmp_path / "x.pt").write_bytes(bad + good)  # the offsets in `good` are too small by the length of `bad`
+    assert zipfile.ZipFile(tmp_path / "x.pt").namelist() == zipfile.ZipFile(tmp_path / "good.pt").namelist()
+    with pytest.raises(DocreError, match="its directory is not where it says"):
+        read_state_dict(tmp_path / "x.pt")
+
+
+def test_what_torch_would_read_is_what_was_looked_at(tmp_path, monkeypatch):
+    """Were the archive's own pickle not found, torch's would still be looked through."""
+    with zipfile.ZipFile(tmp_path / "x.pt", "w") as archive:
+        archive.writestr("x/data.pkl", HOSTILE)
+        archive.writestr("x/version", "3")
+    monkeypatch.setattr(torch_file, "check_zip", lambda archive, path: None)
+    with pytest.raises(DocreError, match=r"more than dense tensors: __builtin__\.bytearray"):
+        read_state_dict(tmp_path / "x.pt")
 
 
 def test_records_that_overlap_are_refused(tmp_path):
