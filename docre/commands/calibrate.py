@@ -69,9 +69,8 @@ def main(arguments: list[str]) -> None:
         folder = find_own_checkpoint(options.checkpoint[0], "without --output it is changed")
 
     from docre.inference import checkpoint
-    from docre.inference.calibration import with_end_to_end
+    from docre.inference.calibration import labeled_texts, with_end_to_end
     from docre.inference.confidence import best_threshold
-    from docre.inference.extract import is_readable
     from docre.inference.loading import load
     from docre.inference.probe import margin_table
 
@@ -104,8 +103,7 @@ def main(arguments: list[str]) -> None:
     for name, decided in (("before", table), ("after", after)):
         print(f"{name:<12}{columns(rates(decided))}")
     if found:
-        labeled = [document for document in documents if document.triples is not None and is_readable(document)]
-        best, scores = best_threshold(labeled, found)
+        best, scores = best_threshold(labeled_texts(documents), found)
         print(f"\ntriples of plain text, right if both entities are too; the best F1 is with --min-confidence {best}:")
         for threshold, of_threshold in scores.items():
             print(f"{f'from {threshold}':<12}{columns(fractions(of_threshold))}")

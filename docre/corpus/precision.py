@@ -24,16 +24,17 @@ def resolve_here(setting: str, ahead: bool = False) -> str:
     return resolve_precision(setting, default_device())
 
 
-def settle(job: Job, resolve: Resolve) -> tuple[Job, dict[str, Any] | None]:
+def settle(
+    job: Job, resolve: Resolve, before: dict[str, Any] | None = None, predicted: bool = False
+) -> tuple[Job, dict[str, Any] | None]:
     """The job with a precision for each checkpoint and, if it has a tagger that docre trains, for that; and what the
-    manifest of an earlier start says, None if there is none. If documents are predicted already, "auto" is what it was
-    for them.
+    manifest of an earlier start says (`before`, of `manifest_of`), with what it did not record. If documents are
+    `predicted` already, "auto" is what it was for them.
 
-    Raises DocreError if that is fp16, which the devices do not have, and as `Output.manifest` does.
+    Raises DocreError if that is fp16, which the devices do not have.
     """
-    before = manifest_of(job)
     count = len(job.checkpoints)
-    recorded = before if before and len(before["precision"]) == count and job.output.predicted() else {}
+    recorded = before if before and len(before["precision"]) == count and predicted else {}
 
     def chosen(setting: str, was: str | None, ahead: bool = False) -> str:
         wanted = was if setting == "auto" and was else setting

@@ -14,7 +14,7 @@ from docre.core.manifests import MANIFEST, digest, locked, remove_leftovers
 from docre.core.progress import progress_bar
 from docre.core.storage import Input, is_remote
 from docre.corpus.contents import record_reader
-from docre.corpus.precision import Resolve, other_changes, resolve_here, settle
+from docre.corpus.precision import Resolve, manifest_of, other_changes, resolve_here, settle
 from docre.corpus.shards import REJECTED, Counts
 from docre.corpus.units import Group, Unit, grouped, units
 from docre.corpus.worker import Job
@@ -50,9 +50,14 @@ def predict_corpus(
     read = None if reader is None else record_reader(reader)
     files = input_files(patterns, TEXTS if read is None else read.suffixes, job.output.folder)
     with nullcontext() if is_remote(job.output.folder) else locked(Path(job.output.folder)):
-        job, recorded = settle(job, resolve)
+        recorded = manifest_of(job)
+        complete = recorded is not None and recorded.get("complete")
+        reports = {} if complete else job.output.reports()
+        earlier = Counts(**recorded["totals"]) if recorded is not None and complete else counted(reports)
+        predicted = earlier.documents > 0
+        job, recorded = settle(job, resolve, recorded, predicted)
         plan = plan_of(job, files, unit_size)
-        totals = job.output.start(plan, recorded)
+        totals = job.output.start(plan, recorded, predicted)
         if totals is not None:
             if job.strict and totals.rejected:
                 raise DocreError(f"{totals.rejected:,} documents were rejected: {job.output.path(REJECTED)} tells why")
@@ -61,14 +66,13 @@ def predict_corpus(
             for folder in (Path(job.output.folder), Path(job.output.path("units"))):
                 if folder.is_dir():
                     remove_leftovers(folder)
-        reports = {name: job.output.report(name) for name in job.output.committed()}
+        reports = {name: reports[name] for name in job.output.committed()}
         if job.strict and rejected_in(reports):
             raise first_rejected(reports)
         done = {name: report.get("digest") for name, report in reports.items()}
         groups = [partial(remaining, i, group, read, unit_size, done) for i, group in enumerate(grouped(files))]
         print(f"{job.output.folder}: predicting in {' and '.join(dict.fromkeys(job.precision))}", flush=True)
-        before = sum((Counts(**report["counts"]) for report in reports.values()), Counts())
-        useful = watch(engine(groups, job), before, sum(file.size for file in files))
+        useful = watch(engine(groups, job), counted(reports), sum(file.size for file in files))
         reports |= {name: job.output.report(name) for name in job.output.committed() - done.keys()}
         if not useful:
             job.output.clear()
@@ -84,6 +88,11 @@ def input_files(patterns: Sequence[str], suffixes: Collection[str], output: str)
     if not files:
         raise DocreError(f"{', '.join(patterns)}: no files there but those of the output")
     return files
+
+
+def counted(reports: Mapping[str, Any]) -> Counts:
+    """What was done in all units; `reports`: of them, by name."""
+    return sum((Counts(**report["counts"]) for report in reports.values()), Counts())
 
 
 def rejected_in(reports: Mapping[str, Any]) -> list[Any]:

@@ -107,17 +107,18 @@ class Output:
             raise DocreError(f"{path}: not that of a corpus: choose another folder")
         return before
 
-    def predicted(self) -> bool:
-        """Whether any document is predicted yet."""
-        parts = (name for name in names_in(self.folder) if name.startswith(PART))  # of any format
-        return any(self.report(name[len(PART) :].split(".")[0])["counts"]["documents"] for name in parts)
+    def reports(self) -> dict[str, Any]:
+        """The report of each unit that is done, in whatever format, by name."""
+        parts = (name for name in names_in(self.folder) if name.startswith(PART))
+        return {name: self.report(name) for name in {part[len(PART) :].split(".")[0] for part in parts}}
 
-    def start(self, plan: Mapping[str, Any], before: Mapping[str, Any] | None) -> Counts | None:
+    def start(self, plan: Mapping[str, Any], before: Mapping[str, Any] | None, predicted: bool) -> Counts | None:
         """Begin, or go on with, a corpus that is predicted into this folder; return the totals if it is complete.
 
-        plan:   what is predicted with what. Raises DocreError if it is another one than before; but a plan with which
-                no document was predicted yet is replaced.
-        before: what the manifest says (see docre.corpus.precision); None if there is none.
+        plan:      what is predicted with what. Raises DocreError if it is another one than before; but a plan with
+                   which no document was predicted yet is replaced.
+        before:    what the manifest says (see docre.corpus.precision); None if there is none.
+        predicted: whether any document is predicted yet.
         """
         path = self.path(MANIFEST)
         if before is not None:
@@ -125,7 +126,7 @@ class Output:
             if other is None and before.get("complete"):
                 return Counts(**before["totals"])
             if other is not None:
-                if self.predicted():
+                if predicted:
                     was, now = (json.dumps(each)[:200] for each in (before.get(other), plan[other]))
                     raise DocreError(f"{self.folder}: {other} was {was}, now it is {now}: choose another folder")
                 self.clear()

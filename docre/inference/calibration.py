@@ -50,7 +50,7 @@ def with_end_to_end(
     """The calibration with the probabilities of triples of plain text, fitted on what the predictor and its tagger find
     in the texts of labeled documents; and what they find, with these probabilities. Documents whose text is empty or
     too long are left out, with a DocreWarning. Raises DocreError if there is no tagger."""
-    labeled = [document for document in documents if document.triples is not None and is_readable(document)]
+    labeled = labeled_texts(documents)
     if left_out := sum(document.triples is not None for document in documents) - len(labeled):
         message = f"{left_out} labeled documents have an empty or too long text: confidence is fitted without them"
         warnings.warn(message, DocreWarning, stacklevel=2)
@@ -58,6 +58,11 @@ def with_end_to_end(
     before = [to_extraction(*both, calibration) for both in found]
     fitted = confidence.fit(calibration, str(tagger_name(predictor)), labeled, before)
     return fitted, [to_extraction(*both, fitted) for both in found]
+
+
+def labeled_texts(documents: Sequence[Document]) -> list[Document]:
+    """The documents that `with_end_to_end` reads: labeled ones whose text is neither empty nor too long."""
+    return [document for document in documents if document.triples is not None and is_readable(document)]
 
 
 def check_probabilities(predictor: PairScorer, checkpoint: str) -> None:

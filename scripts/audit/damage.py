@@ -44,16 +44,16 @@ def damage(documents: Sequence[Document], share: float, by: str, wrong: float, s
     missing = {cells[i] for i in removed}
     left = [cell for cell in cells if cell not in missing]
     replaced: dict[Cell, Cell] = {}
-    true, names = set(cells), sorted(frequency)
+    taken, names = set(cells), sorted(frequency)
     drawn = np.array([frequency[name] for name in names]) / len(cells)
     for i in rng.choice(len(left), round(wrong * len(left)), replace=False):
         new = old = left[i]
-        taken = true.union(replaced.values())
         if all((*old[:3], name) in taken for name in names):
             raise DocreError(f"--wrong: {documents[old[0]].title}: every relation of the documents holds for a pair")
         while new in taken:
             new = (*old[:3], names[rng.choice(len(names), p=drawn)])
         replaced[old] = new
+        taken.add(new)
     damaged = []
     for i, document in enumerate(documents):
         kept: dict[Cell, Triple] = {}

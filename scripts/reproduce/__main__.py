@@ -40,8 +40,7 @@ def main(arguments: list[str]) -> None:
     plan = read_yaml(options.plan)
     results = options.results or Path("results") / options.plan.stem
     folder = RUNS / options.plan.stem
-    planned = list(read_plan(plan, str(options.plan)))
-    runs = [run for run in planned if options.only in run.name]
+    runs = [run for run in read_plan(plan, str(options.plan)) if options.only in run.name]
     if not runs:
         raise DocreError(f"--only {options.only}: no run of {options.plan} has this in its name")
     runs = [run for run in runs if not is_measured(run, folder, results)]

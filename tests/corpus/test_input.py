@@ -319,8 +319,7 @@ def test_a_corpus_that_goes_on_reads_each_count_once(saved, tmp_path, monkeypatc
     original, read = shards.read_content, []
     monkeypatch.setattr(shards, "read_content", lambda path: read.append(Path(path).name) or original(path))
     run(saved, tmp_path / "a.jsonl", tmp_path / "out")
-    assert read[0] == "manifest.json" and read.count(read[1]) == 2  # the first count tells that there are documents
-    assert sorted(set(read)) == [*(f"00000-0000{i}.json" for i in range(4)), "manifest.json"] and len(read) == 6
+    assert sorted(read) == [*(f"00000-0000{i}.json" for i in range(4)), "manifest.json"]
     assert json.loads((tmp_path / "out/manifest.json").read_text()) == manifest
 
 
