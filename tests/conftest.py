@@ -11,6 +11,12 @@ from tests.tiny import save_tiny_encoder
 
 ROOT = Path(__file__).resolve().parent.parent
 
+# Hypothesis: a test gets the same examples in every run, so that a commit that has passed passes again; other examples
+# are sought with `--hypothesis-profile=search`. No time limits: on a busy machine they fail without a reason.
+settings.register_profile("docre", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("search", settings.get_profile("docre"), derandomize=False, max_examples=500)
+settings.load_profile("docre")
+
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
@@ -28,11 +34,8 @@ def fixtures() -> Path:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """One thread: the tests' tensors are tiny, and threads that wait for each other on a busy machine cost far more.
-    No time limits for hypothesis: on a busy machine they fail without a reason."""
+    """One thread: the tests' tensors are tiny, and threads that wait for each other on a busy machine cost far more."""
     torch.set_num_threads(1)
-    settings.register_profile("docre", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-    settings.load_profile("docre")
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
