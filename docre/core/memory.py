@@ -58,11 +58,11 @@ def keep_freed_memory() -> None:
 
 
 def keep_few_products() -> None:
-    """Make PyTorch and oneDNN keep what they prepare for 16 shapes of a product in bf16 on a CPU, instead of 1,024.
+    """Make PyTorch and oneDNN keep what they prepare for 16 shapes of a product on a CPU, instead of 1,024.
 
     Shapes are ever new here, as documents differ in length, so that what is kept for a shape is rarely needed again. In
-    training with MiniLM it took as much memory as all the rest, and looking after it took a tenth of the time. Has an
-    effect before the first such product of the process, and not against what the environment says.
+    training with MiniLM in bf16 it took as much memory as all the rest, and looking after it took a tenth of the time.
+    Has an effect before the first such product of the process, and not against what the environment says.
     """
     for name, count in FEW_PRODUCTS.items():
         os.environ.setdefault(name, count)

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
+from docre.models.products import Linear
+
 
 @dataclass(frozen=True)
 class Maps:
@@ -31,9 +33,9 @@ class LineAttention(nn.Module):
     def __init__(self, size: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
-        self.to_q = nn.Linear(size, size, bias=False)
-        self.to_kv = nn.Linear(size, 2 * size, bias=False)
-        self.to_out = nn.Linear(size, size)
+        self.to_q = Linear(size, size, bias=False)
+        self.to_kv = Linear(size, 2 * size, bias=False)
+        self.to_out = Linear(size, size)
 
     def forward(self, cells: Tensor, maps: Maps, columns: bool) -> Tensor:
         """[cells, size] -> [cells, size]; a line is a column of a map (a tail) or a row (a head)."""
@@ -58,7 +60,7 @@ class AxialLayer(nn.Module):
         super().__init__()
         self.column = LineAttention(size, heads)
         self.row = LineAttention(size, heads)
-        self.linear = nn.Linear(size, size)
+        self.linear = Linear(size, size)
         self.norm = nn.LayerNorm(size)
 
     def forward(self, cells: Tensor, maps: Maps) -> Tensor:

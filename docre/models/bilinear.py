@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from docre.errors import DocreError
+from docre.models.products import matmul
 from docre.tensors import even_slices
 
 # Types for the parameters of a model, with which the registry refuses other values.
@@ -44,7 +45,7 @@ class GroupedBilinear(nn.Module):
             return logits if self.bias is None else logits + self.bias
 
 
-SLICE_PAIRS = {"cpu": 1024, "cuda": 16384}  # pairs at once: enough for fast matrix products, in little memory
+SLICE_PAIRS = {"cpu": 512, "cuda": 16384}  # pairs at once: enough for fast matrix products, in little memory
 
 
 class _BlockwiseBilinear(torch.autograd.Function):
@@ -64,7 +65,7 @@ class _BlockwiseBilinear(torch.autograd.Function):
         slices, buffer = pair_slices(head)
         for g, (heads, tails) in enumerate(zip(head, tail, strict=True)):
             for pairs in slices:
-                logits[:, pairs] += torch.mm(blocks[:, g], outer(heads[pairs], tails[pairs], buffer).flatten(1).T)
+                logits[:, pairs] += matmul(blocks[:, g], outer(heads[pairs], tails[pairs], buffer).flatten(1).T)
         return logits.T
 
     @staticmethod
@@ -72,17 +73,17 @@ class _BlockwiseBilinear(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         head, tail, weight = ctx.saved_tensors
         gradient = gradient.to(head.dtype)
-        d_head, d_tail, d_weight = (torch.empty_like(x) for x in (head, tail, weight))
+        d_head, d_tail, d_weight = torch.empty_like(head), torch.empty_like(tail), torch.zeros_like(weight)
         blocks, d_blocks = (x.view(len(weight), len(head), -1) for x in (weight, d_weight))
         slices, buffer = pair_slices(head)
         for g, (heads, tails) in enumerate(zip(head, tail, strict=True)):
             for pairs in slices:
                 h, t, d = heads[pairs], tails[pairs], gradient[pairs]
-                product = outer(h, t, buffer)
-                d_blocks[:, g].addmm_(d.T, product.flatten(1), beta=min(pairs.start, 1))  # the first overwrites
-                torch.mm(d, blocks[:, g], out=product.flatten(1))  # product now holds its gradient
-                d_head[g, pairs] = torch.bmm(t[:, None], product.mT)[:, 0]
-                d_tail[g, pairs] = torch.bmm(h[:, None], product)[:, 0]
+                product = outer(h, t, buffer).flatten(1)
+                d_blocks[:, g] += matmul(d.T, product)
+                d_product = matmul(d, blocks[:, g], out=product).view_as(buffer[: len(h)])
+                d_head[g, pairs] = torch.bmm(t[:, None], d_product.mT)[:, 0]
+                d_tail[g, pairs] = torch.bmm(h[:, None], d_product)[:, 0]
         return by_group(d_head), by_group(d_tail), d_weight
 
 

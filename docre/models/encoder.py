@@ -17,7 +17,8 @@ from docre.errors import DocreError, first_line
 from docre.models.dropout import Dropout
 from docre.models.packing import pack
 from docre.models.plan import AttentionPlan
-from docre.models.swap import swap
+from docre.models.products import Linear
+from docre.models.swap import change_classes, swap
 from docre.tensors import Batch, integers_on, occurrences
 
 
@@ -30,7 +31,8 @@ class Encoder(nn.Module):
                      paper.
     implementation:  "auto": types that docre.models.packing supports run packed, which means without padding, and with
                      only those attention rows in memory that are used; other types run padded, with transformers'
-                     eager attention. Both get cheaper dropout. "plain": every type runs padded, unmodified.
+                     eager attention. Both get cheaper dropout and matrix products. "plain": every type runs padded,
+                     unmodified.
 
     Raises DocreError if averaged_layers is not between 1 and the number of layers.
     """
@@ -46,6 +48,7 @@ class Encoder(nn.Module):
         self.packed = implementation == "auto" and pack(backbone)
         if implementation == "auto":
             swap(backbone, nn.Dropout, lambda old: Dropout(old.p))
+            change_classes(backbone, {nn.Linear: Linear})
         if not self.packed:
             backbone.set_attn_implementation("eager")
 

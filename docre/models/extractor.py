@@ -1,7 +1,8 @@
 """What ATLOP and its successors read of a pair: an entity and what stands between both, through one layer."""
 
 from torch import Tensor, nn
-from torch.nn.functional import linear
+
+from docre.models.products import linear
 
 
 def extract(layer: nn.Linear, entities: Tensor, role: Tensor, others: Tensor, other: Tensor | None = None) -> Tensor:

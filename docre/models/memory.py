@@ -3,6 +3,9 @@
 import torch
 from torch import Tensor, nn
 
+from docre.models.products import Linear
+from docre.models.swap import change_classes
+
 SLOTS = 2  # of a pair: head and tail
 CHUNK = 256  # pairs among which the published attention runs
 
@@ -28,6 +31,7 @@ class MemoryModule(nn.Module):
         self.summary = Summary(size)
         layer = nn.TransformerEncoderLayer(size, heads, size, dropout=0.0, batch_first=True)
         self.transformer = nn.TransformerEncoder(layer, layers, enable_nested_tensor=False)
+        change_classes(self.transformer, {nn.Linear: Linear})
 
     def forward(self, head: Tensor, tail: Tensor) -> tuple[Tensor, Tensor]:
         """z_h, z_t -> y_h, y_t, all [pairs, S]."""
@@ -57,7 +61,7 @@ class Summary(nn.Module):
     def __init__(self, size: int) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(size)
-        inner, outer = nn.Linear(size, size), nn.Linear(size, SLOTS)
+        inner, outer = Linear(size, size), Linear(size, SLOTS)
         self.score = nn.Sequential(inner, nn.GELU(), outer)
         for layer in (inner, outer):
             nn.init.xavier_uniform_(layer.weight)

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import pad
 
+from docre.models.products import linear, matmul
 from docre.tensors import Batch, even_slices, occurrences
 
 
@@ -74,7 +75,7 @@ def pool_tokens(tokens: Tensor, weights: Tensor, batch: Batch) -> Tensor:
     without these weights. tokens [document tokens, hidden], weights [contexts, longest document] -> [contexts, hidden].
     """
     parts = zip(tokens.split(batch.document_lengths), weights.split(batch.context_counts), strict=True)
-    return torch.cat([rows[:, : len(hidden)] @ hidden for hidden, rows in parts])
+    return torch.cat([linear(rows[:, : len(hidden)], hidden.T) for hidden, rows in parts])
 
 
 def with_all_cells(batch: Batch) -> tuple[Batch, Tensor]:
@@ -129,7 +130,7 @@ class _ContextSums(torch.autograd.Function):
         total, weight = hidden.new_zeros(len(pairs), hidden.shape[1]), hidden.new_zeros(len(pairs))
         for tokens in token_slices(rows):
             weights = head_mean_products(rows[:, :, tokens])[0].index_select(1, pairs)
-            total.addmm_(weights.T, hidden[tokens])
+            total += matmul(weights.T, hidden[tokens])
             weight += weights.sum(0)
         return total, weight
 
@@ -141,8 +142,8 @@ class _ContextSums(torch.autograd.Function):
         d_hidden, d_rows = torch.empty_like(hidden), torch.empty_like(rows)
         for tokens in token_slices(rows):
             product, by_token = head_mean_products(rows[:, :, tokens])
-            d_hidden[tokens] = torch.mm(product.index_select(1, pairs), d_total)
-            d_weights = torch.addmm(d_weight, hidden[tokens], d_total.T).div_(heads)
+            d_hidden[tokens] = matmul(product.index_select(1, pairs), d_total)
+            d_weights = matmul(hidden[tokens], d_total.T).add_(d_weight).div_(heads)
             d_product = product.zero_().index_copy_(1, pairs, d_weights).unflatten(1, (entities, entities))
             d_rows[:, :, tokens] = torch.bmm(d_product + d_product.transpose(1, 2), by_token).permute(1, 2, 0)
         return d_hidden, d_rows, None

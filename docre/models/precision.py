@@ -1,12 +1,11 @@
 """The device and the precision that models compute with."""
 
-import time
 from functools import cache
 
 import torch
-from torch.nn.functional import linear
 
 from docre.core.memory import keep_few_products
+from docre.models.products import linear, seconds_of_a_product
 
 AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 MIN_SPEEDUP = 1.2  # bf16 is used on a CPU that is at least this many times as fast in it as in fp32
@@ -35,19 +34,8 @@ def bf16_pays() -> bool:
     A CPU with AMX or AVX512-BF16 does so 2 to 5 times as fast; others emulate bfloat16, and take about 20 times as
     long. The fastest of seven products of each kind is compared, which takes a tenth of a second.
     """
-    fp32, bf16 = (seconds_of_a_product(dtype) for dtype in (torch.float32, torch.bfloat16))
+    fp32, bf16 = (seconds_of_a_product(linear, dtype) for dtype in (torch.float32, torch.bfloat16))
     return fp32 > MIN_SPEEDUP * bf16
-
-
-def seconds_of_a_product(dtype: torch.dtype) -> float:
-    """The least seconds that [256, 768] x [768, 768] takes on the CPU in this type."""
-    a, b = torch.ones(256, 768, dtype=dtype), torch.ones(768, 768, dtype=dtype)
-    seconds = []
-    for _ in range(7):
-        start = time.perf_counter()
-        linear(a, b)
-        seconds.append(time.perf_counter() - start)
-    return min(seconds)
 
 
 def autocast(precision: str, device: torch.device) -> torch.autocast:

@@ -5,8 +5,9 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import batch_norm, interpolate, linear, max_pool2d, pad
+from torch.nn.functional import batch_norm, interpolate, max_pool2d, pad
 
+from docre.models.products import linear
 from docre.models.winograd import Convolution
 
 NormOver = Literal["all_cells", "real_cells"]

@@ -60,6 +60,7 @@ def compare(settings: Settings, batches: int, progress: bool = True) -> dict[str
     differences = [np.abs(first["fast"] - first[name]).max() for name in ("reference", "same_allocator")]
     result: dict[str, Any] = {
         "largest_difference_of_logits": float(max(differences)),
+        "keeps_freed_memory": {name: worker.ask("keeps_freed_memory") for name, worker in workers.items()},
     }
     for work, method, size in reversed(WORK):  # evaluation first: a process keeps the memory that training freed
         plain = groups(order[: batches * size], size)
@@ -106,7 +107,6 @@ def compare(settings: Settings, batches: int, progress: bool = True) -> dict[str
             laps[name].append(worker.ask("stages", group))
     flops_of_stages = [fast.ask("stage_flops", group) for group in staged]
     result["stages"] = combine(laps, flops_of_stages, len(staged) * TRAINING_BATCH, speed)
-    result["keeps_freed_memory"] = {name: worker.ask("keeps_freed_memory") for name, worker in workers.items()}
     for worker in workers.values():
         worker.stop()
     return result

@@ -27,6 +27,7 @@ from docre.core.files import write_json
 from docre.core.memory import keep_freed_memory
 from docre.models import bilinear, plan, pooling
 from docre.models.attention import _WindowAttention
+from docre.models.products import matmul
 from docre.training.environment import versions
 from scripts.benchmark.machine import describe_machine
 
@@ -61,7 +62,7 @@ def exchanged_forward(pairs: int) -> Measure:
         for g in range(GROUPS):
             for part in slices:
                 outer = bilinear.outer(heads[g, part], tails[g, part], buffer)
-                logits[part].addmm_(outer.flatten(1), blocks[:, g].T)
+                logits[part] += matmul(outer.flatten(1), blocks[:, g].T)
 
     def measure(size: int) -> float:
         bilinear.SLICE_PAIRS["cpu"] = size

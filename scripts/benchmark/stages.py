@@ -42,15 +42,22 @@ def addmm_flops(_: Any, a: torch.Size, b: torch.Size, *others: Any, **more: Any)
     return 2 * a[0] * a[1] * b[1]
 
 
+def onednn_flops(a: torch.Size, b: torch.Size, *others: Any, **more: Any) -> int:
+    """FLOPs of a b^T."""
+    return 2 * a[0] * a[1] * b[0]
+
+
 def attention_flops(query: torch.Size, key: torch.Size, value: torch.Size, *others: Any, **more: Any) -> int:
     """FLOPs of softmax(q k^T) v, of [batch, heads, length, size] each."""
     return 2 * query[:3].numel() * key[2] * (query[3] + value[3])
 
 
 def counting() -> FlopCounterMode:
-    """A counter of the FLOPs of matrix products, including two operations that torch's own counter leaves out."""
+    """A counter of the FLOPs of matrix products, including operations that torch's own counter leaves out."""
     aten = torch.ops.aten
     more = {aten.addmm_: addmm_flops, aten._scaled_dot_product_flash_attention_for_cpu: attention_flops}
+    if hasattr(torch.ops.mkldnn, "_linear_pointwise"):
+        more[torch.ops.mkldnn._linear_pointwise] = onednn_flops
     return FlopCounterMode(display=False, custom_mapping=more)
 
 

@@ -8,6 +8,11 @@ from docre.models import winograd
 from docre.models.winograd import Convolution
 
 
+@pytest.fixture(autouse=True)
+def mkl_is_fast(monkeypatch):
+    monkeypatch.setattr(winograd, "onednn_is_faster", lambda: False)
+
+
 @pytest.mark.parametrize("side", [8, 9, 10, 11, 21, 42])
 @pytest.mark.parametrize(("channels", "out"), [(8, 16), (24, 8)])
 def test_equals_a_direct_convolution(channels, out, side):
@@ -32,3 +37,6 @@ def test_is_used_where_it_is_worth_it(monkeypatch):
     for channels, side in ((8, 8), (3, 8), (8, 7)):
         Convolution(channels, 8)(torch.zeros(1, channels, side, side))
     assert used == [(1, 8, 8, 8)]
+    monkeypatch.setattr(winograd, "onednn_is_faster", lambda: True)
+    Convolution(8, 8)(torch.zeros(1, 8, 8, 8))
+    assert len(used) == 1

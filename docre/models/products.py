@@ -1,0 +1,99 @@
+"""Products of float32 matrices on a CPU, by the faster of the two libraries that PyTorch has for them.
+
+PyTorch multiplies float32 matrices with MKL, which chooses its code by the make of the processor: on an AMD EPYC with
+AVX512 that reaches less than half the speed of oneDNN, which is in PyTorch, too. On other processors both are equally
+fast, and MKL is taken.
+"""
+
+import time
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+MIN_SPEEDUP = 1.5  # oneDNN is used where it is at least this many times as fast
+MIN_WORK = 2**22  # multiplications; for a smaller product the microseconds that oneDNN takes to begin are too many
+
+
+def matmul(a: Tensor, b: Tensor, out: Tensor | None = None) -> Tensor:
+    """a @ b of two matrices, [n, k] x [k, m] -> [n, m], without gradients. `out`: a tensor that may be used for the
+    result."""
+    return by_onednn(a, b.T) if onednn_pays(a, b) else torch.mm(a, b, out=out)
+
+
+def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """x W^T + b, as torch.nn.functional.linear: [..., k], [m, k], [m] -> [..., m]."""
+    if x.dim() < 2 or torch.is_autocast_enabled(x.device.type) or not onednn_pays(x.flatten(0, -2), weight.T):
+        return nn.functional.linear(x, weight, bias)
+    product: Tensor = _Linear.apply(x.flatten(0, -2), weight, bias)
+    return product.unflatten(0, x.shape[:-1])
+
+
+class Linear(nn.Linear):
+    """nn.Linear with `linear`."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return linear(x, self.weight, self.bias)
+
+
+class _Linear(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        return by_onednn(x, weight, bias)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight = ctx.saved_tensors
+        of_x, of_weight, of_bias = ctx.needs_input_grad
+        return (
+            matmul(gradient, weight) if of_x else None,
+            matmul(gradient.T, x) if of_weight else None,
+            gradient.sum(0) if of_bias else None,
+        )
+
+
+def onednn_pays(a: Tensor, b: Tensor) -> bool:
+    """Whether a @ b is a product of float32 matrices on a CPU that oneDNN computes much faster than MKL."""
+    return (
+        a.device.type == "cpu"
+        and a.dtype == b.dtype == torch.float32
+        and a.shape[0] * b.numel() >= MIN_WORK
+        and onednn_is_faster()
+    )
+
+
+@cache
+def onednn_is_faster() -> bool:
+    """Whether oneDNN multiplies float32 matrices at least MIN_SPEEDUP times as fast as MKL on this CPU. Takes a tenth
+    of a second."""
+    if not hasattr(torch.ops.mkldnn, "_linear_pointwise"):
+        return False  # not on this platform
+    try:
+        mkl, onednn = (seconds_of_a_product(way, torch.float32) for way in (nn.functional.linear, by_onednn))
+    except RuntimeError:
+        return False  # PyTorch was built without oneDNN
+    return mkl > MIN_SPEEDUP * onednn
+
+
+def by_onednn(a: Tensor, b: Tensor, bias: Tensor | None = None) -> Tensor:
+    """a b^T + bias by oneDNN, [n, k], [m, k], [m] -> [n, m]. This is the operation that torch.compile makes of a linear
+    layer on a CPU."""
+    dense = b if b.is_contiguous() or b.T.is_contiguous() else b.contiguous()  # of others it would be very slow
+    product: Tensor = torch.ops.mkldnn._linear_pointwise(a, dense, bias, "none", [], "")
+    return product
+
+
+def seconds_of_a_product(product: Callable[[Tensor, Tensor], Tensor], dtype: torch.dtype) -> float:
+    """The least seconds of seven that a product of [256, 768] and [768, 768] takes on the CPU in this type."""
+    a, b = torch.ones(256, 768, dtype=dtype), torch.ones(768, 768, dtype=dtype)
+    seconds = []
+    for _ in range(7):
+        start = time.perf_counter()
+        product(a, b)
+        seconds.append(time.perf_counter() - start)
+    return min(seconds)
