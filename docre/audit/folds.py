@@ -1,4 +1,7 @@
-"""Cross-fitting: for every fold of the documents, runs that are trained on all others; then each judges its fold."""
+"""Cross-fitting: for every fold of the documents, runs that are trained on all others; then each judges its fold.
+
+With a single fold there is no cross-fitting: it is judged by runs that are trained on all documents.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -62,7 +65,7 @@ class Audit:
         return Train(name, self.folder / name, (), validate(values, f"the config of {name}"))
 
     def _train_file(self, fold: int) -> Path:
-        return self.folder / "data" / f"without-fold-{fold + 1}.json"
+        return self.folder / "data" / ("all.json" if len(self.folds) == 1 else f"without-fold-{fold + 1}.json")
 
     @property
     def _dev_file(self) -> Path:
@@ -73,7 +76,7 @@ class Audit:
         if self.config.data.dev:
             write_docred(self._dev_file, read(self.config.data.dev, self.config.data.reader))
         for fold, positions in enumerate(self.folds):
-            held_out = set(positions)
+            held_out = set(positions) if len(self.folds) > 1 else set()
             write_docred(self._train_file(fold), (d for i, d in enumerate(self.documents) if i not in held_out))
 
     def train(self) -> None:
@@ -84,8 +87,8 @@ class Audit:
             pass
 
     def judgments(self) -> Iterator[tuple[Sequence[int], list[Document], Judgment]]:
-        """Positions of documents, at most GROUP of one fold, the documents, and what the runs say of them that were not
-        trained on them."""
+        """Positions of documents, at most GROUP of one fold, the documents, and what the runs of this fold say of
+        them."""
         for positions, stages in zip(self.folds, self.stages(), strict=True):
             judges = load_judges([stage.folder for stage in stages], self.config.plugins)
             fitted: dict[int, Platt] = {}
@@ -108,8 +111,8 @@ class Audit:
 
 
 def plan_audit(config: Config, data: str, folds: int, seeds: int, folder: Path) -> Audit:
-    """The audit of a file with `folds` folds of equal size. Raises DocreError if a document has no labels, or there are
-    fewer documents than folds."""
+    """The audit of a file with `folds` folds of equal size. Raises DocreError if a document has no labels, there are
+    fewer documents than folds, or `folds` or `seeds` is below 1."""
     before = digest(Path(data))
     documents = read(data, config.data.reader)
     for document in documents:
@@ -117,8 +120,8 @@ def plan_audit(config: Config, data: str, folds: int, seeds: int, folder: Path) 
             raise DocreError(f"{data}: {document.fail('no labels, so there is nothing to audit')}")
     if seeds < 1:
         raise DocreError(f"--seeds: expected at least 1, got {seeds}")
-    if not 2 <= folds <= len(documents):
-        raise DocreError(f"--folds: expected 2 to {len(documents)} (the number of documents), got {folds}")
+    if not 1 <= folds <= len(documents):
+        raise DocreError(f"--folds: expected 1 to {len(documents)} (the number of documents), got {folds}")
     order = np.random.default_rng(config.seed).permutation(len(documents))
     parts = [sorted(part.tolist()) for part in np.array_split(order, folds)]
     return Audit(config, data, before, documents, parts, seeds, folder)

@@ -25,9 +25,9 @@ def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(
         prog="docre audit",
         description="Find labels that are probably missing or wrong. The documents are divided into folds, and each "
-        "fold is judged by models that were trained on the others. --output gets audit.json (all suggestions, the most "
-        "probable first) and review.html, a page on which they are accepted or rejected; the decisions that it saves "
-        "are applied with --apply. The same command goes on after an interruption.",
+        "fold is judged by models that were trained on the others (--folds 1: on all). --output gets audit.json (all "
+        "suggestions, the most probable first) and review.html, a page on which they are accepted or rejected; the "
+        "decisions that it saves are applied with --apply. The same command goes on after an interruption.",
     )
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--config", metavar="FILE", help="the YAML file that trains the models, as for docre train")

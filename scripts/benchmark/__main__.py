@@ -194,13 +194,14 @@ def main(arguments: list[str]) -> None:
     }
     if options.batches < 1:
         raise DocreError(f"--batches: expected at least 1, got {options.batches}")
+    path = Path(options.output or f"results/benchmark-{options.device}.json")
     for encoder in options.encoders:
         results["encoders"][encoder] = compare(settings(encoder, options.batches * EVALUATION_BATCH), options.batches)
+        write_json(path, results)
     if options.scaling:
         encoder = options.encoders[0] if options.encoders else MINILM
         results["scaling"] = scaling(settings(encoder, 8), options.entities, options.tokens, options.sizes)
     print(f"\n{results['device']}, {data}{table(results)}")
-    path = Path(options.output or f"results/benchmark-{options.device}.json")
     write_json(path, results)
     plotted = plot(results, path.with_suffix(".png")) if results["encoders"] else False
     print(f"\nwritten to {path}" + (f" and {path.with_suffix('.png').name}" if plotted else ""))

@@ -122,8 +122,8 @@ def test_another_audit_in_the_same_folder_is_refused(audited, config):  # noqa: 
 def test_bad_input(config, corpus, tmp_path):  # noqa: F811
     from docre.data.readers.docred import write_docred
 
-    for option, message in ((["--folds", "1"], "--folds: expected 2 to 8"), (["--folds", "9"], "--folds: expected"),
-                            (["--folds", "0"], "--folds: expected 2 to 8"),
+    for option, message in ((["--folds", "9"], "--folds: expected"),
+                            (["--folds", "0"], "--folds: expected 1 to 8"),
                             (["--seeds", "0"], "--seeds: expected at least 1")):  # fmt: skip
         with pytest.raises(DocreError, match=message):
             audit.main(["--config", str(config), "--output", str(tmp_path / "o"), *option])
@@ -137,6 +137,15 @@ def test_bad_input(config, corpus, tmp_path):  # noqa: F811
         with pytest.raises(SystemExit) as end:
             audit.main([*wrong, "--output", str(tmp_path / "o")])
         assert end.value.code == 2
+
+
+def test_one_fold_is_judged_by_a_model_of_all_documents(config, corpus, tmp_path):  # noqa: F811
+    output = tmp_path / "o"
+    audit.main(["--config", str(config), "--output", str(output), "--folds", "1"])
+    everything = read(corpus / "train.json", "docred")
+    assert [d.title for d in read(output / "data/all.json", "docred")] == [d.title for d in everything]
+    assert {s.document for s in read_suggestions(output / "audit.json").suggestions} == set(range(len(everything)))
+    assert [path.name for path in output.glob("fold-*")] == ["fold-1-seed-66"]
 
 
 def test_without_dev_documents(config, tmp_path, monkeypatch):  # noqa: F811

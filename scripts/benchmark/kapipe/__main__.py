@@ -2,7 +2,7 @@
 
     python -m scripts.benchmark.kapipe --install        makes .venv-kapipe (once)
     python -m scripts.benchmark.kapipe [--encoders NAME ...] [--data FILE] [--batches 10] [--threads 2]
-                                       [--clock wall] [--output results/benchmark-kapipe.json]
+                                       [--precision fp32] [--clock wall] [--output results/benchmark-kapipe.json]
 
 A training step is one batch of 4 documents, a prediction goes from 4 documents to their triples. kapipe's ATLOP runs
 with max_seg_len=256, overlap and logsumexp, and docre's with kapipe's size of head and tail (that of the encoder). Each
@@ -10,7 +10,8 @@ side runs in a process of its own, and they take turns. Both are checked to get 
 labels, and to have a finite loss. kapipe makes a document's inputs anew in every training step, docre once before the
 first: "without inputs" is the ratio without what kapipe needs for that, timed by itself.
 
-"same alloc" is kapipe with the settings of the C allocator that docre makes in training.
+"same alloc" is kapipe with the settings of the C allocator that docre makes in training. --precision is docre's; kapipe
+computes in float32.
 
 Two differences of the work remain: kapipe takes the sum over heads of the attention before it multiplies that of two
 entities, which costs less than what ATLOP defines, and it leaves out the attention to [CLS] and [SEP].
@@ -37,6 +38,7 @@ from docre.data.readers.docred import to_json
 from docre.errors import DocreError
 from docre.models import load_tokenizer
 from docre.models.encoder import resolve_location
+from docre.models.precision import resolve_precision
 from docre.training.environment import device_name, versions
 from scripts.benchmark.__main__ import groups
 from scripts.benchmark.kapipe.environment import VERSION, install, python
@@ -84,7 +86,7 @@ def compare(settings: Settings, batches: int, folder: Path) -> dict[str, Any]:
     seconds: dict[str, dict[str, float]] = {work: dict.fromkeys(sides, 0.0) for work in WORK}
     megabytes: dict[str, dict[str, float]] = {work: dict.fromkeys(sides, 0.0) for work in WORK}
     preparing = 0.0
-    for work, method in WORK.items():
+    for work, method in reversed(WORK.items()):  # prediction first: a process keeps the memory that training freed
         for side in sides.values():
             side.ask(method, parts[0])  # warm-up
         for i, part in enumerate(parts):
@@ -156,6 +158,9 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--seed", type=int, default=66)
     parser.add_argument(
+        "--precision", choices=("auto", "fp32", "bf16"), default="fp32", help="of docre; kapipe's is fp32"
+    )
+    parser.add_argument(
         "--clock", choices=CLOCKS, default="wall", help="cpu for a machine that is busy with other jobs"
     )
     parser.add_argument("--output", type=Path, default=Path("results/benchmark-kapipe.json"))
@@ -168,9 +173,10 @@ def main(arguments: list[str]) -> None:
         raise DocreError(f"--batches: expected at least 1, got {options.batches}")
     torch.set_num_threads(options.threads)
     data = options.data
+    precision = resolve_precision(options.precision, "cpu")
     results: dict[str, Any] = {
         "command": shlex.join(["python", "-m", "scripts.benchmark.kapipe", *arguments]),
-        "device": f"{device_name(torch.device('cpu'))}, fp32",
+        "device": f"{device_name(torch.device('cpu'))}, docre in {precision}",
         "machine": describe_machine(),
         "versions": versions() | {"kapipe": VERSION},
         "data": os.path.relpath(data, ROOT),
@@ -191,7 +197,7 @@ def main(arguments: list[str]) -> None:
                 documents=options.batches * BATCH,
                 averaged_layers=1,
                 device="cpu",
-                precision="fp32",
+                precision=precision,
                 threads=options.threads,
                 seed=options.seed,
                 parameters={"head_size": size},
