@@ -158,8 +158,8 @@ def path_in(folder: str, name: str) -> str:
 
 
 def parts_in(folder: str) -> list[str]:
-    """The paths or addresses of the parts in a folder, in their order. Raises DocreError if there are none, or the
-    folder's manifest says that more will come."""
+    """The paths or addresses of the parts in a folder, in their order. Raises DocreError if there are none, the folder's
+    manifest says that more will come, or the part of a unit that was done is not there."""
     found = sorted(filter(PART_FILE.fullmatch, names_in(folder)))
     if not found:
         raise DocreError(f"{folder}: no parts of a corpus there ({PART}*.jsonl or {PART}*.parquet)")
@@ -168,6 +168,9 @@ def parts_in(folder: str) -> list[str]:
     manifest = {} if content is None else parse_json(content, path)
     if isinstance(manifest, dict) and manifest.get("complete") is False:
         raise DocreError(f"{folder}: not complete: run the command that began it again, which goes on where it stopped")
+    units = {name.split(".")[0] for name in names_in(path_in(folder, "units")) if UNIT.fullmatch(name)}
+    if lost := units - {name[len(PART) :].split(".")[0] for name in found}:
+        raise DocreError(f"{folder}: {PART}{min(lost)} is missing, though its documents were predicted")
     return [path_in(folder, name) for name in found]
 
 

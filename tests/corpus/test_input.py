@@ -121,6 +121,10 @@ def test_a_graph_of_what_was_extracted(form, saved, tmp_path):
     (found / "manifest.json").write_text(json.dumps(manifest | {"complete": False}))
     with pytest.raises(DocreError, match="found: not complete: run the command that began it again"):
         graph.main([str(found), "--output", str(tmp_path / "none.nt")])
+    (found / "manifest.json").write_text(json.dumps(manifest))
+    parts[0].unlink()
+    with pytest.raises(DocreError, match=f"found: {parts[0].stem} is missing, though its documents were predicted"):
+        graph.main([str(found), "--output", str(tmp_path / "none.nt")])
     assert not (tmp_path / "none.nt").exists()
 
 
