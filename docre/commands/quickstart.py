@@ -13,7 +13,7 @@ CORPUS = Path("data/synthetic")
 NEXT = """
 what to do next:
   docre extract --checkpoint {run} "Ada Smith was born in Fairburg."      entities and triples of a text of yours
-  docre report {run} --output report.html     a page with curves, scores and a viewer of documents
+  docre report {run} --output report.html     a page with curves, scores and a viewer of documents (docre[plots])
   docre predict --checkpoint {run} --input data/synthetic/test.json --output found.jsonl
   docre new my-project                        a folder to replace with documents of your own
   docre download redocred                     a real benchmark; docre train --config redocred_bert_atgl trains on it

@@ -83,8 +83,9 @@ def onednn_is_faster() -> bool:
 def by_onednn(a: Tensor, b: Tensor, bias: Tensor | None = None) -> Tensor:
     """a b^T + bias by oneDNN, [n, k], [m, k], [m] -> [n, m]. This is the operation that torch.compile makes of a linear
     layer on a CPU."""
-    dense = b if b.is_contiguous() or b.T.is_contiguous() else b.contiguous()  # of others it would be very slow
-    product: Tensor = torch.ops.mkldnn._linear_pointwise(a, dense, bias, "none", [], "")
+    if not (b.is_contiguous() or b.T.is_contiguous()):  # as it is, it would be very slow
+        b = b.T.contiguous().T if b.stride(0) == 1 else b.contiguous()
+    product: Tensor = torch.ops.mkldnn._linear_pointwise(a, b, bias, "none", [], "")
     return product
 
 

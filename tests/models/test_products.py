@@ -16,6 +16,7 @@ from tests.tiny import tiny_bert
 HAS_ONEDNN = hasattr(torch.ops.mkldnn, "_linear_pointwise") and torch.backends.mkldnn.is_available()
 needs_onednn = pytest.mark.skipif(not HAS_ONEDNN, reason="PyTorch has no oneDNN here")
 SIZES = st.integers(1, 40)
+LAYOUTS = st.sampled_from(["rows", "columns", "part", "turned part"])
 
 
 @pytest.fixture
@@ -29,14 +30,14 @@ def onednn(monkeypatch):
 
 
 def laid_out(matrix: torch.Tensor, layout: str) -> torch.Tensor:
-    """The same matrix, in memory row by row, column by column, or as a part of a larger one."""
-    if layout == "columns":
-        return matrix.T.contiguous().T
+    """The same matrix, in memory row by row, column by column, or as a part of a larger one of either kind."""
+    if layout in ("columns", "turned part"):
+        return laid_out(matrix.T.contiguous(), "part" if layout == "turned part" else "rows").T
     return torch.cat([matrix, matrix], dim=1)[:, : matrix.shape[1]] if layout == "part" else matrix
 
 
 @needs_onednn
-@given(SIZES, SIZES, SIZES, st.sampled_from(["rows", "columns", "part"]), st.sampled_from(["rows", "columns", "part"]))
+@given(SIZES, SIZES, SIZES, LAYOUTS, LAYOUTS)
 def test_a_product_is_that_in_double_precision(n, k, m, of_a, of_b):
     a, b, bias = torch.randn(n, k), torch.randn(m, k), torch.randn(m)
     expected = nn.functional.linear(a.double(), b.double(), bias.double())
