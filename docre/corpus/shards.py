@@ -158,8 +158,8 @@ def path_in(folder: str, name: str) -> str:
 
 
 def parts_in(folder: str) -> list[str]:
-    """The paths or addresses of the parts in a folder, in their order. Raises DocreError if there are none, the folder's
-    manifest says that more will come, or the part of a unit that was done is not there."""
+    """The paths or addresses of the parts in a folder, in their order. Raises DocreError if there are none, the
+    folder's manifest says that more will come, or the part of a unit that was done is not there."""
     found = sorted(filter(PART_FILE.fullmatch, names_in(folder)))
     if not found:
         raise DocreError(f"{folder}: no parts of a corpus there ({PART}*.jsonl or {PART}*.parquet)")

@@ -5,7 +5,7 @@ from functools import cache
 import torch
 
 from docre.core.memory import keep_few_products
-from docre.models.products import linear, seconds_of_a_product
+from docre.models.products import least_seconds, linear, operands
 
 AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 MIN_SPEEDUP = 1.2  # bf16 is used on a CPU that is at least this many times as fast in it as in fp32
@@ -34,7 +34,8 @@ def bf16_pays() -> bool:
     A CPU with AMX or AVX512-BF16 does so 2 to 5 times as fast; others emulate bfloat16, and take about 20 times as
     long. The fastest of seven products of each kind is compared, which takes a tenth of a second.
     """
-    fp32, bf16 = (seconds_of_a_product(linear, dtype) for dtype in (torch.float32, torch.bfloat16))
+    floats, halves = operands(torch.float32), operands(torch.bfloat16)
+    fp32, bf16 = least_seconds(lambda: linear(*floats), lambda: linear(*halves))
     return fp32 > MIN_SPEEDUP * bf16
 
 

@@ -1,8 +1,8 @@
 """Products of float32 matrices on a CPU, by the faster of the two libraries that PyTorch has for them.
 
 PyTorch multiplies float32 matrices with MKL, which chooses its code by the make of the processor: on an AMD EPYC with
-AVX512 that reaches less than half the speed of oneDNN, which is in PyTorch, too. On other processors both are equally
-fast, and MKL is taken.
+AVX512 that reaches less than half the speed of oneDNN, which is in PyTorch, too. Where the difference is small, as on
+processors of Intel, MKL is taken.
 """
 
 import time
@@ -73,8 +73,9 @@ def onednn_is_faster() -> bool:
     of a second."""
     if not hasattr(torch.ops.mkldnn, "_linear_pointwise"):
         return False  # not on this platform
+    a, b = operands(torch.float32)
     try:
-        mkl, onednn = (seconds_of_a_product(way, torch.float32) for way in (nn.functional.linear, by_onednn))
+        mkl, onednn = least_seconds(lambda: nn.functional.linear(a, b), lambda: by_onednn(a, b))
     except RuntimeError:
         return False  # PyTorch was built without oneDNN
     return mkl > MIN_SPEEDUP * onednn
@@ -89,12 +90,18 @@ def by_onednn(a: Tensor, b: Tensor, bias: Tensor | None = None) -> Tensor:
     return product
 
 
-def seconds_of_a_product(product: Callable[[Tensor, Tensor], Tensor], dtype: torch.dtype) -> float:
-    """The least seconds of seven that a product of [256, 768] and [768, 768] takes on the CPU in this type."""
-    a, b = torch.ones(256, 768, dtype=dtype), torch.ones(768, 768, dtype=dtype)
+def operands(dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """Two matrices [256, 768] and [768, 768] of ones, for measuring how long their product takes."""
+    return torch.ones(256, 768, dtype=dtype), torch.ones(768, 768, dtype=dtype)
+
+
+def least_seconds(*ways: Callable[[], Any]) -> list[float]:
+    """The least seconds of seven that each of these functions takes; they take turns, so that other jobs slow all of
+    them."""
     seconds = []
     for _ in range(7):
-        start = time.perf_counter()
-        product(a, b)
-        seconds.append(time.perf_counter() - start)
-    return min(seconds)
+        for way in ways:
+            start = time.perf_counter()
+            way()
+            seconds.append(time.perf_counter() - start)
+    return [min(seconds[i :: len(ways)]) for i in range(len(ways))]

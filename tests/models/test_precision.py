@@ -11,8 +11,7 @@ from docre.models.precision import resolve_precision
     ("seconds", "pays"), [((1.0, 0.5), True), ((1.0, 0.9), False), ((1.0, 20.0), False), ((0.5, 0.5), False)]
 )
 def test_bf16_pays_if_its_products_are_faster(seconds, pays, monkeypatch):
-    taken = dict(zip((torch.float32, torch.bfloat16), seconds, strict=True))
-    monkeypatch.setattr(precision, "seconds_of_a_product", lambda product, dtype: taken[dtype])
+    monkeypatch.setattr(precision, "least_seconds", lambda *ways: seconds)
     precision.bf16_pays.cache_clear()
     try:
         assert precision.bf16_pays() is pays

@@ -1,5 +1,7 @@
 """Products of float32 matrices by oneDNN equal PyTorch's own, with their gradients, and are used where they pay."""
 
+import time
+
 import pytest
 import torch
 from hypothesis import given
@@ -8,7 +10,7 @@ from torch import nn
 
 from docre.data.collate import Collator, WindowPlan
 from docre.models import MODELS, Encoder, products
-from docre.models.products import Linear, by_onednn, linear, matmul, onednn_is_faster, seconds_of_a_product
+from docre.models.products import Linear, by_onednn, least_seconds, linear, matmul, onednn_is_faster
 from tests.models.small import small_sizes
 from tests.models.test_fast_equals_reference import LIMIT, RELATIONS, random_features
 from tests.tiny import tiny_bert
@@ -114,7 +116,7 @@ def test_small_products_and_other_types_are_left_to_pytorch(onednn, monkeypatch)
 
 @pytest.mark.parametrize(("mkl", "other", "faster"), [(1.0, 0.5, True), (1.0, 0.8, False), (1.0, 2.0, False)])
 def test_onednn_is_measured(mkl, other, faster, monkeypatch):
-    monkeypatch.setattr(products, "seconds_of_a_product", lambda way, dtype: other if way is by_onednn else mkl)
+    monkeypatch.setattr(products, "least_seconds", lambda *ways: [mkl, other])
     assert onednn_is_faster.__wrapped__() is (faster and HAS_ONEDNN)
 
 
@@ -126,5 +128,11 @@ def test_a_pytorch_without_onednn(monkeypatch):
     assert onednn_is_faster.__wrapped__() is False
 
 
-def test_a_product_takes_time():
-    assert 0 < seconds_of_a_product(torch.nn.functional.linear, torch.float32) < 10
+def test_the_least_seconds_of_each_way():
+    waits = iter([0.02, 0.001, 0.001, 0.02] + 10 * [0.03])
+    called = []
+    first, second = least_seconds(
+        lambda: called.append(1) or time.sleep(next(waits)), lambda: called.append(2) or time.sleep(2 * next(waits))
+    )
+    assert called == 7 * [1, 2]
+    assert 0.001 <= first < 0.02 and 0.002 <= second < 0.04
