@@ -31,7 +31,8 @@ def plot(results: dict[str, Any], path: Path) -> bool:
     comparison.set_xticks([i + (len(SIDES) - 0.25) * width for i in range(len(names))], names)
     comparison.set_ylabel("seconds a document")
     comparison.set_title("training, evaluation", fontsize="medium")
-    comparison.legend(fontsize="small")
+    comparison.margins(y=0.4)  # room for the legend
+    comparison.legend(fontsize="small", loc="upper left")
     memory.set_xticks([i + middle * width for i in range(len(names))], names)
     memory.set_ylabel("peak MB of a training step")
     for axis, (name, points) in zip(axes[0, 2:], sweeps.items(), strict=True):
