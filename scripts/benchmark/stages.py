@@ -6,6 +6,8 @@ from typing import Any
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from docre.models.products import ONEDNN_LINEAR
+
 STAGES = ("features", "collate", "encoder", "pooling", "classifier", "loss", "optimizer")
 Sums = tuple[dict[str, float], dict[str, float]]  # the sum of each stage, and the peak of each stage
 
@@ -37,11 +39,6 @@ class Laps:
         return self.sums, self.peaks
 
 
-def addmm_flops(_: Any, a: torch.Size, b: torch.Size, *others: Any, **more: Any) -> int:
-    """FLOPs of x += a b."""
-    return 2 * a[0] * a[1] * b[1]
-
-
 def onednn_flops(a: torch.Size, b: torch.Size, *others: Any, **more: Any) -> int:
     """FLOPs of a b^T."""
     return 2 * a[0] * a[1] * b[0]
@@ -54,10 +51,9 @@ def attention_flops(query: torch.Size, key: torch.Size, value: torch.Size, *othe
 
 def counting() -> FlopCounterMode:
     """A counter of the FLOPs of matrix products, including operations that torch's own counter leaves out."""
-    aten = torch.ops.aten
-    more = {aten.addmm_: addmm_flops, aten._scaled_dot_product_flash_attention_for_cpu: attention_flops}
-    if hasattr(torch.ops.mkldnn, "_linear_pointwise"):
-        more[torch.ops.mkldnn._linear_pointwise] = onednn_flops
+    more: dict[Any, Any] = {torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: attention_flops}
+    if ONEDNN_LINEAR is not None:
+        more[ONEDNN_LINEAR] = onednn_flops
     return FlopCounterMode(display=False, custom_mapping=more)
 
 
