@@ -12,10 +12,11 @@ from docre.audit.noise import AnnotationErrors
 from docre.audit.suggestions import Suggestion
 from docre.documents import Document
 from docre.inference.checkpoint import load
+from docre.inference.methods.decision import EVIDENCE_THRESHOLD
 from docre.inference.predictor import Predictor
 from docre.inference.probe import margin_table
 
-EVIDENCE = "evaluation.evidence_threshold=0.2"  # the threshold of Ma et al. 2023 (DREEAM), section 4.1
+EVIDENCE = f"evaluation.evidence_threshold={EVIDENCE_THRESHOLD}"
 
 
 @dataclass(frozen=True)

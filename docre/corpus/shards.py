@@ -110,7 +110,7 @@ class Output:
     def reports(self) -> dict[str, Any]:
         """The report of each unit that is done, in whatever format, by name."""
         parts = (name for name in names_in(self.folder) if name.startswith(PART))
-        return {name: self.report(name) for name in {part[len(PART) :].split(".")[0] for part in parts}}
+        return {name: self.report(name) for name in set(map(unit_of, parts))}
 
     def start(self, plan: Mapping[str, Any], before: Mapping[str, Any] | None, predicted: bool) -> Counts | None:
         """Begin, or go on with, a corpus that is predicted into this folder; return the totals if it is complete.
@@ -157,6 +157,11 @@ def path_in(folder: str, name: str) -> str:
     return f"{folder.rstrip('/')}/{name}"
 
 
+def unit_of(file: str) -> str:
+    """The name of the unit whose part or report a file is, by the name of the file."""
+    return file.removeprefix(PART).partition(".")[0]
+
+
 def parts_in(folder: str) -> list[str]:
     """The paths or addresses of the parts in a folder, in their order. Raises DocreError if there are none, the
     folder's manifest says that more will come, or the part of a unit that was done is not there."""
@@ -168,8 +173,8 @@ def parts_in(folder: str) -> list[str]:
     manifest = {} if content is None else parse_json(content, path)
     if isinstance(manifest, dict) and manifest.get("complete") is False:
         raise DocreError(f"{folder}: not complete: run the command that began it again, which goes on where it stopped")
-    units = {name.split(".")[0] for name in names_in(path_in(folder, "units")) if UNIT.fullmatch(name)}
-    if lost := units - {name[len(PART) :].split(".")[0] for name in found}:
+    units = set(map(unit_of, filter(UNIT.fullmatch, names_in(path_in(folder, "units")))))
+    if lost := units - set(map(unit_of, found)):
         raise DocreError(f"{folder}: {PART}{min(lost)} is missing, though its documents were predicted")
     return [path_in(folder, name) for name in found]
 
