@@ -126,10 +126,11 @@ def _read_member(path: str | Path) -> bytes:
     """The content of `result.json` in a zip file. Raises DocreError if it is larger than LARGEST_MEMBER bytes."""
     try:
         with zipfile.ZipFile(io.BytesIO(read_bytes(path))) as archive:
-            if MEMBER not in archive.namelist():
-                names = ", ".join(map(repr, archive.namelist()[:3])) or "nothing"
-                raise DocreError(f"{path}: expected {MEMBER} in the zip, found {names}")
-            if archive.namelist().count(MEMBER) > 1:
+            names = archive.namelist()
+            if MEMBER not in names:
+                found = ", ".join(map(repr, names[:3])) or "nothing"
+                raise DocreError(f"{path}: expected {MEMBER} in the zip, found {found}")
+            if names.count(MEMBER) > 1:
                 raise DocreError(f"{path}: has two files called {MEMBER}")
             member = archive.getinfo(MEMBER)
             if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):

@@ -70,11 +70,10 @@ def read_as_text(predictor: PairScorer, gold: Sequence[Document], min_confidence
     start = time.perf_counter()
     documents, predictions = find(predictor, [(d.title, d.plain_text) for d in read], progress=True)
     seconds = time.perf_counter() - start
-    gold = read
     both = list(zip(documents, predictions, strict=True))
     extractions = [to_extraction(*each, predictor.calibration) for each in both]
-    labeled = [i for i, document in enumerate(gold) if document.triples is not None]
-    confidence, right = confidence_and_truth([gold[i] for i in labeled], [extractions[i] for i in labeled])
+    labeled = [i for i, document in enumerate(read) if document.triples is not None]
+    confidence, right = confidence_and_truth([read[i] for i in labeled], [extractions[i] for i in labeled])
     bins, error = reliability_bins(confidence, right)
     sure = right[confidence >= SURE]
     with_triples = []
