@@ -40,6 +40,9 @@ class LineAttention(nn.Module):
     def forward(self, cells: Tensor, maps: Maps, columns: bool) -> Tensor:
         """[cells, size] -> [cells, size]; a line is a column of a map (a tail) or a row (a head)."""
         projected = torch.cat([self.to_q(cells), self.to_kv(cells)], dim=1)
+        if cells.device.type == "cpu":
+            # In bf16 the backward pass of attention takes five times as long there: lines are short.
+            projected = projected.to(torch.promote_types(projected.dtype, torch.float32))
         mixed = []
         for part, side, equal in zip(projected.split([s * s for s in maps.sides]), maps.sides, maps.equal, strict=True):
             lines = part.view(side, side, 3, self.heads, cells.shape[1] // self.heads)
@@ -48,7 +51,8 @@ class LineAttention(nn.Module):
             if equal > 1:
                 bias = q.new_zeros(1, 1, 1, side)
                 bias[..., -1] = log(equal)
-            out = scaled_dot_product_attention(q, k, v, attn_mask=bias)  # [lines, heads, cells, size of a head]
+            with torch.autocast(cells.device.type, enabled=False):
+                out = scaled_dot_product_attention(q, k, v, attn_mask=bias)  # [lines, heads, cells, size of a head]
             mixed.append(out.permute(2, 0, 1, 3) if columns else out.transpose(1, 2))
         return self.to_out(torch.cat([out.flatten(2).flatten(0, 1) for out in mixed]))
 
