@@ -1,9 +1,12 @@
 """TTM-RE's memory module: each pair reads a learned memory, then passes a small transformer (Gao et al. 2024)."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import scaled_dot_product_attention
 
-from docre.models.products import Linear
+from docre.models.products import Linear, linear
 from docre.models.swap import change_classes
 
 SLOTS = 2  # of a pair: head and tail
@@ -29,7 +32,7 @@ class MemoryModule(nn.Module):
         self.within_pair = within_pair
         self.tokens = nn.Parameter(nn.init.xavier_uniform_(torch.empty(rows, size)))
         self.summary = Summary(size)
-        layer = nn.TransformerEncoderLayer(size, heads, size, dropout=0.0, batch_first=True)
+        layer = Layer(size, heads, size, dropout=0.0, batch_first=True)
         self.transformer = nn.TransformerEncoder(layer, layers, enable_nested_tensor=False)
         change_classes(self.transformer, {nn.Linear: Linear})
 
@@ -47,6 +50,25 @@ class MemoryModule(nn.Module):
             return self.transformer(summary)
         chunks = [self.transformer(chunk.transpose(0, 1)).transpose(0, 1) for chunk in summary.split(CHUNK)]
         return torch.cat(chunks)
+
+
+class Layer(nn.TransformerEncoderLayer):
+    """The same, post-norm and without masks and dropout, with products in float32 by `docre.models.products`."""
+
+    def forward(self, src: Tensor, *masks: Any, **other_masks: Any) -> Tensor:
+        """[sequences, length, S] -> [sequences, length, S]."""
+        if torch.is_autocast_enabled(src.device.type):
+            return super().forward(src)
+        src = self.norm1(src + self.attend(src))
+        return self.norm2(src + self.linear2(self.activation(self.linear1(src))))
+
+    def attend(self, x: Tensor) -> Tensor:
+        """Self-attention, [sequences, length, S] -> [sequences, length, S]."""
+        part = self.self_attn
+        projected = linear(x, part.in_proj_weight, part.in_proj_bias).unflatten(-1, (3, part.num_heads, -1))
+        q, k, v = projected.permute(2, 0, 3, 1, 4).unbind(0)  # [sequences, heads, length, size of a head]
+        mixed = scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
+        return linear(mixed, part.out_proj.weight, part.out_proj.bias)
 
 
 class Summary(nn.Module):
