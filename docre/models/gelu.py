@@ -1,8 +1,20 @@
-"""GELU that works in place where it can."""
+"""GELU and the linear layer after it, without a tensor of their size in memory that can be avoided."""
+
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 from torch.nn.functional import gelu
+
+from docre.models.products import Linear, linear, matmul
+
+# In the layers of packed encoders: where GELU is, and where the linear layer is that reads its result.
+FEED_FORWARD = (
+    ("intermediate.intermediate_act_fn", "output.dense"),
+    ("activation", "lin2"),  # DistilBERT
+    ("activation", "ffn_output"),  # ALBERT
+)
 
 
 class Gelu(nn.Module):
@@ -23,3 +35,51 @@ class Gelu(nn.Module):
         if hidden.requires_grad:
             return gelu(hidden, approximate=self.approximate)
         return torch.ops.aten.gelu_(hidden, approximate=self.approximate)
+
+
+class GeluLinear(Linear):
+    """W gelu(x) + b. For the backward pass x is saved, but not gelu(x), which is computed a second time."""
+
+    gelu: Gelu
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not x.requires_grad:
+            return super().forward(self.gelu(x))
+        inputs, device = [x, self.weight, self.bias], x.device.type
+        if torch.is_autocast_enabled(device):
+            inputs = [tensor.to(torch.get_autocast_dtype(device)) for tensor in inputs]
+        with torch.autocast(device, enabled=False):
+            product: Tensor = _GeluLinear.apply(*inputs, self.gelu.approximate)
+            return product
+
+
+class _GeluLinear(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, approximate: str) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        ctx.approximate = approximate
+        return linear(gelu(x, approximate=approximate), weight, bias)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight = ctx.saved_tensors
+        rows, of_rows = x.flatten(0, -2), gradient.flatten(0, -2)
+        _, of_weight, of_bias, _ = ctx.needs_input_grad
+        d_weight = matmul(of_rows.T, gelu(rows, approximate=ctx.approximate)) if of_weight else None
+        d_rows = torch.ops.aten.gelu_backward(matmul(of_rows, weight), rows, approximate=ctx.approximate)
+        return d_rows.view_as(x), d_weight, of_rows.sum(0) if of_bias else None, None
+
+
+def join_gelu(backbone: nn.Module) -> None:
+    """Make one GeluLinear of each Gelu and the linear layer that follows it, in place; weights keep their names."""
+    for part in backbone.modules():
+        for place, next_place in FEED_FORWARD:
+            try:
+                activation, after = part.get_submodule(place), part.get_submodule(next_place)
+            except AttributeError:
+                continue
+            if isinstance(activation, Gelu):
+                after.__class__ = GeluLinear
+                after.gelu = activation
+                part.set_submodule(place, nn.Identity())

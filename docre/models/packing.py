@@ -6,7 +6,7 @@ from transformers.activations import GELUActivation, NewGELUActivation
 
 from docre.models import deberta, mpnet
 from docre.models.attention import PACKED
-from docre.models.gelu import Gelu
+from docre.models.gelu import Gelu, join_gelu
 from docre.models.swap import ClassMap, change_classes, swap
 
 # Encoder types that use transformers' attention interface, whose attention is softmax(q k^T) v over all tokens or a
@@ -32,4 +32,5 @@ def pack(backbone: Any) -> bool:
     change_classes(backbone, REPLACED.get(model_type, {}))
     swap(backbone, GELUActivation, lambda _: Gelu())
     swap(backbone, NewGELUActivation, lambda _: Gelu("tanh"))
+    join_gelu(backbone)
     return True

@@ -8,7 +8,7 @@ from transformers.activations import GELUActivation, NewGELUActivation
 
 from docre.models import Encoder
 from docre.models.dropout import Dropout
-from docre.models.gelu import Gelu
+from docre.models.gelu import Gelu, GeluLinear
 from docre.models.swap import change_classes, swap
 from tests.models.test_encoders import FAMILIES, tiny
 
@@ -47,8 +47,16 @@ def test_which_modules_of_an_encoder_are_replaced(family):
     kinds = [type(m) for m in backbone.modules()]
     assert nn.Dropout not in kinds
     assert kinds.count(Gelu) == (activations if encoder.packed else 0)
+    assert kinds.count(GeluLinear) == (feed_forward_layers(backbone) if encoder.packed else 0)
     assert not encoder.packed or activations > 0
     assert {name for name in names if "pooler" not in name} == set(backbone.state_dict())
+
+
+def feed_forward_layers(backbone) -> int:
+    """How many layers have a linear layer after GELU; in ModernBERT a product of two is between them."""
+    config = backbone.config
+    repeated = config.num_hidden_groups * config.inner_group_num if config.model_type == "albert" else None
+    return 0 if config.model_type == "modernbert" else repeated or config.num_hidden_layers
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -73,3 +81,37 @@ def test_gelu_is_in_place_only_where_no_gradient_needs_its_input(approximate, th
     with torch.inference_mode():
         copy = values.clone()
         assert torch.equal(ours(copy), expected) and torch.equal(copy, expected)
+
+
+def gelu_linear(approximate: str) -> GeluLinear:
+    torch.manual_seed(0)
+    layer = nn.Linear(7, 3)
+    layer.__class__, layer.gelu = GeluLinear, Gelu(approximate)
+    return layer
+
+
+@pytest.mark.parametrize("approximate", ["none", "tanh"])
+@pytest.mark.parametrize("half", [False, True])
+def test_the_linear_layer_after_gelu_saves_only_gelus_input(approximate, half):
+    """Output and gradients are those of the two layers one after another; without gradients too."""
+    layer, x = gelu_linear(approximate), torch.randn(2, 5, 7, requires_grad=True)
+    weights = [layer.weight, layer.bias]
+    with torch.autocast("cpu", torch.bfloat16, enabled=half):
+        output = layer(x)
+        expected = nn.functional.linear(gelu(x.bfloat16() if half else x, approximate=approximate), *weights)
+        assert [tuple(saved.shape) for saved in output.grad_fn.saved_tensors] == [(2, 5, 7), (3, 7)]
+        with torch.inference_mode():
+            assert torch.equal(layer(x.bfloat16() if half else x.clone()), output)
+    assert output.dtype == expected.dtype == (torch.bfloat16 if half else torch.float32)
+    results = [[y, *torch.autograd.grad(y.square().sum(), [x, *weights])] for y in (output, expected)]
+    for a, b in zip(*results, strict=True):
+        torch.testing.assert_close(a, b, **(dict(atol=2e-2, rtol=2e-2) if half else {}))
+
+
+@pytest.mark.parametrize("frozen", [[], ["weight"], ["bias"], ["weight", "bias"]])
+def test_gradients_of_the_linear_layer_after_gelu(frozen):
+    layer = gelu_linear("none").double()
+    for name in frozen:
+        getattr(layer, name).requires_grad_(False)
+    x = torch.randn(4, 7, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda *_: layer(x), [x, *(p for p in layer.parameters() if p.requires_grad)])
