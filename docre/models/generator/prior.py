@@ -6,6 +6,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import gelu
 
+from docre.models.dropout import Dropout
+from docre.models.products import Linear
+
 DROPOUT = 0.1  # of each block, as published
 
 
@@ -25,14 +28,14 @@ class Prior(nn.Module):
         super().__init__()
         self.width = width
         self.no_earlier = nn.Parameter(torch.zeros(latent))
-        self.time = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, 4 * width))
+        self.time = nn.Sequential(Linear(width, 4 * width), nn.GELU(), Linear(4 * width, 4 * width))
         self.embedding = nn.Embedding(relations, width)
-        self.of_relations = nn.Linear(width, 4 * width)
-        self.of_input = nn.Linear(2 * latent, width)
-        self.of_time = nn.Linear(4 * width, width)
+        self.of_relations = Linear(width, 4 * width)
+        self.of_input = Linear(2 * latent, width)
+        self.of_time = Linear(4 * width, width)
         self.blocks = nn.ModuleList(Block(width, heads, DROPOUT) for _ in range(depth))
         self.norm = nn.LayerNorm(width)
-        self.output = nn.Linear(width, latent)
+        self.output = Linear(width, latent)
 
     def forward(self, noisy: Tensor, t: Tensor, earlier: Tensor | None, labels: Tensor | None) -> Tensor:
         """noisy, earlier [pairs, Z], t [pairs] (or [1] for all), labels bool [pairs, R] -> [pairs, Z]."""
@@ -61,15 +64,15 @@ class Block(nn.Module):
         super().__init__()
         self.heads = heads
         self.norm = nn.LayerNorm(width)
-        self.value = nn.Linear(width, width, bias=False)
+        self.value = Linear(width, width, bias=False)
         self.drop_heads = nn.Dropout1d(dropout)
-        self.attended = nn.Linear(width, width, bias=False)
+        self.attended = Linear(width, width, bias=False)
         self.norm_before = nn.LayerNorm(width)
-        self.gated = nn.Linear(width, 8 * width)
-        self.dropout = nn.Dropout(dropout)
-        self.inner = nn.Linear(4 * width, width)
+        self.gated = Linear(width, 8 * width)
+        self.dropout = Dropout(dropout)
+        self.inner = Linear(4 * width, width)
         self.norm_after = nn.LayerNorm(width)
-        self.scale_shift = nn.Linear(4 * width, 2 * width)
+        self.scale_shift = Linear(4 * width, 2 * width)
         nn.init.zeros_(self.scale_shift.weight)
         nn.init.zeros_(self.scale_shift.bias)
 

@@ -4,6 +4,8 @@ import math
 
 from torch import Tensor, nn
 
+from docre.models.products import Linear
+
 BOUND = 5.0  # means and log variances are clamped to [-BOUND, BOUND]
 SLOPE = 0.2  # of LeakyReLU for negative numbers
 
@@ -22,14 +24,14 @@ class VAE(nn.Module):
         super().__init__()
         width = hidden // 4
         self.encoder = nn.Sequential(
-            rms(hidden), nn.Linear(hidden, width), nn.LeakyReLU(SLOPE),
-            nn.Linear(width, width), rms(width), nn.LeakyReLU(SLOPE), nn.Linear(width, latent),
+            rms(hidden), Linear(hidden, width), nn.LeakyReLU(SLOPE),
+            Linear(width, width), rms(width), nn.LeakyReLU(SLOPE), Linear(width, latent),
         )  # fmt: skip
-        self.mean = nn.Linear(latent, latent)
-        self.log_variance = nn.Linear(latent, latent)
+        self.mean = Linear(latent, latent)
+        self.log_variance = Linear(latent, latent)
         self.decoder = nn.Sequential(
-            nn.Linear(latent, width), nn.LeakyReLU(SLOPE), rms(width),
-            nn.Linear(width, width), nn.LeakyReLU(SLOPE), rms(width), nn.Linear(width, 2 * hidden),
+            Linear(latent, width), nn.LeakyReLU(SLOPE), rms(width),
+            Linear(width, width), nn.LeakyReLU(SLOPE), rms(width), Linear(width, 2 * hidden),
         )  # fmt: skip
 
     def encode(self, feature: Tensor) -> tuple[Tensor, Tensor]:
