@@ -39,7 +39,7 @@ def slips() -> str:
         rows = []
         for slip in found:
             repair = f"`{slip['repair']}`" if "repair" in slip else slip["docre"]
-            measured = cost(*slip["runs"]) if "runs" in slip else "not measured yet"
+            measured = cost(*slip["runs"]) if "runs" in slip else "-"
             rows.append([slip["slip"], slip["effect"], repair, measured])
         header = ["what the published code does", "effect", "in docre", "test F1 as published → repaired"]
         parts += [f"### {model}", table(header, rows)]
