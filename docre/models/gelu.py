@@ -79,7 +79,7 @@ def join_gelu(backbone: nn.Module) -> None:
                 activation, after = part.get_submodule(place), part.get_submodule(next_place)
             except AttributeError:
                 continue
-            if isinstance(activation, Gelu):
+            if isinstance(activation, Gelu) and type(after) is nn.Linear:
                 after.__class__ = GeluLinear
                 after.gelu = activation
                 part.set_submodule(place, nn.Identity())
