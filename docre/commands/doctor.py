@@ -13,6 +13,7 @@ PACKAGES = ("torch", "transformers", "accelerate", "tokenizers", "huggingface_hu
 EXTRAS = {
     "plots": "matplotlib",
     "text": "spacy",
+    "gliner": "gliner",
     "graph": "rdflib",
     "serve": "fastapi",
     "scale": "ray",

@@ -67,6 +67,7 @@ frame.onload = () => {
     const at = all(".node circle").map((c) => [Number(c.getAttribute("cx")), Number(c.getAttribute("cy"))]);
     at.forEach(([x, y], i) => at.slice(0, i).forEach(([u, v]) => { found.close += Math.hypot(x - u, y - v) < 6; }));
     found.lines = all(".edge path:not(.near)").map((e) => e.getAttribute("d"));
+    found.labels = all("text.relation").map((e) => [Number(e.getAttribute("x")), Number(e.getAttribute("y"))]);
     found.at_first = texts(".evidence");
     rows[3].dispatchEvent(new view.PointerEvent("pointerenter"));
     found.pointed = [texts(".evidence").join(""), texts("#text .on"), all(".edge.on").length, all(".node.on").length];
@@ -166,6 +167,8 @@ def test_no_triple_is_drawn_upon_another(tmp_path):
     assert found["errors"] == [] and found["edges"] == len(ends)
     controls = [re.findall(r"-?[0-9.]+", d)[2:4] for d in found["lines"]]  # where each is bent to
     assert len({tuple(round(float(c)) for c in control) for control in controls}) == len(ends)
+    assert len({tuple(round(c) for c in label) for label in found["labels"]}) == len(ends)
+    assert all(y > 10 for _, y in found["labels"])
 
 
 @needs_chromium

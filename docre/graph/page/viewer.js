@@ -239,8 +239,10 @@ function edge(triple, [x1, y1], [x2, y2], between, width) {
   let path;
   let label;
   if (triple.head === triple.tail) {
-    path = `M${x1} ${y1} c${30 + 8 * number} ${-40} ${-30 - 8 * number} ${-40} 0 0`;
-    label = [x1, y1 - 34];
+    const [out, top] = [30 + 8 * number, 30 + 12 * number];
+    const up = y1 > top + 16 ? -1 : 1; // below the node where there is no place above it
+    path = `M${x1} ${y1} c${out} ${(up * top * 4) / 3} ${-out} ${(up * top * 4) / 3} 0 0`;
+    label = [x1, y1 + up * (top + 4) + (up > 0 ? 8 : 0)];
   } else {
     const length = Math.hypot(x2 - x1, y2 - y1) || 1;
     const side = (number % 2 === 1) !== (triple.head > triple.tail) ? -1 : 1; // of the line, seen from one end of it
