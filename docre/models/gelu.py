@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import gelu
 
-from docre.models.products import Linear, linear, matmul
+from docre.models.products import Linear, linear, linear_gradients
 
 # In the layers of packed encoders: where GELU is, and where the linear layer is that reads its result.
 FEED_FORWARD = (
@@ -65,10 +65,10 @@ class _GeluLinear(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         x, weight = ctx.saved_tensors
         rows, of_rows = x.flatten(0, -2), gradient.flatten(0, -2)
-        _, of_weight, of_bias, _ = ctx.needs_input_grad
-        d_weight = matmul(of_rows.T, gelu(rows, approximate=ctx.approximate)) if of_weight else None
-        d_rows = torch.ops.aten.gelu_backward(matmul(of_rows, weight), rows, approximate=ctx.approximate)
-        return d_rows.view_as(x), d_weight, of_rows.sum(0) if of_bias else None, None
+        result = gelu(rows, approximate=ctx.approximate)
+        d_result, *others = linear_gradients(of_rows, result, weight, ctx.needs_input_grad[:3])
+        d_rows = torch.ops.aten.gelu_backward(d_result, rows, approximate=ctx.approximate)
+        return d_rows.view_as(x), *others, None
 
 
 def join_gelu(backbone: nn.Module) -> None:

@@ -53,11 +53,11 @@ class MemoryModule(nn.Module):
 
 
 class Layer(nn.TransformerEncoderLayer):
-    """The same, post-norm and without masks and dropout, with products in float32 by `docre.models.products`."""
+    """A post-norm layer without masks and dropout, whose products in float32 are those of docre.models.products."""
 
     def forward(self, src: Tensor, *masks: Any, **other_masks: Any) -> Tensor:
         """[sequences, length, S] -> [sequences, length, S]."""
-        if torch.is_autocast_enabled(src.device.type):
+        if torch.is_autocast_enabled(src.device.type):  # in half precision PyTorch's own layer is as fast
             return super().forward(src)
         src = self.norm1(src + self.attend(src))
         return self.norm2(src + self.linear2(self.activation(self.linear1(src))))

@@ -6,7 +6,7 @@ processors of Intel, MKL is taken.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
@@ -50,12 +50,17 @@ class _Linear(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         x, weight = ctx.saved_tensors
-        of_x, of_weight, of_bias = ctx.needs_input_grad
-        return (
-            matmul(gradient, weight) if of_x else None,
-            matmul(gradient.T, x) if of_weight else None,
-            gradient.sum(0) if of_bias else None,
-        )
+        return linear_gradients(gradient, x, weight, ctx.needs_input_grad)
+
+
+def linear_gradients(gradient: Tensor, x: Tensor, weight: Tensor, needed: Sequence[bool]) -> tuple[Tensor | None, ...]:
+    """The gradients of x, weight and bias, where they are needed, from that of `linear` [n, m] of x [n, k]."""
+    of_x, of_weight, of_bias = needed
+    return (
+        matmul(gradient, weight) if of_x else None,
+        matmul(gradient.T, x) if of_weight else None,
+        gradient.sum(0) if of_bias else None,
+    )
 
 
 def onednn_pays(a: Tensor, b: Tensor) -> bool:

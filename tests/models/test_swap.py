@@ -55,8 +55,11 @@ def test_which_modules_of_an_encoder_are_replaced(family):
 def feed_forward_layers(backbone) -> int:
     """How many layers have a linear layer after GELU; in ModernBERT a product of two is between them."""
     config = backbone.config
-    repeated = config.num_hidden_groups * config.inner_group_num if config.model_type == "albert" else None
-    return 0 if config.model_type == "modernbert" else repeated or config.num_hidden_layers
+    if config.model_type == "modernbert":
+        return 0
+    if config.model_type == "albert":  # groups of layers are repeated
+        return config.num_hidden_groups * config.inner_group_num
+    return config.num_hidden_layers
 
 
 @pytest.mark.parametrize("family", FAMILIES)
