@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from docre.errors import DocreError
-from docre.models.products import matmul
+from docre.models.products import in_autocast_type, matmul
 from docre.tensors import even_slices
 
 # Types for the parameters of a model, with which the registry refuses other values.
@@ -36,11 +36,8 @@ class GroupedBilinear(nn.Module):
 
     def forward(self, head: Tensor, tail: Tensor) -> Tensor:
         """head, tail [pairs, groups, block] -> logits [pairs, outputs], summed in float32."""
-        weight: Tensor = self.weight
-        device = head.device.type
-        if torch.is_autocast_enabled(device):
-            head, tail, weight = (x.to(torch.get_autocast_dtype(device)) for x in (head, tail, weight))
-        with torch.autocast(device, enabled=False):
+        head, tail, weight = in_autocast_type(head, tail, self.weight)
+        with torch.autocast(head.device.type, enabled=False):
             logits: Tensor = _BlockwiseBilinear.apply(head, tail, weight)
             return logits if self.bias is None else logits + self.bias
 

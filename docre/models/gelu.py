@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import gelu
 
-from docre.models.products import Linear, linear, linear_gradients
+from docre.models.products import Linear, in_autocast_type, linear, linear_gradients
 
 # In the layers of packed encoders: where GELU is, and where the linear layer is that reads its result.
 FEED_FORWARD = (
@@ -45,10 +45,8 @@ class GeluLinear(Linear):
     def forward(self, x: Tensor) -> Tensor:
         if not x.requires_grad:
             return super().forward(self.gelu(x))
-        inputs, device = [x, self.weight, self.bias], x.device.type
-        if torch.is_autocast_enabled(device):
-            inputs = [tensor.to(torch.get_autocast_dtype(device)) for tensor in inputs]
-        with torch.autocast(device, enabled=False):
+        inputs = in_autocast_type(x, self.weight, self.bias)
+        with torch.autocast(x.device.type, enabled=False):
             product: Tensor = _GeluLinear.apply(*inputs, self.gelu.approximate)
             return product
 

@@ -33,6 +33,14 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     return product.unflatten(0, x.shape[:-1])
 
 
+def in_autocast_type(*tensors: Tensor) -> list[Tensor]:
+    """Tensors of one device in the type that autocast has there; without autocast as they are."""
+    device = tensors[0].device.type
+    if not torch.is_autocast_enabled(device):
+        return list(tensors)
+    return [tensor.to(torch.get_autocast_dtype(device)) for tensor in tensors]
+
+
 class Linear(nn.Linear):
     """nn.Linear with `linear`."""
 
