@@ -1,5 +1,7 @@
 """scripts/emulated_bf16.py: the products of PyTorch's bf16, computed in fp32."""
 
+import sys
+
 import torch
 from torch.utils._python_dispatch import _get_current_dispatch_mode
 
@@ -26,6 +28,7 @@ def test_products_are_those_of_pytorch(tmp_path, monkeypatch):
     expected = products()
 
     def compare(_: list[str]) -> None:
+        sys.modules.pop("scripts.emulated_bf16", None)  # a plan's config may have loaded it
         from scripts.emulated_bf16 import ProductsInFloat32
 
         assert isinstance(_get_current_dispatch_mode(), ProductsInFloat32)
@@ -41,6 +44,7 @@ def test_nothing_changes_where_bf16_is_native(tmp_path, monkeypatch):
     monkeypatch.setattr(precision, "bf16_pays", lambda: True)
 
     def load(_: list[str]) -> None:
+        sys.modules.pop("scripts.emulated_bf16", None)
         import scripts.emulated_bf16  # noqa: F401
 
         assert _get_current_dispatch_mode() is None
