@@ -6,7 +6,7 @@ from pathlib import Path
 
 from docre.analysis import Calibration, MarginTable, calibrate
 from docre.analysis.calibration import SHRINKAGE
-from docre.config.options import add_checkpoint_options, add_checkpoints
+from docre.config.options import add_checkpoint_options, add_checkpoints, add_tagger, tagger_changes
 from docre.core.files import check_output
 from docre.core.location import find_own_checkpoint
 from docre.data.readers import read
@@ -42,6 +42,7 @@ def main(arguments: list[str]) -> None:
         action="store_true",
         help="also fit the confidence of docre extract, on the documents as plain text, with the checkpoint's tagger",
     )
+    add_tagger(parser)
     parser.add_argument("--per-relation", action="store_true", help="a shift for each relation instead of one for all")
     parser.add_argument(
         "--shrinkage",
@@ -61,6 +62,8 @@ def main(arguments: list[str]) -> None:
         raise DocreError("--output: several checkpoints need one, as the calibration of an ensemble is in none of them")
     if options.no_shift and (options.precision or options.recall or options.per_relation):
         raise DocreError("--no-shift: shifts nothing, which --precision, --recall and --per-relation are about")
+    if options.tagger and not options.end_to_end:
+        raise DocreError("--tagger: finds the entities of plain text, which only --end-to-end reads")
     if not 0 <= options.shrinkage < float("inf"):
         raise DocreError(f"--shrinkage: expected 0 or more, got {options.shrinkage:g}")
     if options.output:
@@ -74,7 +77,7 @@ def main(arguments: list[str]) -> None:
     from docre.inference.loading import load
     from docre.inference.probe import margin_table
 
-    predictor = load(options.checkpoint, changes=options.changes, plugins=options.plugins)
+    predictor = load(options.checkpoint, changes=tagger_changes(options), plugins=options.plugins)
     if not options.no_shift:
         predictor.forget_calibration()
     documents = read(options.data, options.reader or predictor.config.data.reader)

