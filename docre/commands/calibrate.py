@@ -40,7 +40,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument(
         "--end-to-end",
         action="store_true",
-        help="also fit the confidence of docre extract, on the documents as plain text, with the checkpoint's tagger",
+        help="also fit the confidence of docre extract, on the documents as plain text",
     )
     add_tagger(parser)
     parser.add_argument("--per-relation", action="store_true", help="a shift for each relation instead of one for all")

@@ -115,7 +115,10 @@ def test_losses_and_gradients(golden, model):
             model.zero_grad()
             build("atl", golden.json["num_classes"] - 1)(model(batch), batch.labels).backward()
             alone = {name: p.grad.norm().item() for name, p in model.named_parameters() if p.grad is not None}
-            assert norms == pytest.approx(alone, rel=1e-4, abs=1e-5)
+            assert norms.keys() == alone.keys()
+            for name, norm in alone.items():  # that of a key's bias is zero in exact arithmetic
+                tolerance = 1e-5 if name.endswith("key.bias") else 1e-7
+                assert norms[name] == pytest.approx(norm, rel=1e-4, abs=tolerance), name
         for published, norm in expected.get("grad_norm", {}).items():
             if norm is not None and "key.bias" not in published:  # whose gradient is zero in exact arithmetic
                 assert norms[name_here(published, model)] == pytest.approx(norm, rel=1e-4, abs=1e-5), published

@@ -2,11 +2,18 @@
 
 import sys
 
+import pytest
 import torch
 from torch.utils._python_dispatch import _get_current_dispatch_mode
 
 from docre.models import precision
 from tests.children import Child, forks
+
+
+@pytest.fixture(autouse=True)
+def not_loaded(monkeypatch):
+    """The config of a plan may have loaded it into this process."""
+    monkeypatch.delitem(sys.modules, "scripts.emulated_bf16", raising=False)
 
 
 def products() -> list[torch.Tensor]:
@@ -28,7 +35,6 @@ def test_products_are_those_of_pytorch(tmp_path, monkeypatch):
     expected = products()
 
     def compare(_: list[str]) -> None:
-        sys.modules.pop("scripts.emulated_bf16", None)  # a plan's config may have loaded it
         from scripts.emulated_bf16 import ProductsInFloat32
 
         assert isinstance(_get_current_dispatch_mode(), ProductsInFloat32)
@@ -44,7 +50,6 @@ def test_nothing_changes_where_bf16_is_native(tmp_path, monkeypatch):
     monkeypatch.setattr(precision, "bf16_pays", lambda: True)
 
     def load(_: list[str]) -> None:
-        sys.modules.pop("scripts.emulated_bf16", None)
         import scripts.emulated_bf16  # noqa: F401
 
         assert _get_current_dispatch_mode() is None
