@@ -123,6 +123,9 @@ class Training(Section):
     """Number of additional processes that prepare batches; the result does not depend on it."""
     save_every: int | None = Field(None, ge=1)
     """Optimizer steps between saved training states; by default one is saved at the end of each epoch only."""
+    evaluate_every: int | None = Field(None, ge=1)
+    """Optimizer steps between evaluations on dev, besides those at the end of each epoch: for long epochs, as those of
+    distant data. The best checkpoint may be one of them. The state is saved before each."""
     on_nan: Literal["stop", "skip"] = "stop"
     """How to handle a loss or gradient that is not finite: stop the run, or skip the step and count it."""
     deterministic: bool = False

@@ -18,6 +18,8 @@ from docre.training.snapshot import capture, restore
 from docre.training.state import State, load_state, save_state
 from docre.training.trackers import start_trackers
 
+Result = dict[str, Any]  # epoch, step (within an epoch), loss, and scores on dev by name
+
 
 class Run(ABC):
     """One training run, new or resumed.
@@ -28,7 +30,8 @@ class Run(ABC):
     setting:    what the run depends on besides its config; saved with the state.
     interrupts: the signals received.
     state:      the folder of the saved state to resume from, None for a new run.
-    epochs:     the results of the epochs so far; best: that of the epoch whose checkpoint is kept.
+    epochs:     the results at the ends of the epochs so far; evaluations: those within epochs; best: the one whose
+                checkpoint is kept.
     """
 
     def __init__(
@@ -45,8 +48,9 @@ class Run(ABC):
         self.accelerator = trainer.accelerator
         self.setting = setting
         self.interrupts = interrupts
-        self.epochs: list[dict[str, Any]] = []
-        self.best: dict[str, Any] = {}
+        self.epochs: list[Result] = []
+        self.evaluations: list[Result] = []
+        self.best: Result = {}
         self.saved_state = state
         self.started = time.perf_counter()
         log_size = 0
@@ -60,6 +64,7 @@ class Run(ABC):
         """Restore a saved state; return the size in bytes that the log had when it was saved."""
         restore(self.trainer, state)
         self.epochs = state.values["epochs"]
+        self.evaluations = state.values.get("evaluations", [])
         self.best = state.values["best"]
         self.started -= state.values["seconds"]
         return int(state.values["log"])
@@ -69,7 +74,7 @@ class Run(ABC):
         state = capture(self.trainer)
         self.saved_state = self.output / f"state-{self.trainer.progress.step}"
         if self.accelerator.is_main_process:
-            results = {"epochs": self.epochs, "best": self.best, "seconds": time.perf_counter() - self.started}
+            results = self.results() | {"seconds": time.perf_counter() - self.started}
             values = state.values | results | {"log": self.log.sync(), "setting": self.setting}
             save_state(self.output, self.trainer.progress.step, State(state.tensors, values))
 
@@ -86,6 +91,37 @@ class Run(ABC):
         saved = f"the last saved state is {self.saved_state}" if self.saved_state else "no state is saved yet"
         return saved + (f", the best checkpoint {self.output / 'best'}" if self.best else "")
 
+    def results(self) -> dict[str, Any]:
+        """The results so far, under their names in metrics.json."""
+        within = {"evaluations": self.evaluations} if self.evaluations else {}
+        return {"best": self.best, "epochs": self.epochs, **within}
+
+    def after_epoch(self, epoch: int, loss: float) -> None:
+        """Evaluate on dev, log the scores, and keep the checkpoint if it is the best (without dev, always).
+
+        epoch: from 1; loss: the mean of its steps. The state has been saved.
+        """
+        result = {"epoch": epoch, "loss": loss} | self.dev_scores()
+        self.epochs.append(result)
+        self._record("epoch", result)
+
+    def within_epoch(self, epoch: int, step: int, loss: float) -> None:
+        """Do the same after `step` steps of the run (without dev, nothing); `loss` is the mean of the epoch so far."""
+        if scores := self.dev_scores():
+            result = {"epoch": epoch, "step": step, "loss": loss} | scores
+            self.evaluations.append(result)
+            self._record("evaluation", result)
+
+    def _record(self, event: str, result: Result) -> None:
+        """Log a result, and keep the checkpoint if it is the best."""
+        place = where(result, f"/{self.trainer.config.epochs}")
+        self.log.write(event, f"{place}  loss {result['loss']:.4f}{self.scores_text(result)}", **result)
+        score = self.score(result)
+        if score is None or not self.best or score > self.score(self.best):
+            self.best = result
+            if self.accelerator.is_main_process:
+                self.save_checkpoint(self.output / "best")
+
     def write_metrics(self, metrics: dict[str, Any], names: list[str]) -> None:
         """Write metrics.json, which marks the run as finished, and remove its saved states. `names`: what else it has
         written. Raises DocreError if any of that has disappeared."""
@@ -99,8 +135,20 @@ class Run(ABC):
         self.log.close()
 
     @abstractmethod
-    def after_epoch(self, epoch: int, loss: float) -> None:
-        """Called at the end of an epoch (from 1) with the mean loss of its steps, when the state has been saved."""
+    def dev_scores(self) -> Result:
+        """Evaluate on dev: scores by name; empty without labeled dev documents. All processes call it."""
+
+    @abstractmethod
+    def score(self, result: Result) -> Any:
+        """The score, of these, that chooses the checkpoint, the higher the better; None if there are none."""
+
+    @abstractmethod
+    def scores_text(self, result: Result) -> str:
+        """The scores for the console, beginning with two spaces; empty if there are none."""
+
+    @abstractmethod
+    def save_checkpoint(self, folder: Path) -> None:
+        """Write the model as it is now."""
 
     @abstractmethod
     def finish(self, **facts: Any) -> dict[str, Any]:
@@ -123,3 +171,9 @@ class Run(ABC):
 
     def _how_to_continue(self) -> str:
         return f"The state is saved in {self.saved_state}: the same command resumes from there"
+
+
+def where(result: Result, of: str = "") -> str:
+    """The place of a result in its run; `of` follows the number of the epoch."""
+    step = f", step {result['step']}" if "step" in result else ""
+    return f"epoch {result['epoch']}{of}{step}"

@@ -32,13 +32,18 @@ class RunCallbacks(Protocol):
     interrupts: Interrupts
 
     def save(self) -> None:
-        """Write the training state. Called after every `save_every` steps and at the end of each epoch."""
+        """Write the training state. Called after every `save_every` steps, at the end of each epoch, and before each
+        evaluation."""
 
     def stop(self, number: int) -> None:
         """Save, and raise Interrupted for the signal `number`."""
 
     def after_epoch(self, epoch: int, loss: float) -> None:
         """Called at the end of an epoch (from 1) with the mean loss of its steps, when the state has been saved."""
+
+    def within_epoch(self, epoch: int, step: int, loss: float) -> None:
+        """Called after every `evaluate_every` steps of the run, but for the last of an epoch, with the mean loss of the
+        epoch so far."""
 
     def describe_saved(self) -> str:
         """Which state and checkpoint are saved so far, for an error message."""
@@ -72,9 +77,13 @@ class Mean:
         self.total += loss
         self.count += 1
 
+    def value(self) -> float | None:
+        """The mean; None if no loss was added."""
+        return float(self.total) / self.count if self.count else None
+
     def pop(self) -> float | None:
         """Return the mean, None if no loss was added, and start again from nothing."""
-        mean = float(self.total) / self.count if self.count else None
+        mean = self.value()
         self.total.zero_()
         self.count = 0
         return mean
@@ -154,9 +163,11 @@ class Trainer:
 
     def _train_epoch(self, log: RunLog, run: RunCallbacks) -> None:
         """Run the remaining steps of the current epoch; log, save and stop where that is due."""
-        self.objective.train()
         self.accelerator.unwrap_model(self.objective).epoch = self.progress.epoch + 1
         progress, steps = self.progress, self.feed.steps_per_epoch
+        if progress.done and self._evaluates():  # the state that the run resumes from was saved before
+            self._evaluate(run)
+        self.objective.train()
         title = f"epoch {progress.epoch + 1}/{self.config.epochs}"
         bar = progress_bar(steps, title, "step", initial=progress.done, show=self.accelerator.is_main_process)
         with bar:
@@ -165,7 +176,8 @@ class Trainer:
                 progress.step, progress.done = progress.step + 1, progress.done + 1
                 last = progress.done == steps
                 logging = last or progress.done % self.log_every == 0
-                saving = last or (self.config.save_every is not None and progress.step % self.config.save_every == 0)
+                evaluating = self._evaluates()
+                saving = last or evaluating or self._is_due(self.config.save_every)
                 stop = 0
                 if logging or saving or not self.on_gpu or progress.step % CHECK_EVERY == 0:
                     self._raise_if_failed(run)
@@ -178,7 +190,24 @@ class Trainer:
                     run.save()
                 if stop:
                     run.stop(stop)
+                if evaluating:
+                    self._evaluate(run)
+                    self.objective.train()
                 bar.update()
+
+    def _is_due(self, every: int | None) -> bool:
+        """Whether what happens after so many steps happens now."""
+        return every is not None and self.progress.step % every == 0
+
+    def _evaluates(self) -> bool:
+        """Whether the model is evaluated now, within the epoch."""
+        return self.progress.done < self.feed.steps_per_epoch and self._is_due(self.config.evaluate_every)
+
+    def _evaluate(self, run: RunCallbacks) -> None:
+        """Let the run evaluate, unless no step of the epoch had a finite loss yet."""
+        loss = self.epoch_loss.value()
+        if loss is not None:
+            run.within_epoch(self.progress.epoch + 1, self.progress.step, loss)
 
     def _over_processes(self, counts: dict[str, int]) -> dict[str, int]:
         """The sums of counts over all processes. A single process need not wait for its device."""

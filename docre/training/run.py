@@ -18,7 +18,7 @@ from docre.inference import checkpoint
 from docre.inference.calibration import fitted_calibration
 from docre.inference.methods import INFERENCES
 from docre.inference.predictor import Predictor
-from docre.training.base_run import Run
+from docre.training.base_run import Result, Run, where
 from docre.training.interrupts import Interrupts
 from docre.training.loop import Trainer
 
@@ -54,21 +54,27 @@ class TrainingRun(Run):
             predictor.inference = INFERENCES.build("plain", {})
         super().__init__(output, predictor.config, trainer, setting, interrupts, state)
 
-    def after_epoch(self, epoch: int, loss: float) -> None:
-        """Evaluate on dev, log the scores, and keep the checkpoint if it is the best (without dev, always)."""
-        scores = None
-        if "dev" in self.evaluators:
-            with self._stop_on_signal():
-                scores = self.evaluators["dev"](self._predict("dev"))
-        result = {"epoch": epoch, "loss": loss} | (main_scores(scores) if scores else {})
-        self.epochs.append(result)
-        self.log.write("epoch", epoch_line(result, self.predictor.config.training.epochs), **result)
-        sign = 1 if Evaluator.higher_is_better else -1
-        key = self.predictor.config.evaluation.best_by or Evaluator.metric
-        if scores is None or not self.best or sign * (result[key] - self.best[key]) > 0:
-            self.best = result
-            if self.accelerator.is_main_process:
-                checkpoint.save(self.predictor, self.output / "best")
+    def dev_scores(self) -> Result:
+        """See Run."""
+        if "dev" not in self.evaluators:
+            return {}
+        with self._stop_on_signal():
+            return main_scores(self.evaluators["dev"](self._predict("dev")))
+
+    def score(self, result: Result) -> float | None:
+        """See Run: F1, or what `evaluation.best_by` says."""
+        score = result.get(self.predictor.config.evaluation.best_by or Evaluator.metric)
+        return score if score is None or Evaluator.higher_is_better else -score
+
+    def scores_text(self, result: Result) -> str:
+        """See Run."""
+        names = {"p": "P", "r": "R", "f1": "F1", "ign_f1": "Ign-F1"}
+        scores = "".join(f"  {name} {100 * result[key]:.2f}" for key, name in names.items() if key in result)
+        return f"  dev{scores}" if scores else ""
+
+    def save_checkpoint(self, folder: Path) -> None:
+        """See Run."""
+        checkpoint.save(self.predictor, folder)
 
     def finish(self, **facts: Any) -> dict[str, Any]:
         """Run the best checkpoint on the test documents, then write metrics.json, with `facts` added, and return its
@@ -80,7 +86,7 @@ class TrainingRun(Run):
         checkpoint.load_weights(self.predictor, self.output / "best" / WEIGHTS)
         self.accelerator.wait_for_everyone()  # until all have read it: the main process may replace it
         skipped = self.trainer.progress.skipped
-        metrics: dict[str, Any] = {"best": self.best, "epochs": self.epochs, "test": None, "skipped_steps": skipped}
+        metrics: dict[str, Any] = {**self.results(), "test": None, "skipped_steps": skipped}
         if self.inference.needs_fit:
             if "test" in self.evaluators:
                 with self._stop_on_signal():
@@ -102,7 +108,7 @@ class TrainingRun(Run):
             if "test" in self.evaluators:
                 scores = self.evaluators["test"](predictions)
                 metrics["test"] = scores.to_json()
-                table = f"test, epoch {self.best['epoch']}:\n{scores_table(scores)}"
+                table = f"test, {where(self.best)}:\n{scores_table(scores)}"
                 self.log.write("test", f"\n{table}", **main_scores(scores), table=table)
         if main_process:
             metrics["checkpoint"] = digest(self.output / "best" / MANIFEST)  # that these scores are of
@@ -152,12 +158,3 @@ def share_buffers(accelerator: Accelerator, model: nn.Module) -> None:
 def main_scores(scores: Scores) -> dict[str, Any]:
     """Precision, recall, F1 and Ign-F1, under their names in the log and in metrics.json."""
     return {"p": scores.p, "r": scores.r, "f1": scores.f1, "ign_f1": scores.ign_f1}
-
-
-def epoch_line(result: dict[str, Any], epochs: int) -> str:
-    """The loss and dev scores of one epoch, for the console."""
-    line = f"epoch {result['epoch']}/{epochs}  loss {result['loss']:.4f}"
-    if "f1" in result:
-        names = {"p": "P", "r": "R", "f1": "F1", "ign_f1": "Ign-F1"}
-        line += "  dev" + "".join(f"  {name} {100 * result[key]:.2f}" for key, name in names.items())
-    return line

@@ -37,6 +37,15 @@ def test_a_finished_run_is_not_repeated(entity_run, capsys):
     assert "is finished: nothing to do" in out and "entities (with type)" in out
 
 
+def test_evaluations_within_an_epoch(entity_corpus, tiny_encoder, tmp_path):
+    path = write_config(tmp_path / "c.yaml", entity_corpus, tiny_encoder)
+    train.main(["--config", str(path), "training.epochs=1", "training.evaluate_every=2"])
+    metrics = json.loads((tmp_path / "entities/metrics.json").read_text())
+    results = metrics["evaluations"] + metrics["epochs"]
+    assert [result.get("step") for result in results] == [2, 4, 6, 8, None]
+    assert metrics["best"]["entities_f1"] == max(result["entities_f1"] for result in results)
+
+
 @forks
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_killed_it_ends_as_if_never_killed(number, entity_run, entity_corpus, tiny_encoder, tmp_path):

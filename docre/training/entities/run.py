@@ -11,7 +11,7 @@ from docre.documents import Document
 from docre.entities import checkpoint
 from docre.entities.finder import EntityFinder
 from docre.evaluation.end_to_end import end_to_end_table, evaluate_end_to_end
-from docre.training.base_run import Run
+from docre.training.base_run import Result, Run, where
 from docre.training.entities.fitting import fit_thresholds
 from docre.training.interrupts import Interrupts
 from docre.training.loop import Trainer
@@ -42,24 +42,29 @@ class EntityRun(Run):
         self.dev_features = finder.featurize(documents["dev"], UNLIMITED)
         super().__init__(output, finder.config, trainer, setting, interrupts, state)
 
-    def after_epoch(self, epoch: int, loss: float) -> None:
-        """Fit the thresholds on dev, log the scores, and keep the checkpoint if it is the best (without dev,
-        always)."""
-        result: dict[str, Any] = {"epoch": epoch, "loss": loss}
-        if self.documents["dev"]:
-            with self._stop_on_signal():
-                self.finder.model.eval()  # the next epoch switches back to train()
-                spans = self._shared(self.dev_features, self.finder.spans)
-                fitted = fit_thresholds(self.finder, self.documents["dev"], self.dev_features, spans)
-                self.finder.thresholds, scores = fitted
-            result |= {f"{kind}_f1": score for kind, score in scores.items()}
-        self.epochs.append(result)
-        self.log.write("epoch", epoch_line(result, self.finder.config.training.epochs), **result)
-        key = f"{METRIC}_f1"
-        if key not in result or not self.best or result[key] > self.best[key]:
-            self.best = result
-            if self.accelerator.is_main_process:
-                checkpoint.save(self.finder, self.output / "best")
+    def dev_scores(self) -> Result:
+        """See Run. Fits the thresholds on dev."""
+        if not self.documents["dev"]:
+            return {}
+        with self._stop_on_signal():
+            self.finder.model.eval()  # the next step switches back to train()
+            spans = self._shared(self.dev_features, self.finder.spans)
+            fitted = fit_thresholds(self.finder, self.documents["dev"], self.dev_features, spans)
+            self.finder.thresholds, scores = fitted
+        return {f"{kind}_f1": score for kind, score in scores.items()}
+
+    def score(self, result: Result) -> float | None:
+        """See Run."""
+        return result.get(f"{METRIC}_f1")
+
+    def scores_text(self, result: Result) -> str:
+        """See Run."""
+        scores = [f"{key.removesuffix('_f1')} {100 * result[key]:.2f}" for key in result if key.endswith("_f1")]
+        return "  dev F1: " + ", ".join(scores) if scores else ""
+
+    def save_checkpoint(self, folder: Path) -> None:
+        """See Run."""
+        checkpoint.save(self.finder, folder)
 
     def finish(self, **facts: Any) -> dict[str, Any]:
         """Run the best checkpoint on the test documents, then write metrics.json, with `facts` added, and return its
@@ -70,7 +75,7 @@ class EntityRun(Run):
         check_folder(self.output / "best")
         checkpoint.load_into(self.finder, self.output / "best")
         thresholds = {"mention": self.finder.thresholds.mention, "same": self.finder.thresholds.same}
-        metrics: dict[str, Any] = {"best": self.best, "epochs": self.epochs, "test": None, "thresholds": thresholds}
+        metrics: dict[str, Any] = {**self.results(), "test": None, "thresholds": thresholds}
         test = self.documents["test"]
         if test:
             with self._stop_on_signal():
@@ -78,15 +83,8 @@ class EntityRun(Run):
                 predicted = self._shared(test, lambda own: [tagged for tagged, _, _ in self.finder.tag(own)])
             scores = evaluate_end_to_end(test, predicted)
             metrics["test"] = scores.to_json()
-            table = f"test, epoch {self.best['epoch']}:\n{end_to_end_table(scores)}"
+            table = f"test, {where(self.best)}:\n{end_to_end_table(scores)}"
             self.log.write("test", f"\n{table}", table=table)
         metrics |= {"skipped_steps": self.trainer.progress.skipped, "training_seconds": seconds, **facts}
         self.write_metrics(metrics, ["best/", "log.jsonl", "config.yaml"])
         return metrics
-
-
-def epoch_line(result: Mapping[str, Any], epochs: int) -> str:
-    """The loss and dev scores of one epoch, for the console."""
-    line = f"epoch {result['epoch']}/{epochs}  loss {result['loss']:.4f}"
-    scores = [f"{key.removesuffix('_f1')} {100 * result[key]:.2f}" for key in result if key.endswith("_f1")]
-    return line + ("  dev F1: " + ", ".join(scores) if scores else "")
