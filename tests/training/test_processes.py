@@ -145,10 +145,11 @@ def test_two_processes_stop_together_and_resume_exactly(corpus, tiny_encoder, tm
 @pytest.mark.parametrize("killed", [0, 1])
 def test_two_machines_one_of_which_is_lost(killed, corpus, tiny_encoder, tmp_path):
     """One process each, in folders of their own, with the run's folder shared. When one is killed the other ends in one
-    line, and both go on where they were."""
+    line, and both go on where they were, also with evaluations within an epoch."""
     outcomes = []
     for name in ("whole", "lost"):
-        path = config(tmp_path / name, corpus, tiny_encoder, batch_size=1, epochs=2, save_every=2)
+        settings = {"batch_size": 1, "epochs": 2, "save_every": 2, "evaluate_every": 3}
+        path = config(tmp_path / name, corpus, tiny_encoder, **settings)
         run = path.parent / "run"
         children = machines(path, tmp_path)
         if name == "lost":
@@ -163,7 +164,7 @@ def test_two_machines_one_of_which_is_lost(killed, corpus, tiny_encoder, tmp_pat
             children = machines(path, tmp_path)
         assert [child.wait() for child in children] == [0, 0], [child.text() for child in children]
         outcomes.append(outcome(run))
-    assert outcomes[0] == outcomes[1]
+    assert outcomes[0] == outcomes[1] and outcomes[0]["metrics"]["evaluations"]
 
 
 def machines(path: Path, folder: Path) -> list[Child]:
