@@ -1,8 +1,7 @@
 """Audit of labels: which are probably missing from a corpus, which are probably wrong, and their correction.
 
-Every document is judged by models that were not trained on it (cross-fitting): a model that has seen a document has
-also learned what is missing there. In short training it has not learned much of that yet, and a single fold, judged by
-models that were trained on it, may be better.
+Every document is judged by models that were not trained on it (cross-fitting), and by those that were. The first know
+nothing of its labels; the others have been taught them, so that it says much if they still disagree.
 """
 
 from docre.audit.applying import Changes, apply_decisions

@@ -1,4 +1,4 @@
-"""Cross-fitting: for every fold of the documents, runs that are trained on all others; then each judges its fold.
+"""Cross-fitting: for every fold of the documents, runs that are trained on all others; then all judge all documents.
 
 With a single fold there is no cross-fitting: it is judged by runs that are trained on all documents.
 """
@@ -9,8 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from docre.analysis.platt import Platt
-from docre.audit.judging import Judgment, judge, load_judges, weighed
+from docre.audit.judging import Judge, Judgment, judge, weighed
 from docre.audit.noise import AnnotationErrors
 from docre.audit.suggestions import Suggestions
 from docre.config.loading import merge, validate
@@ -87,25 +86,28 @@ class Audit:
             pass
 
     def judgments(self) -> Iterator[tuple[Sequence[int], list[Document], Judgment]]:
-        """Positions of documents, at most GROUP of one fold, the documents, and what the runs of this fold say of
-        them."""
-        for positions, stages in zip(self.folds, self.stages(), strict=True):
-            judges = load_judges([stage.folder for stage in stages], self.config.plugins)
-            fitted: dict[int, Platt] = {}
+        """Positions of documents, at most GROUP of one fold, the documents, and what the runs say of them: those of
+        this fold, which have not seen them, and all others, which have."""
+        judges = [
+            [Judge(stage.folder, [self.documents[i] for i in positions[:GROUP]], self.config.plugins) for stage in runs]
+            for positions, runs in zip(self.folds, self.stages(), strict=True)
+        ]
+        for fold, positions in enumerate(self.folds):
+            seen_by = [one for other, found in enumerate(judges) if other != fold for one in found]
             for start in range(0, len(positions), GROUP):
                 group = positions[start : start + GROUP]
-                held_out = [self.documents[i] for i in group]
-                yield group, held_out, judge(judges, held_out, fitted)
+                documents = [self.documents[i] for i in group]
+                yield group, documents, judge(judges[fold], seen_by, documents)
 
     def suggest(self) -> tuple[Suggestions, float]:
         """The suggestions, ranked, when all runs are finished; and how many labels are expected to be missing, also
         where no model finds it probable enough to suggest it."""
         found, errors = [], AnnotationErrors()
         for positions, held_out, judgment in self.judgments():
-            errors.add(judgment.probability, judgment.table.labels)
+            errors.add(judgment.held_out, judgment.table.labels)
             found += judgment.suggestions(held_out, positions, LEAST)
         ranked = weighed(found, errors.fit())
-        if self.seeds == 1:
+        if self.seeds * len(self.folds) == 1:
             ranked = [replace(s, agreement=None) for s in ranked]
         return Suggestions(self.data, self.digest, self.config.data.reader, ranked), errors.missing
 

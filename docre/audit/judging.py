@@ -1,4 +1,4 @@
-"""What models say about labels that they were not trained on."""
+"""What models say about labels: those that have not seen them in training, and those that have."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -13,7 +13,6 @@ from docre.audit.suggestions import Suggestion
 from docre.documents import Document
 from docre.inference.checkpoint import load
 from docre.inference.methods.decision import EVIDENCE_THRESHOLD
-from docre.inference.predictor import Predictor
 from docre.inference.probe import margin_table
 
 EVIDENCE = f"evaluation.evidence_threshold={EVIDENCE_THRESHOLD}"
@@ -21,15 +20,18 @@ EVIDENCE = f"evaluation.evidence_threshold={EVIDENCE_THRESHOLD}"
 
 @dataclass(frozen=True)
 class Judgment:
-    """What one or more models say about the labels of documents.
+    """What models say about the labels of documents.
 
-    table:       pairs and labels, with the predictions of the first model.
-    probability: [pairs, R] the mean of the models' calibrated probabilities that a triple is right.
-    predicted:   [pairs, R] the share of the models that predict it.
+    table:       pairs and labels, with the predictions of the first model that has not seen them.
+    held_out:    [pairs, R] the mean of the calibrated probabilities that a triple is right, of the models that have not
+                 seen its label.
+    probability: [pairs, R] the mean of `held_out` and the same of the models that have; where none has, `held_out`.
+    predicted:   [pairs, R] the share of all these models that predict it.
     names:       readable names of the relations.
     """
 
     table: MarginTable
+    held_out: Floats
     probability: Floats
     predicted: Floats
     names: Sequence[str]
@@ -76,29 +78,67 @@ class Judgment:
         )
 
 
-def load_judges(runs: Sequence[Path], plugins: Sequence[str] = ()) -> list[Predictor]:
-    """The models of finished runs, which shall say what evidence they see."""
-    return [load(run, changes=[EVIDENCE], plugins=plugins) for run in runs]
+class Judge:
+    """The model of a finished run. It is loaded anew whenever it judges, so that one judge at a time is in memory.
 
-
-def judge(judges: Sequence[Predictor], documents: Sequence[Document], fitted: dict[int, Platt]) -> Judgment:
-    """Let models judge the labels of documents that they were not trained on.
-
-    Probabilities are those that were fitted on the models' dev documents; for a model without labeled dev documents,
-    they are fitted on the labels of the first documents that it judges.
-
-    fitted: the scalings of these models, by position; empty at first.
+    run:     its folder.
+    unseen:  documents that it was not trained on. If it has no calibration, for want of labeled dev documents, its
+             probabilities are fitted on their labels.
+    plugins: modules that it needs.
     """
-    tables = [margin_table(model, documents, progress=True) for model in judges]
-    probabilities: list[Floats] = []
-    for i, (model, table) in enumerate(zip(judges, tables, strict=True)):
-        platt = model.calibration.platt if model.calibration else None
-        if platt is None:
-            platt = fitted[i] = fitted.get(i) or fit_platt(table)
-        probabilities.append(sigmoid(platt.slope * table.margins.astype(np.float64) + platt.intercept))
-    predicted = np.mean([table.predicted for table in tables], axis=0)
-    names = list(judges[0].schema.readable_names.values())
-    return Judgment(tables[0], np.mean(probabilities, axis=0), predicted, names)
+
+    def __init__(self, run: Path, unseen: Sequence[Document], plugins: Sequence[str] = ()) -> None:
+        self.run = run
+        self.unseen = unseen
+        self.plugins = plugins
+        self.platt: Platt | None = None
+
+    def __call__(self, documents: Sequence[Document]) -> tuple[MarginTable, Floats, Sequence[str]]:
+        """Its margins, the probabilities [pairs, R] that triples are right, and readable names of its R relations."""
+        model = load(self.run, changes=[EVIDENCE], plugins=self.plugins)
+        table = margin_table(model, documents, progress=True)
+        if self.platt is None:
+            calibrated = model.calibration.platt if model.calibration else None
+            self.platt = calibrated or fit_platt(margin_table(model, self.unseen, progress=True))
+        probability = sigmoid(self.platt.slope * table.margins.astype(np.float64) + self.platt.intercept)
+        return table, probability, list(model.schema.readable_names.values())
+
+
+class Tally:
+    """What some judges say of the same pairs, added up: probabilities, predictions and, by relation, their number."""
+
+    def __init__(self, table: MarginTable) -> None:
+        self.column = {relation: r for r, relation in enumerate(table.relations)}
+        self.total, self.votes = np.zeros(table.labels.shape), np.zeros(table.labels.shape)
+        self.count = np.zeros(len(table.relations))
+
+    def add(self, table: MarginTable, probability: Floats) -> None:
+        """Add a judge. Judges trained on other documents may know other relations: only those of the table are kept."""
+        known = [r for r, relation in enumerate(table.relations) if relation in self.column]
+        columns = [self.column[table.relations[r]] for r in known]
+        self.total[:, columns] += probability[:, known]
+        self.votes[:, columns] += table.predicted[:, known]
+        self.count[columns] += 1
+
+    @property
+    def mean(self) -> Floats:
+        """[pairs, R] the mean probability; 0 for relations that no judge knows."""
+        return self.total / np.maximum(self.count, 1)
+
+
+def judge(unseen_by: Sequence[Judge], seen_by: Sequence[Judge], documents: Sequence[Document]) -> Judgment:
+    """Let models judge the labels of documents: those that were not trained on them (at least one), and those that
+    were. The first one decides which relations are judged."""
+    first = unseen_by[0](documents)
+    table, _, names = first
+    unseen, seen = Tally(table), Tally(table)
+    unseen.add(*first[:2])
+    for tally, judges in ((unseen, unseen_by[1:]), (seen, seen_by)):
+        for one in judges:
+            tally.add(*one(documents)[:2])
+    both = np.where(seen.count > 0, (unseen.mean + seen.mean) / 2, unseen.mean)
+    predicted = (unseen.votes + seen.votes) / (unseen.count + seen.count)
+    return Judgment(table, unseen.mean, both, predicted, names)
 
 
 def common_sentences(document: Document, head: int, tail: int) -> tuple[int, ...]:

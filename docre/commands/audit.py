@@ -24,10 +24,11 @@ def main(arguments: list[str]) -> None:
     """Rank labels that are probably missing or wrong, for a review; or apply what reviewers decided."""
     parser = argparse.ArgumentParser(
         prog="docre audit",
-        description="Find labels that are probably missing or wrong. The documents are divided into folds, and each "
-        "fold is judged by models that were trained on the others (--folds 1: on all). --output gets audit.json (all "
-        "suggestions, the most probable first) and review.html, a page on which they are accepted or rejected; the "
-        "decisions that it saves are applied with --apply. The same command goes on after an interruption.",
+        description="Find labels that are probably missing or wrong. The documents are divided into folds; models are "
+        "trained without one fold each (--folds 1: on all documents), and all of them judge. --output gets "
+        "audit.json (all suggestions, the most probable first) and review.html, a page on which they are accepted or "
+        "rejected; the decisions that it saves are applied with --apply. The same command goes on after an "
+        "interruption.",
     )
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--config", metavar="FILE", help="the YAML file that trains the models, as for docre train")
@@ -35,7 +36,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--data", metavar="FILE", help="the labeled documents (default: data.train of the config)")
     parser.add_argument("--output", required=True, metavar="PATH", help="a folder; with --apply the file to write")
     parser.add_argument("--folds", type=int, metavar="N", help=f"parts of the documents (default: {FOLDS})")
-    parser.add_argument("--seeds", type=int, metavar="N", help=f"models that judge each fold (default: {SEEDS})")
+    parser.add_argument("--seeds", type=int, metavar="N", help=f"models for each fold (default: {SEEDS})")
     parser.add_argument("--most", type=int, metavar="N", help=f"suggestions of each kind on the page (default: {MOST})")
     parser.add_argument(
         "--at-least", type=float, metavar="P", help="with --apply: also accept what is undecided and this probable"

@@ -71,7 +71,7 @@ def audited(audit: Audit, known: Damage) -> tuple[dict[str, Any], list[Suggestio
     found, errors = [], AnnotationErrors()
     for positions, held_out, judgment in audit.judgments():
         labels = judgment.table.labels
-        errors.add(judgment.probability, labels)
+        errors.add(judgment.held_out, labels)
         found += judgment.suggestions(held_out, positions, LEAST)
         for kind, where, doubt, cells in (
             ("missing", ~labels, judgment.probability, known.missing),

@@ -60,25 +60,26 @@ def test_no_judge_has_seen_what_it_judges(audited, corpus):  # noqa: F811
 def test_suggestions_are_what_the_models_say(audited, corpus):  # noqa: F811
     """Against loops over documents, pairs and relations, with the models of the runs themselves."""
     documents = read(corpus / "train.json", "docred")
-    chances, labels, votes = {}, {}, {}
+    unseen, seen, labels, votes = {}, {}, {}, {}
     for k in range(FOLDS):
-        seen = {d.title for d in read(audited / "data" / f"without-fold-{k + 1}.json", "docred")}
-        for position, document in enumerate(documents):
-            if document.title in seen:
-                continue
-            for run in sorted(audited.glob(f"fold-{k + 1}-seed-*")):
-                model = load(run)
+        trained = {d.title for d in read(audited / "data" / f"without-fold-{k + 1}.json", "docred")}
+        for run in sorted(audited.glob(f"fold-{k + 1}-seed-*")):
+            model = load(run)
+            for position, document in enumerate(documents):
                 table = margin_table(model, [document])
+                chances = seen if document.title in trained else unseen
                 for pair, r in np.ndindex(table.margins.shape):
                     cell = (position, int(table.head[pair]), int(table.tail[pair]), table.relations[r])
                     p = sigmoid(model.calibration.platt.log_odds(float(table.margins[pair, r])))
                     chances.setdefault(cell, []).append(float(p))
                     votes.setdefault(cell, []).append(bool(table.predicted[pair, r]))
                     labels[cell] = bool(table.labels[pair, r])
+    assert {len(found) for found in unseen.values()} == {SEEDS}
+    assert {len(found) for found in seen.values()} == {SEEDS * (FOLDS - 1)}
     errors = AnnotationErrors()
-    p = {cell: float(np.mean(found)) for cell, found in chances.items()}
-    errors.add(np.array(list(p.values())), np.array([labels[cell] for cell in p]))
+    errors.add(np.array([np.mean(unseen[cell]) for cell in unseen]), np.array([labels[cell] for cell in unseen]))
     errors.fit()
+    p = {cell: (float(np.mean(unseen[cell])) + float(np.mean(seen[cell]))) / 2 for cell in unseen}
     found = read_suggestions(audited / "audit.json").suggestions
     by_cell = {(s.document, s.head, s.tail, s.relation): s for s in found}
     assert len(by_cell) == len(found)
@@ -144,7 +145,8 @@ def test_one_fold_is_judged_by_a_model_of_all_documents(config, corpus, tmp_path
     audit.main(["--config", str(config), "--output", str(output), "--folds", "1"])
     everything = read(corpus / "train.json", "docred")
     assert [d.title for d in read(output / "data/all.json", "docred")] == [d.title for d in everything]
-    assert {s.document for s in read_suggestions(output / "audit.json").suggestions} == set(range(len(everything)))
+    found = read_suggestions(output / "audit.json").suggestions
+    assert {s.document for s in found} == set(range(len(everything))) and {s.agreement for s in found} == {None}
     assert [path.name for path in output.glob("fold-*")] == ["fold-1-seed-66"]
 
 
@@ -157,7 +159,7 @@ def test_without_dev_documents(config, tmp_path, monkeypatch):  # noqa: F811
         ["--config", str(config), "--output", str(tmp_path / "o"), "--folds", "2", "data.dev=null", "data.test=null"]
     )
     found = read_suggestions(tmp_path / "o" / "audit.json").suggestions
-    assert found and all(s.agreement is None for s in found)  # one judge a document
+    assert found and {s.agreement for s in found} <= {0.0, 0.5, 1.0}  # a judge that has seen it and one that has not
     assert len(scaled) == 2
 
 
