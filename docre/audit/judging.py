@@ -82,8 +82,8 @@ class Judge:
     """The model of a finished run. It is loaded anew whenever it judges, so that one judge at a time is in memory.
 
     run:     its folder.
-    unseen:  documents that it was not trained on. If it has no calibration, for want of labeled dev documents, its
-             probabilities are fitted on their labels.
+    unseen:  documents that it was not trained on (with a single fold, some that it was). If it has no calibration, for
+             want of labeled dev documents, its probabilities are fitted on their labels.
     plugins: modules that it needs.
     """
 
@@ -129,10 +129,9 @@ class Tally:
 def judge(unseen_by: Sequence[Judge], seen_by: Sequence[Judge], documents: Sequence[Document]) -> Judgment:
     """Let models judge the labels of documents: those that were not trained on them (at least one), and those that
     were. The first one decides which relations are judged."""
-    first = unseen_by[0](documents)
-    table, _, names = first
+    table, probability, names = unseen_by[0](documents)
     unseen, seen = Tally(table), Tally(table)
-    unseen.add(*first[:2])
+    unseen.add(table, probability)
     for tally, judges in ((unseen, unseen_by[1:]), (seen, seen_by)):
         for one in judges:
             tally.add(*one(documents)[:2])

@@ -165,9 +165,9 @@ class Trainer:
         """Run the remaining steps of the current epoch; log, save and stop where that is due."""
         self.accelerator.unwrap_model(self.objective).epoch = self.progress.epoch + 1
         progress, steps = self.progress, self.feed.steps_per_epoch
+        self.objective.train()
         if progress.done and self._evaluates():  # the state that the run resumes from was saved before
             self._evaluate(run)
-        self.objective.train()
         title = f"epoch {progress.epoch + 1}/{self.config.epochs}"
         bar = progress_bar(steps, title, "step", initial=progress.done, show=self.accelerator.is_main_process)
         with bar:
@@ -192,7 +192,6 @@ class Trainer:
                     run.stop(stop)
                 if evaluating:
                     self._evaluate(run)
-                    self.objective.train()
                 bar.update()
 
     def _is_due(self, every: int | None) -> bool:
@@ -208,6 +207,7 @@ class Trainer:
         loss = self.epoch_loss.value()
         if loss is not None:
             run.within_epoch(self.progress.epoch + 1, self.progress.step, loss)
+            self.objective.train()
 
     def _over_processes(self, counts: dict[str, int]) -> dict[str, int]:
         """The sums of counts over all processes. A single process need not wait for its device."""
