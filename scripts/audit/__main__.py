@@ -19,13 +19,14 @@ from typing import Any
 import numpy as np
 import torch
 
+from docre.analysis.curves import reliability_bins
 from docre.analysis.table import Bools, MarginTable
 from docre.audit import Audit, apply_decisions, plan_audit
 from docre.audit.applying import accept_probable
 from docre.audit.folds import LEAST
 from docre.audit.judging import weighed
 from docre.audit.noise import AnnotationErrors
-from docre.audit.suggestions import Suggestion
+from docre.audit.suggestions import KINDS, Suggestion
 from docre.config.loading import load_config
 from docre.core import cli
 from docre.core.files import read_json, write_json, write_text
@@ -39,6 +40,8 @@ from docre.training.stages.train import Train
 from scripts.audit.damage import WAYS, Cell, Damage, damage
 from scripts.audit.ranking import quality
 from scripts.audit.table import ACCEPTED, readme
+
+BINS = 5  # of the suggestions' probabilities
 
 # each model that is trained: the file that it is trained on, and how its config differs
 MODELS: dict[str, tuple[str, list[str]]] = {
@@ -65,27 +68,33 @@ def marked(table: MarginTable, cells: frozenset[Cell], positions: Sequence[int])
 
 
 def audited(audit: Audit, known: Damage) -> tuple[dict[str, Any], list[Suggestion]]:
-    """The quality of the audit's two rankings with the rates of errors that it estimates, and its suggestions."""
-    scores: dict[str, list[Any]] = {"missing": [], "wrong": []}
-    right: dict[str, list[Any]] = {"missing": [], "wrong": []}
+    """The quality of the audit's two rankings, of those of the models alone that have not seen the labels, and of the
+    probabilities of its suggestions; the rates of errors that it estimates; and the suggestions."""
+    scores: dict[tuple[str, str], list[Any]] = {(by, kind): [] for by in ("audit", "held_out") for kind in KINDS}
+    right: dict[str, list[Any]] = {kind: [] for kind in KINDS}
     found, errors = [], AnnotationErrors()
-    for positions, held_out, judgment in audit.judgments():
+    for positions, documents, judgment in audit.judgments():
         labels = judgment.table.labels
         errors.add(judgment.held_out, labels)
-        found += judgment.suggestions(held_out, positions, LEAST)
-        for kind, where, doubt, cells in (
-            ("missing", ~labels, judgment.probability, known.missing),
-            ("wrong", labels, -judgment.probability, known.wrong),
-        ):
-            scores[kind].append(doubt[where])
-            right[kind].append(marked(judgment.table, cells, positions)[where])
+        found += judgment.suggestions(documents, positions, LEAST)
+        missing, wrong = (marked(judgment.table, cells, positions) for cells in (known.missing, known.wrong))
+        right["missing"].append(missing[~labels])
+        right["wrong"].append(wrong[labels])
+        for by, probability in (("audit", judgment.probability), ("held_out", judgment.held_out)):
+            scores[by, "missing"].append(probability[~labels])
+            scores[by, "wrong"].append(-probability[labels])
     suggestions = weighed(found, errors.fit())
-    qualities = {
-        kind: quality(np.concatenate(scores[kind]), np.concatenate(right[kind]))
-        | {"expected": sum(s.probability for s in suggestions if s.kind == kind)}
-        for kind in scores
-    }
-    return qualities | {"missed": errors.missed, "false": errors.false}, suggestions
+    rankings: dict[str, dict[str, Any]] = {"audit": {}, "held_out": {}}
+    for (by, kind), score in scores.items():
+        rankings[by][kind] = quality(np.concatenate(score), np.concatenate(right[kind]))
+    for kind, cells in (("missing", known.missing), ("wrong", known.wrong)):
+        of_kind = [s for s in suggestions if s.kind == kind]
+        probability = np.array([s.probability for s in of_kind])
+        hits = np.array([(s.document, s.head, s.tail, s.relation) in cells for s in of_kind], dtype=bool)
+        bins, _ = reliability_bins(probability, hits, BINS)
+        rankings["audit"][kind] |= {"expected": float(probability.sum()), "bins": [b._asdict() for b in bins]}
+    rankings["audit"] |= {"missed": errors.missed, "false": errors.false}
+    return rankings, suggestions
 
 
 def by_margin(run: Path, known: Damage) -> dict[str, Any]:
@@ -145,8 +154,8 @@ def main(arguments: list[str]) -> None:
 
     audit = plan_audit(config, files["damaged"], options.folds, options.seeds, folder)
     audit.train()
-    qualities, suggestions = audited(audit, known)
-    save(audit=qualities)
+    found, suggestions = audited(audit, known)
+    save(**found)
     corrected, changed = apply_decisions(known.documents, accept_probable(suggestions, ACCEPTED))
     write_docred(files["corrected"], corrected)
     now = {(i, t.head, t.tail, t.relation) for i, d in enumerate(corrected) for t in d.triples or ()}

@@ -5,9 +5,12 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from docre.analysis.table import MarginTable
+from docre.audit.judging import Judgment
 from docre.documents import Document, Entity, Mention, Triple
 from docre.errors import DocreError
-from scripts.audit.damage import WAYS, damage
+from scripts.audit.__main__ import audited
+from scripts.audit.damage import WAYS, Damage, damage
 from scripts.audit.ranking import quality
 
 
@@ -74,3 +77,41 @@ def test_a_pair_with_every_relation_cannot_get_another():
 def test_a_share_is_below_one(share, wrong, named):
     with pytest.raises(DocreError, match=f"{named}: expected a share from 0 to below 1"):
         damage(documents_with([{(0, 1, "P0")}]), share, "random", wrong, seed=0)
+
+
+def test_both_rankings_are_judged_by_what_was_damaged():
+    """Three documents with one pair each and two relations; the judgments are of groups of one and two documents."""
+    relations = ("P0", "P1")
+    documents = documents_with([{(0, 1, "P0")}, {(0, 1, "P1")}, set()])
+    known = Damage(documents, missing=frozenset({(2, 0, 1, "P1"), (0, 0, 1, "P1")}), wrong=frozenset({(1, 0, 1, "P1")}))
+    held_out = np.array([[0.9, 0.3], [0.2, 0.6], [0.5, 0.4]])  # finds neither at once
+    both = np.array([[0.9, 0.6], [0.2, 0.3], [0.1, 0.7]])  # finds everything at once
+
+    def judgment(rows: list[int]) -> Judgment:
+        count = len(rows)
+        labels = np.array([[True, False], [False, True], [False, False]])[rows]
+        place, one = np.arange(count), np.ones(count, int)
+        margins = np.zeros((count, 2))
+        titles = tuple(documents[i].title for i in rows)
+        table = MarginTable(titles, relations, place, 0 * one, one, labels, labels, margins, margins)
+        return Judgment(table, held_out[rows], both[rows], both[rows] > 0.5, relations)
+
+    class Audited:
+        def judgments(self):
+            for rows in ([1], [0, 2]):
+                yield rows, [documents[i] for i in rows], judgment(rows)
+
+    found, suggestions = audited(Audited(), known)
+    wrong_first = [s.document for s in suggestions if s.kind == "wrong"]
+    assert wrong_first == [1, 0]
+    assert found["audit"]["missing"]["average_precision"] == found["audit"]["wrong"]["average_precision"] == 1
+    # of the unlabeled triples the models alone put the missing ones at the second and third of four places
+    assert found["held_out"]["missing"]["average_precision"] == pytest.approx((1 / 2 + 2 / 3) / 2)
+    assert found["held_out"]["wrong"]["average_precision"] == 1
+    for kind, right in (("missing", 2), ("wrong", 1)):
+        bins = found["audit"][kind]["bins"]
+        of_kind = [s.probability for s in suggestions if s.kind == kind]
+        assert sum(b["triples"] for b in bins) == len(of_kind)
+        assert sum(b["triples"] * b["right"] for b in bins) == pytest.approx(right)
+        assert sum(b["triples"] * b["confidence"] for b in bins) == pytest.approx(sum(of_kind))
+        assert found["audit"][kind]["expected"] == pytest.approx(sum(of_kind))
