@@ -3,15 +3,17 @@
 With a single fold there is no cross-fitting: it is judged by runs that are trained on all documents.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from docre.analysis.table import Bools
+from docre.audit.damage import Damage, damage, marked
+from docre.audit.faults import Faults
 from docre.audit.judging import Judge, Judgment, judge, weighed
-from docre.audit.noise import AnnotationErrors
-from docre.audit.suggestions import Suggestions
+from docre.audit.suggestions import KINDS, Suggestions
 from docre.config.loading import merge, validate
 from docre.config.schema import Config
 from docre.core.manifests import digest
@@ -23,7 +25,11 @@ from docre.training.stages import run_stages
 from docre.training.stages.train import Train
 
 GROUP = 200  # documents that are judged at once: a number for each pair and relation is in memory
+PROBES = 0.03  # of the labels that are hidden, and of the others that are replaced, before models are trained
+LEAST_LABELS = 10
 LEAST = 0.02  # triples without a label that are less probable are not suggested
+
+Watch = Callable[[Sequence[int], Judgment, Bools], None]
 
 
 @dataclass(frozen=True)
@@ -34,6 +40,7 @@ class Audit:
     data:      the file.
     digest:    its SHA-256 when it was read.
     documents: its documents.
+    probes:    the same documents with some labels hidden and some replaced: what the runs are trained on.
     folds:     the positions of the documents of each fold.
     seeds:     the number of runs for each fold, with the seeds `config.seed`, `config.seed` + 1, ...
     folder:    where everything is written; the same audit goes on there after an interruption.
@@ -43,6 +50,7 @@ class Audit:
     data: str
     digest: str
     documents: Sequence[Document]
+    probes: Damage
     folds: Sequence[Sequence[int]]
     seeds: int
     folder: Path
@@ -76,7 +84,7 @@ class Audit:
             write_docred(self._dev_file, read(self.config.data.dev, self.config.data.reader))
         for fold, positions in enumerate(self.folds):
             held_out = set(positions) if len(self.folds) > 1 else set()
-            write_docred(self._train_file(fold), (d for i, d in enumerate(self.documents) if i not in held_out))
+            write_docred(self._train_file(fold), (d for i, d in enumerate(self.probes.documents) if i not in held_out))
 
     def train(self) -> None:
         """Train the runs that are not finished. Raises DocreError if the folder holds another audit."""
@@ -85,36 +93,45 @@ class Audit:
         for _ in run_stages(stages, f"remove {self.folder}, or choose another --output"):
             pass
 
-    def judgments(self) -> Iterator[tuple[Sequence[int], list[Document], Judgment]]:
-        """Positions of documents, at most GROUP of one fold, the documents, and what the runs say of them: those of
-        this fold, which have not seen them, and all others, which have."""
+    def judgments(self) -> Iterator[tuple[Sequence[int], list[Document], Judgment, Bools]]:
+        """Positions of documents, at most GROUP of one fold, the documents with their probes, what the runs say of
+        them, those of this fold, which have not seen them, and all others, which have; and [pairs, R] True for
+        probes."""
+        known, labeled = self.probes.missing | self.probes.wrong, self.probes.documents
         judges = [
-            [Judge(stage.folder, [self.documents[i] for i in positions[:GROUP]], self.config.plugins) for stage in runs]
+            [Judge(stage.folder, [labeled[i] for i in positions[:GROUP]], self.config.plugins) for stage in runs]
             for positions, runs in zip(self.folds, self.stages(), strict=True)
         ]
         for fold, positions in enumerate(self.folds):
             seen_by = [one for other, found in enumerate(judges) if other != fold for one in found]
             for start in range(0, len(positions), GROUP):
                 group = positions[start : start + GROUP]
-                documents = [self.documents[i] for i in group]
-                yield group, documents, judge(judges[fold], seen_by, documents)
+                documents = [labeled[i] for i in group]
+                judgment = judge(judges[fold], seen_by, documents)
+                yield group, documents, judgment, marked(judgment.table, known, group)
 
-    def suggest(self) -> tuple[Suggestions, float]:
-        """The suggestions, ranked, when all runs are finished; and how many labels are expected to be missing, also
-        where no model finds it probable enough to suggest it."""
-        found, errors = [], AnnotationErrors()
-        for positions, held_out, judgment in self.judgments():
-            errors.add(judgment.held_out, judgment.table.labels)
-            found += judgment.suggestions(held_out, positions, LEAST)
-        ranked = weighed(found, errors.fit())
+    def suggest(self, watch: Watch | None = None) -> tuple[Suggestions, dict[str, Faults]]:
+        """The suggestions, ranked, when all runs are finished; and what was found of each kind, probes included.
+
+        watch: is given the positions of documents, what the runs say of them, and which triples are probes.
+        """
+        found, faults = [], {kind: Faults() for kind in KINDS}
+        for positions, documents, judgment, probes in self.judgments():
+            judgment.count(faults, probes)
+            found += judgment.suggestions(documents, positions, probes, LEAST)
+            if watch:
+                watch(positions, judgment, probes)
+        ranked = weighed(found, {kind: of_kind.fit() for kind, of_kind in faults.items()})
         if self.seeds * len(self.folds) == 1:
             ranked = [replace(s, agreement=None) for s in ranked]
-        return Suggestions(self.data, self.digest, self.config.data.reader, ranked), errors.missing
+        return Suggestions(self.data, self.digest, self.config.data.reader, ranked), faults
 
 
-def plan_audit(config: Config, data: str, folds: int, seeds: int, folder: Path) -> Audit:
-    """The audit of a file with `folds` folds of equal size. Raises DocreError if a document has no labels, there are
-    fewer documents than folds, or `folds` or `seeds` is below 1."""
+def plan_audit(config: Config, data: str, folds: int, seeds: int, folder: Path, probes: float) -> Audit:
+    """The audit of a file with `folds` folds of equal size, in which this share of the labels is hidden from all runs,
+    and this share of the others replaced (each time at least one). Raises DocreError if a document has no labels, there
+    are fewer documents than folds, fewer than LEAST_LABELS labels, `folds` or `seeds` is below 1, or `probes` not a
+    share of at most a half."""
     before = digest(Path(data))
     documents = read(data, config.data.reader)
     for document in documents:
@@ -124,6 +141,13 @@ def plan_audit(config: Config, data: str, folds: int, seeds: int, folder: Path) 
         raise DocreError(f"--seeds: expected at least 1, got {seeds}")
     if not 1 <= folds <= len(documents):
         raise DocreError(f"--folds: expected 1 to {len(documents)} (the number of documents), got {folds}")
+    if not 0 < probes <= 0.5:
+        raise DocreError(f"--probes: expected a share above 0, at most 0.5, got {probes:g}")
+    labels = sum(len(document.triples or ()) for document in documents)
+    if labels < LEAST_LABELS:
+        raise DocreError(f"{data}: expected at least {LEAST_LABELS} labels to audit, got {labels}")
     order = np.random.default_rng(config.seed).permutation(len(documents))
     parts = [sorted(part.tolist()) for part in np.array_split(order, folds)]
-    return Audit(config, data, before, documents, parts, seeds, folder)
+    share = max(probes, 1 / (labels - 1))
+    planted = damage(documents, share, share, config.seed)
+    return Audit(config, data, before, documents, planted, parts, seeds, folder)

@@ -1,15 +1,16 @@
 """What models say about labels: those that have not seen them in training, and those that have."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from docre.analysis.platt import Platt, fit_platt, sigmoid
-from docre.analysis.table import Floats, MarginTable
-from docre.audit.noise import AnnotationErrors
-from docre.audit.suggestions import Suggestion
+from docre.analysis.platt import Platt, fit_platt, log_odds, sigmoid
+from docre.analysis.table import Bools, Floats, MarginTable
+from docre.audit.faults import Faults
+from docre.audit.suggestions import KINDS, Suggestion
 from docre.documents import Document
 from docre.inference.checkpoint import load
 from docre.inference.methods.decision import EVIDENCE_THRESHOLD
@@ -25,8 +26,8 @@ class Judgment:
     table:       pairs and labels, with the predictions of the first model that has not seen them.
     held_out:    [pairs, R] the mean of the calibrated probabilities that a triple is right, of the models that have not
                  seen its label.
-    probability: [pairs, R] the mean of `held_out` and the same of the models that have; where none has, `held_out`.
-    predicted:   [pairs, R] the share of all these models that predict it.
+    probability: [pairs, R] the same mean of all models, those that have seen the label included.
+    predicted:   [pairs, R] the share of all models that predict it.
     names:       readable names of the relations.
     """
 
@@ -36,10 +37,22 @@ class Judgment:
     predicted: Floats
     names: Sequence[str]
 
-    def suggestions(self, documents: Sequence[Document], positions: Sequence[int], least: float) -> list[Suggestion]:
-        """All labels, and the triples without a label that are true with a probability of at least `least`, as
-        suggestions to remove and to add them, in no order. Their `probability` is that of the triple to be true as far
-        as the models know, whatever its label (see `weighed`).
+    def candidates(self, kind: str) -> Bools:
+        """[pairs, R] True for the candidates of a kind: for "wrong" the labels, for "missing" all else."""
+        return self.table.labels if kind == "wrong" else ~self.table.labels
+
+    def count(self, faults: Mapping[str, Faults], probes: Bools) -> None:
+        """Count all candidates of each kind. `probes`: [pairs, R] True for those that are known to be faults."""
+        for kind in KINDS:
+            where = self.candidates(kind)
+            faults[kind].add(score(self.probability[where], kind), probes[where])
+
+    def suggestions(
+        self, documents: Sequence[Document], positions: Sequence[int], probes: Bools, least: float
+    ) -> list[Suggestion]:
+        """All labels, and the triples without a label that are true with a probability of at least `least`, but for
+        probes, as suggestions to remove and to add them, in no order. Their `probability` is that of the triple to be
+        true as the models see it (see `weighed`).
 
         documents: those of the table; `positions` are their positions in the whole file.
         """
@@ -47,7 +60,7 @@ class Judgment:
         against = np.where(labels, 1 - self.predicted, self.predicted)
         return [
             self._suggestion(documents, positions, pair, r, float(self.probability[pair, r]), float(against[pair, r]))
-            for pair, r in np.argwhere(labels | (self.probability >= least)).tolist()
+            for pair, r in np.argwhere((labels | (self.probability >= least)) & ~probes).tolist()
         ]
 
     def _suggestion(
@@ -135,9 +148,8 @@ def judge(unseen_by: Sequence[Judge], seen_by: Sequence[Judge], documents: Seque
     for tally, judges in ((unseen, unseen_by[1:]), (seen, seen_by)):
         for one in judges:
             tally.add(*one(documents)[:2])
-    both = np.where(seen.count > 0, (unseen.mean + seen.mean) / 2, unseen.mean)
-    predicted = (unseen.votes + seen.votes) / (unseen.count + seen.count)
-    return Judgment(table, unseen.mean, both, predicted, names)
+    count = unseen.count + seen.count
+    return Judgment(table, unseen.mean, (unseen.total + seen.total) / count, (unseen.votes + seen.votes) / count, names)
 
 
 def common_sentences(document: Document, head: int, tail: int) -> tuple[int, ...]:
@@ -146,13 +158,22 @@ def common_sentences(document: Document, head: int, tail: int) -> tuple[int, ...
     return tuple(sorted(first & second or first | second))
 
 
-def weighed(suggestions: Iterable[Suggestion], errors: AnnotationErrors) -> list[Suggestion]:
+def score(probability: Any, kind: str) -> Any:
+    """The log odds of a fault of this kind, where triples are true with these probabilities."""
+    return log_odds(probability) if kind == "missing" else -log_odds(probability)
+
+
+def weighed(suggestions: Sequence[Suggestion], faults: Mapping[str, Faults]) -> list[Suggestion]:
     """What `Judgment.suggestions` found, with the probability that the label is missing or wrong, the most probable
-    first; of equal ones that on which more judges agree, then by place in the file."""
-    found = []
-    for s in suggestions:
-        true = float(errors.true(s.probability, s.kind == "wrong"))
-        found.append(replace(s, probability=round(true if s.kind == "missing" else 1 - true, 6)))
-    return sorted(
-        found, key=lambda s: (-s.probability, -(s.agreement or 0), s.document, s.head, s.tail, s.relation, s.kind)
-    )
+    first; of equal ones those that the models doubt most, then by place in the file."""
+    found: list[tuple[float, Suggestion]] = []
+    for kind in KINDS:
+        of_kind = [s for s in suggestions if s.kind == kind]
+        scores = score(np.array([s.probability for s in of_kind]), kind)
+        chances = faults[kind].probability(scores)
+        found += [
+            (-one, replace(s, probability=round(chance, 6)))
+            for s, one, chance in zip(of_kind, scores.tolist(), chances.tolist(), strict=True)
+        ]
+    found.sort(key=lambda f: (-f[1].probability, f[0], f[1].document, f[1].head, f[1].tail, f[1].relation))
+    return [suggestion for _, suggestion in found]

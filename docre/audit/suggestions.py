@@ -19,8 +19,7 @@ class Suggestion:
 
     document:    the position of the document in the file; `title` is its title.
     head, tail, relation: the triple, with names for people.
-    probability: that the label is missing, or that it is wrong, given what the judges say and that it is not there, or
-                 that it is (see docre.audit.noise).
+    probability: that the label is missing, or that it is wrong (see docre.audit.faults).
     agreement:   the share of the judges whose decision (predicted or not) differs from the label; None if there is one.
     evidence:    the sentences to look at.
     decision:    "accept" (change the label), "reject" (it is right as it is), "unsure", or None before a review.

@@ -1,23 +1,26 @@
 """docre audit --config FILE --output DIR: which labels are missing or wrong; --apply FILE: correct them."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from docre.config.loading import load_config
 from docre.core.files import check_output, write_text
 from docre.core.words import counted
 from docre.data.readers import read
 from docre.data.readers.docred import write_docred
-from docre.documents import Document
 from docre.errors import DocreError
 
 if TYPE_CHECKING:
-    from docre.audit import Suggestion
+    from docre.audit import Audit, Suggestion
+    from docre.audit.faults import Faults
 
-FOLDS, SEEDS, MOST = 5, 1, 500  # defaults of options that --apply refuses
+FOLDS, SEEDS, PROBES, MOST = 5, 1, 0.03, 500  # defaults of options that --apply refuses
+SHOWN = (0.9, 0.7, 0.5)  # probabilities that the summary has a line for
+
+Number = TypeVar("Number", int, float)
 
 
 def main(arguments: list[str]) -> None:
@@ -25,7 +28,8 @@ def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(
         prog="docre audit",
         description="Find labels that are probably missing or wrong. The documents are divided into folds; models are "
-        "trained without one fold each (--folds 1: on all documents), and all of them judge. --output gets "
+        "trained without one fold each (--folds 1: on all documents), and all of them judge. A few labels are hidden "
+        "from the models, and a few replaced, to measure how well such labels are found. --output gets "
         "audit.json (all suggestions, the most probable first) and review.html, a page on which they are accepted or "
         "rejected; the decisions that it saves are applied with --apply. The same command goes on after an "
         "interruption.",
@@ -37,6 +41,9 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--output", required=True, metavar="PATH", help="a folder; with --apply the file to write")
     parser.add_argument("--folds", type=int, metavar="N", help=f"parts of the documents (default: {FOLDS})")
     parser.add_argument("--seeds", type=int, metavar="N", help=f"models for each fold (default: {SEEDS})")
+    parser.add_argument(
+        "--probes", type=float, metavar="P", help=f"share of labels to hide, and to replace (default: {PROBES})"
+    )
     parser.add_argument("--most", type=int, metavar="N", help=f"suggestions of each kind on the page (default: {MOST})")
     parser.add_argument(
         "--at-least", type=float, metavar="P", help="with --apply: also accept what is undecided and this probable"
@@ -44,8 +51,9 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("changes", nargs="*", metavar="key=value", help="override a key of the config")
     options = parser.parse_intermixed_args(arguments)
     if options.apply:
-        if options.changes or any(value is not None for value in (options.folds, options.seeds, options.most)):
-            parser.error("--folds, --seeds, --most and key=value need --config")
+        own = options.folds, options.seeds, options.probes, options.most
+        if options.changes or any(value is not None for value in own):
+            parser.error("--folds, --seeds, --probes, --most and key=value need --config")
         apply(options.apply, options.data, options.output, options.at_least)
     elif options.at_least is not None:
         parser.error("--at-least needs --apply")
@@ -53,7 +61,7 @@ def main(arguments: list[str]) -> None:
         audit(options)
 
 
-def given(value: int | None, default: int) -> int:
+def given(value: Number | None, default: Number) -> Number:
     """The value, or the default if it was not given."""
     return default if value is None else value
 
@@ -68,29 +76,38 @@ def audit(options: argparse.Namespace) -> None:
     config = load_config(options.config, options.changes)
     folder, data = Path(options.output), options.data or config.data.train
     folds, seeds, most = given(options.folds, FOLDS), given(options.seeds, SEEDS), given(options.most, MOST)
-    planned = plan_audit(config, data, folds, seeds, folder)
+    planned = plan_audit(config, data, folds, seeds, folder, given(options.probes, PROBES))
     with locked(folder) if is_main_process() else nullcontext():
         planned.train()
         if not is_main_process():
             return
-        found, missing = planned.suggest()
+        found, faults = planned.suggest()
         found.save(folder / "audit.json")
         write_text(folder / "review.html", review_page(found, planned.documents, most))
-    print("\n".join(summary(found.suggestions, planned.documents, missing)))
+    print("\n".join(summary(found.suggestions, planned, faults)))
     print(f"next: open {folder / 'review.html'}, decide, save, and run")
     print(f"  docre audit --apply decisions.json --output {Path(data).stem}_corrected.json")
 
 
-def summary(suggestions: Sequence["Suggestion"], documents: Sequence[Document], missing: float) -> list[str]:
-    """How many labels are wrong or missing (`missing`), as far as the models know, and how many they could not
-    judge."""
-    labels = sum(len(document.triples or ()) for document in documents)
-    suggested, wrong = ([s.probability for s in suggestions if s.kind == kind] for kind in ("missing", "wrong"))
+def summary(suggestions: Sequence["Suggestion"], planned: "Audit", faults: Mapping[str, "Faults"]) -> list[str]:
+    """How many labels are wrong or missing, as far as the models know; for some probabilities, how many suggestions
+    there are, and how many of the probes were found; and how many labels were not judged."""
+    from docre.audit.suggestions import KINDS
+
+    labels = sum(len(document.triples or ()) for document in planned.documents)
+    probes = planned.probes
     lines = [
-        f"of {labels} labels about {sum(wrong):.0f} are wrong, and about {missing:.0f} are missing, of which about "
-        f"{sum(suggested):.0f} are among the {len(suggested):,} suggestions"
+        f"of {labels:,} labels about {faults['wrong'].number:,.0f} are wrong, and about "
+        f"{faults['missing'].number:,.0f} are missing",
+        f"{counted(len(probes.missing), 'label')} had been hidden from the models, and {len(probes.wrong):,} replaced:",
+        "  probability   missing   of the hidden   wrong   of the replaced",
     ]
-    if unjudged := labels - len(wrong):
+    for least in SHOWN:
+        missing, wrong = (sum(s.kind == kind and s.probability >= least for s in suggestions) for kind in KINDS)
+        hidden, replaced = (100 * faults[kind].found(least) for kind in KINDS)
+        lines.append(f"  at least {least:g}{missing:11,}{hidden:15.0f}%{wrong:8,}{replaced:17.0f}%")
+    judged = sum(s.kind == "wrong" for s in suggestions)
+    if unjudged := labels - judged - len(probes.missing):
         lines.append(
             f"{counted(unjudged, 'label')} could not be judged: given twice, of no candidate pair, or of a relation "
             "whose labels are all in one fold"

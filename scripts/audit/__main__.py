@@ -20,28 +20,29 @@ import numpy as np
 import torch
 
 from docre.analysis.curves import reliability_bins
-from docre.analysis.table import Bools, MarginTable
+from docre.analysis.table import Bools
 from docre.audit import Audit, apply_decisions, plan_audit
 from docre.audit.applying import accept_probable
-from docre.audit.folds import LEAST
-from docre.audit.judging import weighed
-from docre.audit.noise import AnnotationErrors
+from docre.audit.damage import Damage, damage, marked
+from docre.audit.judging import Judgment, score
 from docre.audit.suggestions import KINDS, Suggestion
 from docre.config.loading import load_config
 from docre.core import cli
 from docre.core.files import read_json, write_json, write_text
 from docre.data.readers import read
 from docre.data.readers.docred import write_docred
+from docre.errors import DocreError
 from docre.inference.checkpoint import load
 from docre.inference.probe import margin_table
 from docre.training.environment import device_name, versions
 from docre.training.stages import run_stages
 from docre.training.stages.train import Train
-from scripts.audit.damage import WAYS, Cell, Damage, damage
 from scripts.audit.ranking import quality
 from scripts.audit.table import ACCEPTED, readme
 
 BINS = 5  # of the suggestions' probabilities
+RANKED = ("audit", "held_out")
+WAYS = {"random": 0.0, "frequency": 0.5}  # how much more often labels of rare relations are removed
 
 # each model that is trained: the file that it is trained on, and how its config differs
 MODELS: dict[str, tuple[str, list[str]]] = {
@@ -54,47 +55,31 @@ MODELS: dict[str, tuple[str, list[str]]] = {
 }
 
 
-def marked(table: MarginTable, cells: frozenset[Cell], positions: Sequence[int]) -> Bools:
-    """[pairs, R] True for the cells of a table that are in `cells`; `positions` are those of its documents."""
-    place = {position: i for i, position in enumerate(positions)}
-    row = {key: n for n, key in enumerate(zip(table.document.tolist(), table.head, table.tail, strict=True))}
-    column = {relation: r for r, relation in enumerate(table.relations)}
-    found = np.zeros(table.labels.shape, dtype=bool)
-    for document, head, tail, relation in cells:
-        judged = document in place and (place[document], head, tail) in row and relation in column
-        if judged:
-            found[row[place[document], head, tail], column[relation]] = True
-    return found
-
-
 def audited(audit: Audit, known: Damage) -> tuple[dict[str, Any], list[Suggestion]]:
     """The quality of the audit's two rankings, of those of the models alone that have not seen the labels, and of the
-    probabilities of its suggestions; the rates of errors that it estimates; and the suggestions."""
-    scores: dict[tuple[str, str], list[Any]] = {(by, kind): [] for by in ("audit", "held_out") for kind in KINDS}
+    probabilities of its suggestions; how many faults it expects; and the suggestions."""
+    scores: dict[tuple[str, str], list[Any]] = {(by, kind): [] for by in RANKED for kind in KINDS}
     right: dict[str, list[Any]] = {kind: [] for kind in KINDS}
-    found, errors = [], AnnotationErrors()
-    for positions, documents, judgment in audit.judgments():
-        labels = judgment.table.labels
-        errors.add(judgment.held_out, labels)
-        found += judgment.suggestions(documents, positions, LEAST)
-        missing, wrong = (marked(judgment.table, cells, positions) for cells in (known.missing, known.wrong))
-        right["missing"].append(missing[~labels])
-        right["wrong"].append(wrong[labels])
-        for by, probability in (("audit", judgment.probability), ("held_out", judgment.held_out)):
-            scores[by, "missing"].append(probability[~labels])
-            scores[by, "wrong"].append(-probability[labels])
-    suggestions = weighed(found, errors.fit())
-    rankings: dict[str, dict[str, Any]] = {"audit": {}, "held_out": {}}
-    for (by, kind), score in scores.items():
-        rankings[by][kind] = quality(np.concatenate(score), np.concatenate(right[kind]))
-    for kind, cells in (("missing", known.missing), ("wrong", known.wrong)):
-        of_kind = [s for s in suggestions if s.kind == kind]
+    faulty = {"missing": known.missing, "wrong": known.wrong}
+
+    def watch(positions: Sequence[int], judgment: Judgment, probes: Bools) -> None:
+        for kind in KINDS:
+            where = judgment.candidates(kind) & ~probes
+            right[kind].append(marked(judgment.table, faulty[kind], positions)[where])
+            for by, probability in (("audit", judgment.probability), ("held_out", judgment.held_out)):
+                scores[by, kind].append(score(probability[where], kind))
+
+    suggestions, faults = audit.suggest(watch)
+    found: dict[str, dict[str, Any]] = {by: {} for by in RANKED}
+    for (by, kind), of_ranking in scores.items():
+        found[by][kind] = quality(np.concatenate(of_ranking), np.concatenate(right[kind]))
+    for kind in KINDS:
+        of_kind = [s for s in suggestions.suggestions if s.kind == kind]
         probability = np.array([s.probability for s in of_kind])
-        hits = np.array([(s.document, s.head, s.tail, s.relation) in cells for s in of_kind], dtype=bool)
+        hits = np.array([(s.document, s.head, s.tail, s.relation) in faulty[kind] for s in of_kind], dtype=bool)
         bins, _ = reliability_bins(probability, hits, BINS)
-        rankings["audit"][kind] |= {"expected": float(probability.sum()), "bins": [b._asdict() for b in bins]}
-    rankings["audit"] |= {"missed": errors.missed, "false": errors.false}
-    return rankings, suggestions
+        found["audit"][kind] |= {"expected": faults[kind].number, "bins": [b._asdict() for b in bins]}
+    return found, list(suggestions.suggestions)
 
 
 def by_margin(run: Path, known: Damage) -> dict[str, Any]:
@@ -116,6 +101,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--wrong", type=float, default=0.05, help="share of the others that are replaced")
     parser.add_argument("--folds", type=int, default=3)
     parser.add_argument("--seeds", type=int, default=1, help="models that judge each fold")
+    parser.add_argument("--probes", type=float, default=0.03, help="as of docre audit")
     parser.add_argument("--seed", type=int, default=66)
     parser.add_argument("--models", nargs="*", choices=MODELS, default=list(MODELS))
     parser.add_argument("--runs", type=Path, default=Path("runs/audit"))
@@ -128,14 +114,17 @@ def main(arguments: list[str]) -> None:
     changes = [*options.set, f"seed={options.seed}"]
     config = load_config(options.config, changes)
     complete = read(config.data.train, config.data.reader)
-    known = damage(complete, options.share, options.by, options.wrong, options.seed)
+    for option, share in (("--share", options.share), ("--wrong", options.wrong)):
+        if not 0 <= share < 1:
+            raise DocreError(f"{option}: expected a share from 0 to below 1, got {share:g}")
+    known = damage(complete, options.share, options.wrong, options.seed, WAYS[options.by])
     files = {name: str(folder / f"{name}.json") for name in ("damaged", "corrected")} | {"complete": config.data.train}
     write_docred(files["damaged"], known.documents)
     done: dict[str, Any] = {
         "command": shlex.join(["python", "-m", "scripts.audit", *arguments]),
         "device": device_name(torch.device("cuda" if torch.cuda.is_available() else "cpu")),
         "versions": versions(),
-        "setting": {key: getattr(options, key) for key in ("share", "by", "wrong", "folds", "seeds", "seed")},
+        "setting": {key: getattr(options, key) for key in ("share", "by", "wrong", "folds", "seeds", "probes", "seed")},
         "config": config.model_dump(),
         "labels": sum(len(d.triples or ()) for d in complete),
         "missing": len(known.missing),
@@ -152,7 +141,7 @@ def main(arguments: list[str]) -> None:
         every = [read_json(path) for path in sorted(options.results.glob("*.json"))]
         write_text(options.results / "README.md", readme(every))
 
-    audit = plan_audit(config, files["damaged"], options.folds, options.seeds, folder)
+    audit = plan_audit(config, files["damaged"], options.folds, options.seeds, folder / "audit", options.probes)
     audit.train()
     found, suggestions = audited(audit, known)
     save(**found)

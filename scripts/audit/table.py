@@ -29,7 +29,9 @@ def about(result: dict[str, Any]) -> Iterator[str]:
     yield f"## {100 * s['share']:g}% of the labels removed {way}, {100 * s['wrong']:g}% of the others replaced"
     yield ""
     yield f"{result['labels']:,} labels; {result['missing']:,} are missing, {result['wrong']:,} wrong."
-    yield f"{s['folds']} folds, {s['seeds']} model(s) a fold, seed {s['seed']},"
+    probes = f"{100 * s['probes']:g}%"
+    yield f"{s['folds']} folds, {s['seeds']} model(s) a fold; to measure itself, the audit hides {probes} of the labels"
+    yield f"from the models, and replaces {probes} of the others; seed {s['seed']},"
     yield f"{result['config']['training']['epochs']} epochs; {result['device']}; torch {versions['torch']},"
     yield f"transformers {versions['transformers']}, docre {versions['docre']}."
 
@@ -62,8 +64,8 @@ def reliability(audit: dict[str, Any]) -> Iterator[str]:
 def corrections(audit: dict[str, Any], applied: dict[str, Any] | None) -> Iterator[str]:
     """The rates that the audit estimates, and what applying its suggestions changes."""
     yield ""
-    yield f"The audit estimates that {100 * audit['missed']:.1f}% of the true relations are missing, and that"
-    yield f"{audit['wrong']['expected']:.0f} labels are wrong."
+    yield f"The audit estimates that {audit['missing']['expected']:,.0f} labels are missing, and"
+    yield f"{audit['wrong']['expected']:,.0f} wrong."
     if applied:
         yield f"Suggestions with a probability of at least {ACCEPTED:g}, applied without a review: {applied['added']}"
         yield f"labels added, of which {applied['added_right']} had been taken away; {applied['removed']} removed, of"

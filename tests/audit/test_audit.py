@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from docre.analysis.platt import fit_platt, sigmoid
-from docre.audit import Suggestion, folds, judging, read_suggestions
-from docre.audit.judging import common_sentences
-from docre.audit.noise import AnnotationErrors
+from docre.audit import folds, judging, read_suggestions
+from docre.audit.damage import damage
+from docre.audit.faults import Faults
+from docre.audit.judging import common_sentences, score
 from docre.commands import audit
 from docre.data.readers import read
 from docre.documents import Document, Entity, Mention, Triple
@@ -19,7 +20,7 @@ from docre.inference.checkpoint import load
 from docre.inference.probe import margin_table
 from tests.analysis.conftest import config, corpus  # noqa: F401  # fixtures
 
-FOLDS, SEEDS = 2, 2
+FOLDS, SEEDS, PROBES = 2, 2, 0.1
 
 
 @pytest.fixture(scope="module")
@@ -31,18 +32,38 @@ def audited(config, tmp_path_factory) -> Path:  # noqa: F811
 
 
 def arguments(config, folder, *more) -> list[str]:  # noqa: F811
-    counts = ["--folds", str(FOLDS), "--seeds", str(SEEDS)]
+    counts = ["--folds", str(FOLDS), "--seeds", str(SEEDS), "--probes", str(PROBES)]
     return ["--config", str(config), "--output", str(folder), *counts, "loss.name=atl", *more]
 
 
-def test_the_summary_counts_what_could_not_be_judged():
-    document = Document("t", [["a", "b"]], [Entity((Mention("a", 0, 0, 1),)), Entity((Mention("b", 0, 1, 2),))])
-    documents = [replace(document, triples=[Triple(0, 1, "r"), Triple(0, 1, "r"), Triple(1, 0, "s")])]
-    found = [Suggestion("wrong", 0, "t", 0, 1, "r", 0.6, 1.0), Suggestion("missing", 0, "t", 1, 0, "r", 0.9, 1.0)]
-    said = audit.summary(found, documents, 2.0)
-    expected = "of 3 labels about 1 are wrong, and about 2 are missing, of which about 1 are among the 1 suggestions"
-    assert said[0] == expected and said[1].startswith("2 labels could")
-    assert len(audit.summary(found, [replace(document, triples=[Triple(0, 1, "r")])], 2.0)) == 1
+def test_the_summary(audited, config, corpus, capsys):  # noqa: F811
+    """What is printed, against what is written."""
+    audit.main(arguments(config, audited))
+    said = capsys.readouterr().out.splitlines()
+    documents = read(corpus / "train.json", "docred")
+    labels = sum(len(d.triples) for d in documents)
+    probes = damage(documents, PROBES, PROBES, seed=66)
+    start = next(i for i, line in enumerate(said) if line.startswith(f"of {labels} labels about "))
+    assert said[start + 1] == (
+        f"{len(probes.missing)} labels had been hidden from the models, and {len(probes.wrong)} replaced:"
+    )
+    found = read_suggestions(audited / "audit.json").suggestions
+    for line, least in zip(said[start + 3 :], (0.9, 0.7, 0.5), strict=False):
+        _, _, stated, missing, hidden, wrong, replaced = line.split()
+        counts = [sum(s.kind == kind and s.probability >= least for s in found) for kind in ("missing", "wrong")]
+        assert (float(stated), int(missing.replace(",", "")), int(wrong.replace(",", ""))) == (least, *counts)
+        assert hidden.endswith("%") and replaced.endswith("%")
+    judged = sum(s.kind == "wrong" for s in found) + len(probes.missing)
+    assert any("could not be judged" in line for line in said) == (judged < labels)
+
+
+def test_runs_are_trained_with_the_probes(audited, corpus):  # noqa: F811
+    probes = damage(read(corpus / "train.json", "docred"), PROBES, PROBES, seed=66)
+    assert probes.missing and probes.wrong
+    expected = {d.title: d.triples for d in probes.documents}
+    for k in range(FOLDS):
+        for document in read(audited / "data" / f"without-fold-{k + 1}.json", "docred"):
+            assert document.triples == expected[document.title]
 
 
 def test_no_judge_has_seen_what_it_judges(audited, corpus):  # noqa: F811
@@ -60,34 +81,37 @@ def test_no_judge_has_seen_what_it_judges(audited, corpus):  # noqa: F811
 def test_suggestions_are_what_the_models_say(audited, corpus):  # noqa: F811
     """Against loops over documents, pairs and relations, with the models of the runs themselves."""
     documents = read(corpus / "train.json", "docred")
-    unseen, seen, labels, votes = {}, {}, {}, {}
+    probes = damage(documents, PROBES, PROBES, seed=66)
+    chances, labels, votes = {}, {}, {}
     for k in range(FOLDS):
-        trained = {d.title for d in read(audited / "data" / f"without-fold-{k + 1}.json", "docred")}
         for run in sorted(audited.glob(f"fold-{k + 1}-seed-*")):
             model = load(run)
-            for position, document in enumerate(documents):
+            for position, document in enumerate(probes.documents):
                 table = margin_table(model, [document])
-                chances = seen if document.title in trained else unseen
                 for pair, r in np.ndindex(table.margins.shape):
                     cell = (position, int(table.head[pair]), int(table.tail[pair]), table.relations[r])
                     p = sigmoid(model.calibration.platt.log_odds(float(table.margins[pair, r])))
                     chances.setdefault(cell, []).append(float(p))
                     votes.setdefault(cell, []).append(bool(table.predicted[pair, r]))
                     labels[cell] = bool(table.labels[pair, r])
-    assert {len(found) for found in unseen.values()} == {SEEDS}
-    assert {len(found) for found in seen.values()} == {SEEDS * (FOLDS - 1)}
-    errors = AnnotationErrors()
-    errors.add(np.array([np.mean(unseen[cell]) for cell in unseen]), np.array([labels[cell] for cell in unseen]))
-    errors.fit()
-    p = {cell: (float(np.mean(unseen[cell])) + float(np.mean(seen[cell]))) / 2 for cell in unseen}
+    assert {len(found) for found in chances.values()} == {SEEDS * FOLDS}
+    p = {cell: float(np.mean(of_judges)) for cell, of_judges in chances.items()}
+    known = probes.missing | probes.wrong
+    faults = {"missing": Faults(), "wrong": Faults()}
+    for cell in p:
+        kind = "wrong" if labels[cell] else "missing"
+        faults[kind].add(np.array([score(p[cell], kind)]), np.array([cell in known]))
     found = read_suggestions(audited / "audit.json").suggestions
     by_cell = {(s.document, s.head, s.tail, s.relation): s for s in found}
     assert len(by_cell) == len(found)
-    assert set(by_cell) == {cell for cell in p if labels[cell] or p[cell] >= 0.02}
+    assert set(by_cell) == {cell for cell in p if (labels[cell] or p[cell] >= 0.02) and cell not in known}
+    for kind in faults:
+        faults[kind].fit()
+        assert faults[kind].counts[1].sum() == {"missing": len(probes.missing), "wrong": len(probes.wrong)}[kind]
     for cell, s in by_cell.items():
-        true = float(errors.true(p[cell], labels[cell]))
         assert s.kind == ("wrong" if labels[cell] else "missing")
-        assert s.probability == pytest.approx(1 - true if labels[cell] else true, abs=2e-3)
+        near = faults[s.kind].probability(score(p[cell], s.kind) + np.array([-0.02, 0, 0.02]))  # a bin has 0.05
+        assert near.min() - 1e-6 <= s.probability <= near.max() + 1e-6
         share = np.mean(votes[cell])
         assert s.agreement == pytest.approx(1 - share if labels[cell] else share, abs=1e-4)
     assert [s.probability for s in found] == sorted((s.probability for s in found), reverse=True)
@@ -125,7 +149,9 @@ def test_bad_input(config, corpus, tmp_path):  # noqa: F811
 
     for option, message in ((["--folds", "9"], "--folds: expected"),
                             (["--folds", "0"], "--folds: expected 1 to 8"),
-                            (["--seeds", "0"], "--seeds: expected at least 1")):  # fmt: skip
+                            (["--seeds", "0"], "--seeds: expected at least 1"),
+                            (["--probes", "0"], "--probes: expected a share above 0, at most 0.5"),
+                            (["--probes", "0.6"], "--probes: expected a share above 0, at most 0.5")):  # fmt: skip
         with pytest.raises(DocreError, match=message):
             audit.main(["--config", str(config), "--output", str(tmp_path / "o"), *option])
     documents = read(corpus / "train.json", "docred")
@@ -133,6 +159,10 @@ def test_bad_input(config, corpus, tmp_path):  # noqa: F811
     write_docred(tmp_path / "d.json", [*documents, unlabeled])
     with pytest.raises(DocreError, match="document 'bare': no labels, so there is nothing to audit"):
         audit.main(["--config", str(config), "--data", str(tmp_path / "d.json"), "--output", str(tmp_path / "o")])
+    few = replace(documents[0], triples=documents[0].triples[:9])
+    write_docred(tmp_path / "few.json", [few, replace(few, title="2", triples=[])])
+    with pytest.raises(DocreError, match=r"few.json: expected at least 10 labels to audit, got \d$"):
+        audit.main([*arguments(config, tmp_path / "o"), "--data", str(tmp_path / "few.json")])
     assert not (tmp_path / "o" / "data").exists()
     for wrong in (["--apply", "x", "--folds", "3"], ["--config", str(config), "--at-least", "0.5"]):
         with pytest.raises(SystemExit) as end:
