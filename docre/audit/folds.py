@@ -27,6 +27,7 @@ from docre.training.stages.train import Train
 GROUP = 200  # documents that are judged at once: a number for each pair and relation is in memory
 PROBES = 0.03  # of the labels that are hidden, and of the others that are replaced, before models are trained
 LEAST_LABELS = 10
+MOST_PROBES = 0.05  # of the labels that are hidden, and of those that are replaced
 LEAST = 0.02  # triples without a label that are less probable are not suggested
 
 Watch = Callable[[Sequence[int], Judgment, Bools], None]
@@ -127,27 +128,25 @@ class Audit:
         return Suggestions(self.data, self.digest, self.config.data.reader, ranked), faults
 
 
-def plan_audit(config: Config, data: str, folds: int, seeds: int, folder: Path, probes: float) -> Audit:
-    """The audit of a file with `folds` folds of equal size, in which this share of the labels is hidden from all runs,
-    and this share of the others replaced (each time at least one). Raises DocreError if a document has no labels, there
-    are fewer documents than folds, fewer than LEAST_LABELS labels, `folds` or `seeds` is below 1, or `probes` not a
-    share of at most a half."""
+def plan_audit(config: Config, data: str, folds: int, seeds: int, folder: Path, probes: int) -> Audit:
+    """The audit of a file with `folds` folds of equal size, in which `probes` labels are hidden from all runs, and as
+    many replaced, but at most MOST_PROBES of all labels. Raises DocreError if a document has no labels, there are fewer
+    documents than folds, fewer than LEAST_LABELS labels, or `folds`, `seeds` or `probes` is below 1."""
     before = digest(Path(data))
     documents = read(data, config.data.reader)
     for document in documents:
         if document.triples is None:
             raise DocreError(f"{data}: {document.fail('no labels, so there is nothing to audit')}")
-    if seeds < 1:
-        raise DocreError(f"--seeds: expected at least 1, got {seeds}")
+    for option, value in (("--seeds", seeds), ("--probes", probes)):
+        if value < 1:
+            raise DocreError(f"{option}: expected at least 1, got {value}")
     if not 1 <= folds <= len(documents):
         raise DocreError(f"--folds: expected 1 to {len(documents)} (the number of documents), got {folds}")
-    if not 0 < probes <= 0.5:
-        raise DocreError(f"--probes: expected a share above 0, at most 0.5, got {probes:g}")
     labels = sum(len(document.triples or ()) for document in documents)
     if labels < LEAST_LABELS:
         raise DocreError(f"{data}: expected at least {LEAST_LABELS} labels to audit, got {labels}")
     order = np.random.default_rng(config.seed).permutation(len(documents))
     parts = [sorted(part.tolist()) for part in np.array_split(order, folds)]
-    share = max(probes, 1 / (labels - 1))
+    share = max(min(probes / labels, MOST_PROBES), 1 / (labels - 1))
     planted = damage(documents, share, share, config.seed)
     return Audit(config, data, before, documents, planted, parts, seeds, folder)

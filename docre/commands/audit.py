@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from docre.config.loading import load_config
 from docre.core.files import check_output, write_text
@@ -17,10 +17,8 @@ if TYPE_CHECKING:
     from docre.audit import Audit, Suggestion
     from docre.audit.faults import Faults
 
-FOLDS, SEEDS, PROBES, MOST = 5, 1, 0.03, 500  # defaults of options that --apply refuses
+FOLDS, SEEDS, PROBES, MOST = 5, 1, 150, 500  # defaults of options that --apply refuses
 SHOWN = (0.9, 0.7, 0.5)  # probabilities that the summary has a line for
-
-Number = TypeVar("Number", int, float)
 
 
 def main(arguments: list[str]) -> None:
@@ -42,7 +40,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--folds", type=int, metavar="N", help=f"parts of the documents (default: {FOLDS})")
     parser.add_argument("--seeds", type=int, metavar="N", help=f"models for each fold (default: {SEEDS})")
     parser.add_argument(
-        "--probes", type=float, metavar="P", help=f"share of labels to hide, and to replace (default: {PROBES})"
+        "--probes", type=int, metavar="N", help=f"labels to hide, and to replace, at most 5%% each (default: {PROBES})"
     )
     parser.add_argument("--most", type=int, metavar="N", help=f"suggestions of each kind on the page (default: {MOST})")
     parser.add_argument(
@@ -61,7 +59,7 @@ def main(arguments: list[str]) -> None:
         audit(options)
 
 
-def given(value: Number | None, default: Number) -> Number:
+def given(value: int | None, default: int) -> int:
     """The value, or the default if it was not given."""
     return default if value is None else value
 
@@ -92,14 +90,17 @@ def audit(options: argparse.Namespace) -> None:
 def summary(suggestions: Sequence["Suggestion"], planned: "Audit", faults: Mapping[str, "Faults"]) -> list[str]:
     """How many labels are wrong or missing, as far as the models know; for some probabilities, how many suggestions
     there are, and how many of the probes were found; and how many labels were not judged."""
+    from docre.audit.faults import ENOUGH
     from docre.audit.suggestions import KINDS
 
     labels = sum(len(document.triples or ()) for document in planned.documents)
     probes = planned.probes
+    rough = " (so few that all figures are rough)" if len(probes.wrong) < ENOUGH else ""
     lines = [
         f"of {labels:,} labels about {faults['wrong'].number:,.0f} are wrong, and about "
         f"{faults['missing'].number:,.0f} are missing",
-        f"{counted(len(probes.missing), 'label')} had been hidden from the models, and {len(probes.wrong):,} replaced:",
+        f"{counted(len(probes.missing), 'label')} had been hidden from the models, and {len(probes.wrong):,} replaced"
+        f"{rough}:",
         "  probability   missing   of the hidden   wrong   of the replaced",
     ]
     for least in SHOWN:

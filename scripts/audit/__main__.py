@@ -101,16 +101,17 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--wrong", type=float, default=0.05, help="share of the others that are replaced")
     parser.add_argument("--folds", type=int, default=3)
     parser.add_argument("--seeds", type=int, default=1, help="models that judge each fold")
-    parser.add_argument("--probes", type=float, default=0.03, help="as of docre audit")
+    parser.add_argument("--probes", type=int, default=150, help="as of docre audit")
     parser.add_argument("--seed", type=int, default=66)
     parser.add_argument("--models", nargs="*", choices=MODELS, default=list(MODELS))
     parser.add_argument("--runs", type=Path, default=Path("runs/audit"))
     parser.add_argument("--results", type=Path, default=Path("results/audit"))
     parser.add_argument("--set", nargs="*", default=[], metavar="key=value", help="changes to the config")
     options = parser.parse_args(arguments)
-    name = f"{options.by}-{options.share:g}-wrong-{options.wrong:g}-folds-{options.folds}-seed-{options.seed}"
-    name += f"-seeds-{options.seeds}" if options.seeds > 1 else ""
-    folder, result = options.runs / name, options.results / f"{name}.json"
+    damaged = f"{options.by}-{options.share:g}-wrong-{options.wrong:g}-seed-{options.seed}"
+    way = f"folds-{options.folds}-seeds-{options.seeds}"
+    base, result = options.runs / damaged, options.results / f"{damaged}-{way}.json"
+    folder = base / way  # of the audit; other audits of the same damaged file share the other models
     changes = [*options.set, f"seed={options.seed}"]
     config = load_config(options.config, changes)
     complete = read(config.data.train, config.data.reader)
@@ -118,7 +119,8 @@ def main(arguments: list[str]) -> None:
         if not 0 <= share < 1:
             raise DocreError(f"{option}: expected a share from 0 to below 1, got {share:g}")
     known = damage(complete, options.share, options.wrong, options.seed, WAYS[options.by])
-    files = {name: str(folder / f"{name}.json") for name in ("damaged", "corrected")} | {"complete": config.data.train}
+    files = {"damaged": str(base / "damaged.json"), "corrected": str(folder / "corrected.json")}
+    files["complete"] = config.data.train
     write_docred(files["damaged"], known.documents)
     done: dict[str, Any] = {
         "command": shlex.join(["python", "-m", "scripts.audit", *arguments]),
@@ -141,7 +143,7 @@ def main(arguments: list[str]) -> None:
         every = [read_json(path) for path in sorted(options.results.glob("*.json"))]
         write_text(options.results / "README.md", readme(every))
 
-    audit = plan_audit(config, files["damaged"], options.folds, options.seeds, folder / "audit", options.probes)
+    audit = plan_audit(config, files["damaged"], options.folds, options.seeds, folder, options.probes)
     audit.train()
     found, suggestions = audited(audit, known)
     save(**found)
@@ -159,7 +161,7 @@ def main(arguments: list[str]) -> None:
     scores: dict[str, Any] = done.get("trained", {})
     for model in options.models:
         file, own = MODELS[model]
-        output = folder / model.replace("α=", "alpha-").replace(" ", "-")
+        output = (folder if model == "corrected" else base) / model.replace("α=", "alpha-").replace(" ", "-")
         trained = load_config(options.config, [*changes, *own, f"data.train={files[file]}", f"output={output}"])
         stage = Train(model, output, (), trained)
         for _ in run_stages([stage], f"remove {output}"):

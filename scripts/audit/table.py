@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from docre.core.words import counted
+
 ACCEPTED = 0.5  # suggestions that are at least this probable are applied before the corrected file is trained on
 RANKINGS = {
     "audit": "docre audit",
@@ -29,9 +31,8 @@ def about(result: dict[str, Any]) -> Iterator[str]:
     yield f"## {100 * s['share']:g}% of the labels removed {way}, {100 * s['wrong']:g}% of the others replaced"
     yield ""
     yield f"{result['labels']:,} labels; {result['missing']:,} are missing, {result['wrong']:,} wrong."
-    probes = f"{100 * s['probes']:g}%"
-    yield f"{s['folds']} folds, {s['seeds']} model(s) a fold; to measure itself, the audit hides {probes} of the labels"
-    yield f"from the models, and replaces {probes} of the others; seed {s['seed']},"
+    yield f"{counted(s['folds'], 'fold')}, {counted(s['seeds'], 'model')} each; {s['probes']} labels hidden from them,"
+    yield f"{s['probes']} replaced; seed {s['seed']},"
     yield f"{result['config']['training']['epochs']} epochs; {result['device']}; torch {versions['torch']},"
     yield f"transformers {versions['transformers']}, docre {versions['docre']}."
 
