@@ -1,8 +1,8 @@
 """Audit of labels: which are probably missing from a corpus, which are probably wrong, and their correction.
 
-Every document is judged by models that were not trained on it (cross-fitting), and by those that were. The first know
-nothing of its labels; the others have been taught them, so that it says much if they still disagree. How much they can
-be believed is measured in each audit, with a few labels that are hidden from all of them and a few that are replaced.
+Models judge the labels that they were trained on: they have been taught them, so that it says much if they still
+disagree. With cross-fitting, models that have not seen a document judge it, too. How far they are to be believed is
+measured in each audit, with a few labels that are hidden from all of them and a few that are replaced.
 """
 
 from docre.audit.applying import Changes, apply_decisions

@@ -1,6 +1,7 @@
-"""Cross-fitting: for every fold of the documents, runs that are trained on all others; then all judge all documents.
+"""The runs of an audit, which judge all documents.
 
-With a single fold there is no cross-fitting: it is judged by runs that are trained on all documents.
+With a single fold they are trained on all of them. With more there is cross-fitting: for every fold of the documents
+there are runs that are trained on all others.
 """
 
 from collections.abc import Callable, Iterator, Sequence

@@ -25,8 +25,8 @@ class Judgment:
 
     table:       pairs and labels, with the predictions of the first model that has not seen them.
     held_out:    [pairs, R] the mean of the calibrated probabilities that a triple is right, of the models that have not
-                 seen its label.
-    probability: [pairs, R] the same mean of all models, those that have seen the label included.
+                 seen its label; with a single fold, of all.
+    probability: [pairs, R] the mean of all models.
     predicted:   [pairs, R] the share of all models that predict it.
     names:       readable names of the relations.
     """

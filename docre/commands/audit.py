@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from docre.audit import Audit, Suggestion
     from docre.audit.faults import Faults
 
-FOLDS, SEEDS, PROBES, MOST = 5, 1, 150, 500  # defaults of options that --apply refuses
+FOLDS, SEEDS, PROBES, MOST = 1, 3, 150, 500  # defaults of options that --apply refuses
 SHOWN = (0.9, 0.7, 0.5)  # probabilities that the summary has a line for
 
 
@@ -25,9 +25,9 @@ def main(arguments: list[str]) -> None:
     """Rank labels that are probably missing or wrong, for a review; or apply what reviewers decided."""
     parser = argparse.ArgumentParser(
         prog="docre audit",
-        description="Find labels that are probably missing or wrong. The documents are divided into folds; models are "
-        "trained without one fold each (--folds 1: on all documents), and all of them judge. A few labels are hidden "
-        "from the models, and a few replaced, to measure how well such labels are found. --output gets "
+        description="Find labels that are probably missing or wrong. Models are trained on all documents, with "
+        "different seeds (--folds 5: without one fifth of them each), and judge them. A few labels are hidden from the "
+        "models, and a few replaced, to measure how well such labels are found. --output gets "
         "audit.json (all suggestions, the most probable first) and review.html, a page on which they are accepted or "
         "rejected; the decisions that it saves are applied with --apply. The same command goes on after an "
         "interruption.",

@@ -179,7 +179,7 @@ def test_bad_input(config, corpus, tmp_path):  # noqa: F811
 
 def test_one_fold_is_judged_by_a_model_of_all_documents(config, corpus, tmp_path):  # noqa: F811
     output = tmp_path / "o"
-    audit.main(["--config", str(config), "--output", str(output), "--folds", "1"])
+    audit.main(["--config", str(config), "--output", str(output), "--seeds", "1"])
     everything = read(corpus / "train.json", "docred")
     assert [d.title for d in read(output / "data/all.json", "docred")] == [d.title for d in everything]
     found = read_suggestions(output / "audit.json").suggestions
@@ -192,9 +192,7 @@ def test_without_dev_documents(config, tmp_path, monkeypatch):  # noqa: F811
     scaled = []
     monkeypatch.setattr(folds, "GROUP", 2)
     monkeypatch.setattr(judging, "fit_platt", lambda table: scaled.append(table) or fit_platt(table))
-    audit.main(
-        ["--config", str(config), "--output", str(tmp_path / "o"), "--folds", "2", "data.dev=null", "data.test=null"]
-    )
+    audit.main([*arguments(config, tmp_path / "o"), "--seeds", "1", "data.dev=null", "data.test=null"])
     found = read_suggestions(tmp_path / "o" / "audit.json").suggestions
     assert found and {s.agreement for s in found} <= {0.0, 0.5, 1.0}  # a judge that has seen it and one that has not
     assert len(scaled) == 2
@@ -208,6 +206,6 @@ def test_labels_of_an_entity_with_itself_are_not_judged(config, corpus, tmp_path
     documents = read(corpus / "train.json", "docred")
     documents[0] = replace(documents[0], triples=[*documents[0].triples, Triple(0, 0, "P1")])
     write_docred(tmp_path / "d.json", documents)
-    output = ["--data", str(tmp_path / "d.json"), "--output", str(tmp_path / "o"), "--folds", "2"]
+    output = ["--data", str(tmp_path / "d.json"), "--output", str(tmp_path / "o"), "--seeds", "1"]
     audit.main(["--config", str(config), *output])
     assert all(s.head != s.tail for s in read_suggestions(tmp_path / "o" / "audit.json").suggestions)
