@@ -31,7 +31,7 @@ def damage(documents: Sequence[Document], removed: float, replaced: float, seed:
     if there is none, it stays. Duplicate labels are removed first.
     """
     rng = np.random.default_rng(seed)
-    cells = sorted({(i, t.head, t.tail, t.relation) for i, d in enumerate(documents) for t in d.triples or ()})
+    cells = sorted(cells_of(documents))
     frequency = Counter(relation for *_, relation in cells)
     weights = np.array([frequency[cell[3]] ** -rarity for cell in cells])
     taken_away = rng.choice(len(cells), round(removed * len(cells)), replace=False, p=weights / weights.sum())
@@ -61,6 +61,11 @@ def damage(documents: Sequence[Document], removed: float, replaced: float, seed:
                 kept[cell] = replace(t, head=head, tail=tail, relation=relation)
         damaged.append(replace(document, triples=list(kept.values())))
     return Damage(damaged, frozenset(missing | new_cells.keys()), frozenset(new_cells.values()))
+
+
+def cells_of(documents: Sequence[Document]) -> set[Cell]:
+    """The labels of documents."""
+    return {(i, t.head, t.tail, t.relation) for i, document in enumerate(documents) for t in document.triples or ()}
 
 
 def moved(cell: Cell, document: Document) -> list[Cell]:

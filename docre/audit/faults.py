@@ -22,10 +22,10 @@ class Faults:
 
     where f is the density of the probes' scores, n(s) that of the other candidates times their number, and N the number
     of faults among these. f / n is the best function that never falls with s (isotonic regression, by pooling adjacent
-    violators: Ayer et al. 1955; for probabilities: Zadrozny and Elkan 2002). No more than all
-    other candidates above a score are faults, so N is at most their number divided by the share of probes above it; the
-    least such bound with at least ENOUGH probes is the estimate (the mixture proportion of learning from positive and
-    unlabeled examples: Elkan and Noto 2008, Scott 2015). With 40 probes its standard error is about 16%.
+    violators: Ayer et al. 1955; for probabilities: Zadrozny and Elkan 2002). No more than all other candidates above a
+    score are faults, so N is at most their number divided by the share of probes above it; the least such bound with at
+    least ENOUGH probes is the estimate (the mixture proportion of learning from positive and unlabeled examples: Elkan
+    and Noto 2008, Scott 2015). With 40 probes its standard error is about 16%.
 
     number: N, of which `Faults.probability` is the share at each score, once `fit` has been called.
     """

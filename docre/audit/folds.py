@@ -26,7 +26,6 @@ from docre.training.stages import run_stages
 from docre.training.stages.train import Train
 
 GROUP = 200  # documents that are judged at once: a number for each pair and relation is in memory
-PROBES = 0.03  # of the labels that are hidden, and of the others that are replaced, before models are trained
 LEAST_LABELS = 10
 MOST_PROBES = 0.05  # of the labels that are hidden, and of those that are replaced
 LEAST = 0.02  # triples without a label that are less probable are not suggested

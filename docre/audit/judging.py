@@ -135,21 +135,22 @@ class Tally:
 
     @property
     def mean(self) -> Floats:
-        """[pairs, R] the mean probability; 0 for relations that no judge knows."""
-        return self.total / np.maximum(self.count, 1)
+        """[pairs, R] the mean probability, once a judge that knows all relations of the table has been added."""
+        return self.total / self.count
 
 
 def judge(unseen_by: Sequence[Judge], seen_by: Sequence[Judge], documents: Sequence[Document]) -> Judgment:
     """Let models judge the labels of documents: those that were not trained on them (at least one), and those that
     were. The first one decides which relations are judged."""
     table, probability, names = unseen_by[0](documents)
-    unseen, seen = Tally(table), Tally(table)
-    unseen.add(table, probability)
-    for tally, judges in ((unseen, unseen_by[1:]), (seen, seen_by)):
-        for one in judges:
-            tally.add(*one(documents)[:2])
-    count = unseen.count + seen.count
-    return Judgment(table, unseen.mean, (unseen.total + seen.total) / count, (unseen.votes + seen.votes) / count, names)
+    tally = Tally(table)
+    tally.add(table, probability)
+    for one in unseen_by[1:]:
+        tally.add(*one(documents)[:2])
+    held_out = tally.mean
+    for one in seen_by:
+        tally.add(*one(documents)[:2])
+    return Judgment(table, held_out, tally.mean, tally.votes / tally.count, names)
 
 
 def common_sentences(document: Document, head: int, tail: int) -> tuple[int, ...]:

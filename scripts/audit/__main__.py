@@ -24,9 +24,10 @@ from docre.analysis.curves import reliability_bins
 from docre.analysis.table import Bools
 from docre.audit import Audit, apply_decisions, plan_audit
 from docre.audit.applying import accept_probable
-from docre.audit.damage import Damage, damage, marked
+from docre.audit.damage import Damage, cells_of, damage, marked
 from docre.audit.judging import Judgment, score
 from docre.audit.suggestions import KINDS, Suggestion
+from docre.commands.audit import FOLDS, PROBES, SEEDS
 from docre.config.loading import load_config
 from docre.core import cli
 from docre.core.files import read_json, write_json, write_text
@@ -42,7 +43,6 @@ from scripts.audit.ranking import quality
 from scripts.audit.table import ACCEPTED, readme
 
 BINS = 5  # of the suggestions' probabilities
-RANKED = ("audit", "held_out")
 WAYS = {"random": 0.0, "frequency": 0.5}  # how much more often labels of rare relations are removed
 
 # each model that is trained: the file that it is trained on, and how its config differs
@@ -59,7 +59,10 @@ MODELS: dict[str, tuple[str, list[str]]] = {
 def audited(audit: Audit, known: Damage) -> tuple[dict[str, Any], list[Suggestion]]:
     """The quality of the audit's two rankings, of those of the models alone that have not seen the labels, and of the
     probabilities of its suggestions; how many faults it expects; and the suggestions."""
-    scores: dict[tuple[str, str], list[Any]] = {(by, kind): [] for by in RANKED for kind in KINDS}
+    rankings = {"audit": "probability"}
+    if len(audit.folds) > 1:  # with one, all models have seen all labels
+        rankings["held_out"] = "held_out"
+    scores: dict[tuple[str, str], list[Any]] = {(by, kind): [] for by in rankings for kind in KINDS}
     right: dict[str, list[Any]] = {kind: [] for kind in KINDS}
     faulty = {"missing": known.missing, "wrong": known.wrong}
 
@@ -67,14 +70,11 @@ def audited(audit: Audit, known: Damage) -> tuple[dict[str, Any], list[Suggestio
         for kind in KINDS:
             where = judgment.candidates(kind) & ~probes
             right[kind].append(marked(judgment.table, faulty[kind], positions)[where])
-            for by, probability in (("audit", judgment.probability), ("held_out", judgment.held_out)):
-                scores[by, kind].append(score(probability[where], kind))
+            for by, field in rankings.items():
+                scores[by, kind].append(score(getattr(judgment, field)[where], kind))
 
     suggestions, faults = audit.suggest(watch)
-    found: dict[str, dict[str, Any]] = {by: {} for by in RANKED}
-    if len(audit.folds) == 1:  # all models have seen all labels
-        scores = {key: of_ranking for key, of_ranking in scores.items() if key[0] == "audit"}
-        del found["held_out"]
+    found: dict[str, dict[str, Any]] = {by: {} for by in rankings}
     for (by, kind), of_ranking in scores.items():
         found[by][kind] = quality(np.concatenate(of_ranking), np.concatenate(right[kind]))
     for kind in KINDS:
@@ -103,9 +103,9 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--share", type=float, default=0.3, help="of the labels that are removed")
     parser.add_argument("--by", choices=WAYS, default="random", help="which labels: all alike, or rare ones first")
     parser.add_argument("--wrong", type=float, default=0.05, help="share of the others that are replaced")
-    parser.add_argument("--folds", type=int, default=1, help="as of docre audit")
-    parser.add_argument("--seeds", type=int, default=3, help="as of docre audit")
-    parser.add_argument("--probes", type=int, default=150, help="as of docre audit")
+    parser.add_argument("--folds", type=int, default=FOLDS, help="as of docre audit")
+    parser.add_argument("--seeds", type=int, default=SEEDS, help="as of docre audit")
+    parser.add_argument("--probes", type=int, default=PROBES, help="as of docre audit")
     parser.add_argument("--seed", type=int, default=66)
     parser.add_argument("--models", nargs="*", choices=MODELS, default=list(MODELS))
     parser.add_argument("--runs", type=Path, default=Path("runs/audit"))
@@ -153,7 +153,7 @@ def main(arguments: list[str]) -> None:
     save(**found)
     corrected, changed = apply_decisions(known.documents, accept_probable(suggestions, ACCEPTED))
     write_docred(files["corrected"], corrected)
-    now = {(i, t.head, t.tail, t.relation) for i, d in enumerate(corrected) for t in d.triples or ()}
+    now = cells_of(corrected)
     save(
         applied={
             "added": changed.added.total(),

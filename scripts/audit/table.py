@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from docre.audit.suggestions import KINDS
 from docre.core.words import counted
 
 ACCEPTED = 0.5  # suggestions that are at least this probable are applied before the corrected file is trained on
@@ -42,7 +43,7 @@ def rankings(result: dict[str, Any]) -> Iterator[str]:
     yield "| ranking | kind | precision at 100 | at 500 | at all | average precision |"
     yield "| --- | --- | ---: | ---: | ---: | ---: |"
     for key, label in RANKINGS.items():
-        for kind in ("missing", "wrong"):
+        for kind in KINDS:
             if key in result:
                 q = result[key][kind]
                 values = (q["at_100"], q["at_500"], q["at_all"], q["average_precision"])
@@ -56,7 +57,7 @@ def reliability(audit: dict[str, Any]) -> Iterator[str]:
     yield ""
     yield "| suggestions with a probability | kind | number | mean probability | right |"
     yield "| --- | --- | ---: | ---: | ---: |"
-    for kind in ("missing", "wrong"):
+    for kind in KINDS:
         for b in audit[kind]["bins"]:
             shares = f"{100 * b['confidence']:.0f}% | {100 * b['right']:.0f}%"
             yield f"| {100 * b['low']:.0f} to {100 * b['high']:.0f}% | {kind} | {b['triples']:,} | {shares} |"
