@@ -77,7 +77,7 @@ def reliability_plot(models: Mapping[str, Reliability]) -> "Figure":
 
 
 def line_plot(lines: Mapping[str, tuple[Sequence[float], Sequence[float]]], x: str, y: str) -> "Figure":
-    """Lines, given as {name: (x values, y values)}, where x are integers."""
+    """Lines, given as {name: (x values, y values)}, with ticks at whole x."""
     figure, axes = _canvas(x, y)
     axes.locator_params(axis="x", integer=True)
     for i, (name, (xs, ys)) in enumerate(lines.items()):

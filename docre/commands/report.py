@@ -169,23 +169,28 @@ def score_rows(scores: Mapping[str, Scores]) -> list[Row]:
 
 def svgs(runs: Mapping[str, Path], analyses: Mapping[str, Analysis]) -> dict[str, str]:
     """All plots as <svg> elements, by caption."""
-    epochs = {name: learning_curve(run) for name, run in runs.items()}
+    curves = {name: learning_curve(run) for name, run in runs.items()}
     drawn: dict[str, Any] = {}
     for key, caption, factor in (("loss", "training loss", 1), ("f1", "dev F1, %", 100)):
         lines = {
-            name: ([e["epoch"] for e in run_epochs], [factor * e[key] for e in run_epochs])
-            for name, run_epochs in epochs.items()
-            if run_epochs and all(isinstance(e.get(key), int | float) and np.isfinite(e[key]) for e in run_epochs)
+            name: (list(curve), [factor * result[key] for result in curve.values()])
+            for name, curve in curves.items()
+            if curve and all(isinstance(r.get(key), int | float) and np.isfinite(r[key]) for r in curve.values())
         }
         if lines:
             drawn[caption] = plots.line_plot(lines, "epoch", caption)
     return {caption: plots.to_svg(figure, caption) for caption, figure in (drawn | figures(analyses)).items()}
 
 
-def learning_curve(run: Path) -> list[dict[str, Any]]:
-    """The epochs recorded in the metrics.json of a run; empty for a checkpoint without one."""
+def learning_curve(run: Path) -> dict[float, dict[str, Any]]:
+    """The results recorded in the metrics.json of a run, in order, by the number of epochs trained (2.5: half way
+    through the third); empty for a checkpoint without one."""
     path = run / "metrics.json"
-    if not path.is_file():
-        return []
-    metrics = read_json(path)
-    return metrics.get("epochs", []) if isinstance(metrics, dict) else []
+    metrics = read_json(path) if path.is_file() else None
+    if not isinstance(metrics, dict):
+        return {}
+    epochs = metrics.get("epochs", [])
+    curve = {result["epoch"]: result for result in epochs}
+    if steps := metrics.get("steps"):
+        curve |= {result["step"] * len(epochs) / steps: result for result in metrics.get("evaluations", [])}
+    return dict(sorted(curve.items()))

@@ -125,7 +125,8 @@ class Launch:
                 run.log.write("warning", message=message)
             trainer.run(run.log, run)
             memory = round(peak_memory(device))
-            metrics = run.finish(**environment, peak_memory_mb=memory, data=self.inputs, **self.facts)
+            done = {"steps": trainer.progress.step, **environment, "peak_memory_mb": memory}
+            metrics = run.finish(**done, data=self.inputs, **self.facts)
         accelerator.wait_for_everyone()  # until the main process has written the metrics
         trainer.close()
         for tracker in accelerator.trackers:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from docre.commands import train
+from docre.commands.report import learning_curve
 from docre.data.readers import read
 from docre.evaluation import Evaluator
 from docre.inference.checkpoint import load
@@ -43,6 +44,13 @@ def test_training_is_the_same(frequent, corpus, tiny_encoder, tmp_path):
     losses = {line["step"]: line["loss"] for line in log if line["event"] == "step"}  # the means of two steps
     assert found["evaluations"][1]["loss"] == pytest.approx((losses[2] + losses[4] + losses[6]) / 3, rel=1e-6)
     assert found["best"]["f1"] == max(result["f1"] for result in found["epochs"] + found["evaluations"])
+
+
+def test_the_learning_curve_has_them_in_their_places(frequent):
+    found, curve = metrics_of(frequent), learning_curve(frequent)
+    assert found["steps"] == 20
+    assert list(curve) == pytest.approx([0.3, 0.6, 0.9, 1, 1.2, 1.5, 1.8, 2])
+    assert [curve[1], curve[2]] == found["epochs"] and curve[1.5] == found["evaluations"][4]
 
 
 def test_the_last_step_of_an_epoch_is_evaluated_once(corpus, tiny_encoder, tmp_path):
