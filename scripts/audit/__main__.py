@@ -5,8 +5,9 @@
 
 Labels of the training file are removed and replaced with a seed; the audit, and a single model trained on the whole
 damaged file (the usual way to look for missing labels: its margins on its own training documents), rank all candidates.
-Then models are trained on the damaged file, on the file with the probable suggestions applied, and on the complete
-file. Everything resumes. One JSON file a setting goes to results/audit/, and a table of all of them to README.md there.
+Then models are trained on the damaged file; on the file with the probable suggestions applied, all of them, or those
+that are right (a reviewer who makes no mistakes); and on the complete file. Everything resumes. One JSON file a setting
+goes to results/audit/, and a table of all of them to README.md there.
 """
 
 import argparse
@@ -14,6 +15,7 @@ import shlex
 import sys
 from collections.abc import Sequence
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +31,14 @@ from docre.audit.judging import Judgment, score
 from docre.audit.suggestions import KINDS, Suggestion
 from docre.commands.audit import FOLDS, PROBES, SEEDS
 from docre.config.loading import load_config
+from docre.config.schema import Config
 from docre.core import cli
 from docre.core.files import read_json, write_json, write_text
 from docre.data.readers import read
 from docre.data.readers.docred import write_docred
 from docre.errors import DocreError
+from docre.evaluation import evaluate
+from docre.inference.calibration import load_calibrated
 from docre.inference.checkpoint import load
 from docre.inference.probe import margin_table
 from docre.training.environment import device_name, versions
@@ -49,6 +54,7 @@ WAYS = {"random": 0.0, "frequency": 0.5}  # how much more often labels of rare r
 MODELS: dict[str, tuple[str, list[str]]] = {
     "damaged": ("damaged", []),
     "corrected": ("corrected", []),
+    "reviewed": ("reviewed", []),
     "complete": ("complete", []),
     "ssr_pu": ("damaged", ["loss.name=ssr_pu"]),
     "atgl α=4": ("damaged", ["loss.name=atgl", "loss.alpha=4"]),
@@ -97,6 +103,13 @@ def by_margin(run: Path, known: Damage) -> dict[str, Any]:
     }
 
 
+def with_fitted_threshold(run: Path, config: Config) -> float | None:
+    """The test F1 of a model whose threshold is fitted on the dev documents, as by `docre evaluate --dev`."""
+    model = load_calibrated(run, dev=config.data.dev)
+    test = read(str(config.data.test), config.data.reader)
+    return evaluate(list(chain.from_iterable(model.predict(test, progress=True))), test).f1
+
+
 def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--config", default="configs/redocred500_minilm_atl.yaml")
@@ -123,8 +136,8 @@ def main(arguments: list[str]) -> None:
         if not 0 <= share < 1:
             raise DocreError(f"{option}: expected a share from 0 to below 1, got {share:g}")
     known = damage(complete, options.share, options.wrong, options.seed, WAYS[options.by])
-    files = {"damaged": str(base / "damaged.json"), "corrected": str(folder / "corrected.json")}
-    files["complete"] = config.data.train
+    folders = {"damaged": base, "corrected": folder, "reviewed": folder, "complete": base}  # of the files, and models
+    files = {name: str(where / f"{name}.json") for name, where in folders.items()} | {"complete": config.data.train}
     write_docred(files["damaged"], known.documents)
     done: dict[str, Any] = {
         "command": shlex.join(["python", "-m", "scripts.audit", *arguments]),
@@ -151,8 +164,12 @@ def main(arguments: list[str]) -> None:
     audit.train()
     found, suggestions = audited(audit, known)
     save(**found)
-    corrected, changed = apply_decisions(known.documents, accept_probable(suggestions, ACCEPTED))
+    accepted = accept_probable(suggestions, ACCEPTED)
+    corrected, changed = apply_decisions(known.documents, accepted)
     write_docred(files["corrected"], corrected)
+    faults = known.missing | known.wrong
+    right = [s for s in accepted if (s.document, s.head, s.tail, s.relation) in faults]
+    write_docred(files["reviewed"], apply_decisions(known.documents, right)[0])
     now = cells_of(corrected)
     save(
         applied={
@@ -165,13 +182,14 @@ def main(arguments: list[str]) -> None:
     scores: dict[str, Any] = done.get("trained", {})
     for model in options.models:
         file, own = MODELS[model]
-        output = (folder if model == "corrected" else base) / model.replace("α=", "alpha-").replace(" ", "-")
+        output = folders[file] / model.replace("α=", "alpha-").replace(" ", "-")
         trained = load_config(options.config, [*changes, *own, f"data.train={files[file]}", f"output={output}"])
         stage = Train(model, output, (), trained)
         for _ in run_stages([stage], f"remove {output}"):
             pass
         metrics = stage.metrics()
         scores[model] = {"dev": metrics["best"]["f1"]} | {k: metrics["test"][k] for k in ("p", "r", "f1", "ign_f1")}
+        scores[model]["f1_fitted"] = with_fitted_threshold(output, trained)
         save(trained=scores, **({"margin": by_margin(output, known)} if model == "damaged" else {}))
     print(f"written to {result} and {options.results / 'README.md'}")
 

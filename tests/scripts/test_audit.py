@@ -1,5 +1,6 @@
 """What scripts.audit measures."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -9,13 +10,17 @@ from hypothesis import strategies as st
 
 from docre.analysis.table import MarginTable
 from docre.audit import Audit
-from docre.audit.damage import Damage, marked
+from docre.audit.damage import Damage, cells_of, marked
 from docre.audit.judging import Judgment
+from docre.commands import evaluate
 from docre.config.loading import load_config
+from docre.data.readers import read
 from docre.documents import Document, Entity, Mention, Triple
 from docre.errors import DocreError
+from scripts.audit import __main__ as script
 from scripts.audit.__main__ import audited, main
 from scripts.audit.ranking import quality
+from tests.analysis.conftest import config, corpus  # noqa: F401  # fixtures
 
 QUICKSTART = Path(__file__).parents[2] / "configs" / "quickstart.yaml"
 
@@ -81,3 +86,26 @@ def test_the_rankings_are_judged_by_what_was_damaged():
 def test_a_share_is_below_one(option, share, tmp_path):
     with pytest.raises(DocreError, match=f"{option}: expected a share from 0 to below 1"):
         main(["--config", str(QUICKSTART), option, share, "--runs", str(tmp_path), "--results", str(tmp_path)])
+
+
+def test_a_measurement(config, corpus, tmp_path, monkeypatch):  # noqa: F811
+    """All suggestions are applied: a reviewer accepts only what was damaged, and the threshold is that of evaluate."""
+    monkeypatch.setattr(script, "ACCEPTED", 0.0)
+    runs, results = tmp_path / "runs", tmp_path / "results"
+    options = ["--config", str(config), "--wrong", "0.2", "--runs", str(runs), "--results", str(results)]
+    main([*options, "--seeds", "1", "--models", "damaged", "reviewed", "--set", "loss.name=atl"])
+    (folder,) = runs.iterdir()
+    files = {name: next(folder.rglob(f"{name}.json")) for name in ("damaged", "corrected", "reviewed")}
+    cells = {name: cells_of(read(file, "docred")) for name, file in files.items()}
+    complete = cells_of(read(corpus / "train.json", "docred"))
+    added, removed = cells["reviewed"] - cells["damaged"], cells["damaged"] - cells["reviewed"]
+    assert added and removed and added <= complete and not removed & complete
+    assert not (cells["reviewed"] ^ cells["corrected"]) & (added | removed)
+    (found,) = (json.loads(path.read_text()) for path in results.glob("*.json"))
+    assert (len(added), len(removed)) == (found["applied"]["added_right"], found["applied"]["removed_right"])
+    for model, run in (("damaged", folder / "damaged"), ("reviewed", files["reviewed"].parent / "reviewed")):
+        scores = tmp_path / f"{model}.json"
+        data = ["--data", str(corpus / "test.json"), "--dev", str(corpus / "dev.json"), "--json", str(scores)]
+        evaluate.main(["--checkpoint", str(run), *data])
+        assert found["trained"][model]["f1_fitted"] == json.loads(scores.read_text())["f1"]
+    assert f"{100 * found['trained']['reviewed']['f1_fitted']:.2f} |" in (results / "README.md").read_text()
