@@ -33,7 +33,7 @@ def readme(results: Sequence[dict[str, Any]]) -> str:
 def about(result: dict[str, Any]) -> Iterator[str]:
     """What was taken away, and how the audit was made."""
     s, versions = result["setting"], result["versions"]
-    way = "at random" if s["by"] == "random" else "rare relations first (weights 1 / sqrt(frequency))"
+    way = "at random" if s["by"] == "random" else "with rare relations first (weights 1 / sqrt(frequency))"
     yield f"## {100 * s['share']:g}% of the labels removed {way}, {100 * s['wrong']:g}% of the others replaced"
     yield ""
     yield f"{result['labels']:,} labels; {result['missing']:,} are missing, {result['wrong']:,} wrong."
