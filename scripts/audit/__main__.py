@@ -15,39 +15,28 @@ import shlex
 import sys
 from collections.abc import Sequence
 from functools import partial
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
-from docre.analysis.curves import reliability_bins
-from docre.analysis.table import Bools
-from docre.audit import Audit, apply_decisions, plan_audit
+from docre.audit import apply_decisions, plan_audit
 from docre.audit.applying import accept_probable
-from docre.audit.damage import Damage, cells_of, damage, marked
-from docre.audit.judging import Judgment, score
-from docre.audit.suggestions import KINDS, Suggestion
+from docre.audit.damage import Damage, cells_of, damage
+from docre.audit.suggestions import Suggestion
 from docre.commands.audit import FOLDS, PROBES, SEEDS
 from docre.config.loading import load_config
-from docre.config.schema import Config
 from docre.core import cli
-from docre.core.files import read_json, write_json, write_text
 from docre.data.readers import read
 from docre.data.readers.docred import write_docred
 from docre.errors import DocreError
-from docre.evaluation import evaluate
-from docre.inference.calibration import load_calibrated
-from docre.inference.checkpoint import load
-from docre.inference.probe import margin_table
 from docre.training.environment import device_name, versions
 from docre.training.stages import run_stages
 from docre.training.stages.train import Train
-from scripts.audit.ranking import quality
-from scripts.audit.table import ACCEPTED, readme
+from scripts.audit.measures import audited, by_margin, with_fitted_threshold
+from scripts.audit.record import Record
+from scripts.audit.table import ACCEPTED
 
-BINS = 5  # of the suggestions' probabilities
 WAYS = {"random": 0.0, "frequency": 0.5}  # how much more often labels of rare relations are removed
 
 # each model that is trained: the file that it is trained on, and how its config differs
@@ -60,57 +49,59 @@ MODELS: dict[str, tuple[str, list[str]]] = {
     "atgl α=4": ("damaged", ["loss.name=atgl", "loss.alpha=4"]),
     "atgl α=16.5": ("damaged", ["loss.name=atgl", "loss.alpha=16.5"]),
 }
-
-
-def audited(audit: Audit, known: Damage) -> tuple[dict[str, Any], list[Suggestion]]:
-    """The quality of the audit's two rankings, of those of the models alone that have not seen the labels, and of the
-    probabilities of its suggestions; how many faults it expects; and the suggestions."""
-    rankings = {"audit": "probability"}
-    if len(audit.folds) > 1:  # with one, all models have seen all labels
-        rankings["held_out"] = "held_out"
-    scores: dict[tuple[str, str], list[Any]] = {(by, kind): [] for by in rankings for kind in KINDS}
-    right: dict[str, list[Any]] = {kind: [] for kind in KINDS}
-    faulty = {"missing": known.missing, "wrong": known.wrong}
-
-    def watch(positions: Sequence[int], judgment: Judgment, probes: Bools) -> None:
-        for kind in KINDS:
-            where = judgment.candidates(kind) & ~probes
-            right[kind].append(marked(judgment.table, faulty[kind], positions)[where])
-            for by, field in rankings.items():
-                scores[by, kind].append(score(getattr(judgment, field)[where], kind))
-
-    suggestions, faults = audit.suggest(watch)
-    found: dict[str, dict[str, Any]] = {by: {} for by in rankings}
-    for (by, kind), of_ranking in scores.items():
-        found[by][kind] = quality(np.concatenate(of_ranking), np.concatenate(right[kind]))
-    for kind in KINDS:
-        of_kind = [s for s in suggestions.suggestions if s.kind == kind]
-        probability = np.array([s.probability for s in of_kind])
-        hits = np.array([(s.document, s.head, s.tail, s.relation) in faulty[kind] for s in of_kind], dtype=bool)
-        bins, _ = reliability_bins(probability, hits, BINS)
-        found["audit"][kind] |= {"expected": faults[kind].number, "bins": [b._asdict() for b in bins]}
-    return found, list(suggestions.suggestions)
-
-
-def by_margin(run: Path, known: Damage) -> dict[str, Any]:
-    """The quality of the rankings by the margins of one model on the documents that it was trained on."""
-    table = margin_table(load(run), known.documents, progress=True)
-    places = range(len(known.documents))
-    missing, wrong = (marked(table, cells, places) for cells in (known.missing, known.wrong))
-    return {
-        "missing": quality(table.margins[~table.labels], missing[~table.labels]),
-        "wrong": quality(-table.margins[table.labels], wrong[table.labels]),
-    }
-
-
-def with_fitted_threshold(run: Path, config: Config) -> float | None:
-    """The test F1 of a model whose threshold is fitted on the dev documents, as by `docre evaluate --dev`."""
-    model = load_calibrated(run, dev=config.data.dev)
-    test = read(str(config.data.test), config.data.reader)
-    return evaluate(list(chain.from_iterable(model.predict(test, progress=True))), test).f1
+SETTING = ("share", "by", "wrong", "folds", "seeds", "probes", "seed")
 
 
 def main(arguments: list[str]) -> None:
+    """Audit a damaged file, correct it, and train models on all versions of it."""
+    options = parse(arguments)
+    damaged = f"{options.by}-{options.share:g}-wrong-{options.wrong:g}-seed-{options.seed}"
+    way = f"folds-{options.folds}-seeds-{options.seeds}"
+    base = options.runs / damaged
+    folder = base / way  # of the audit; other audits of the same damaged file share the other models
+    changes = [*options.set, f"seed={options.seed}"]
+    config = load_config(options.config, changes)
+    complete = read(config.data.train, config.data.reader)
+    known = damage(complete, options.share, options.wrong, options.seed, WAYS[options.by])
+    folders = {"damaged": base, "corrected": folder, "reviewed": folder, "complete": base}  # of the files, and models
+    files = {name: str(where / f"{name}.json") for name, where in folders.items()} | {"complete": config.data.train}
+    write_docred(files["damaged"], known.documents)
+    about = {
+        "setting": {key: getattr(options, key) for key in SETTING},
+        "config": config.model_dump(),
+        "labels": sum(len(d.triples or ()) for d in complete),
+        "missing": len(known.missing),
+        "wrong": len(known.wrong),
+    }
+    record = Record(options.results / f"{damaged}-{way}.json", about)
+    audit = plan_audit(config, files["damaged"], options.folds, options.seeds, folder, options.probes)
+    audit.train()
+    found, suggestions = audited(audit, known)
+    record.save(
+        command=shlex.join(["python", "-m", "scripts.audit", *arguments]),
+        device=device_name(torch.device("cuda" if torch.cuda.is_available() else "cpu")),
+        versions=versions(),
+        applied=correct(known, suggestions, files),
+        **found,
+    )
+    for model in options.models:
+        file, own = MODELS[model]
+        output = folders[file] / model.replace("α=", "alpha-").replace(" ", "-")
+        trained = load_config(options.config, [*changes, *own, f"data.train={files[file]}", f"output={output}"])
+        stage = Train(model, output, (), trained)
+        for _ in run_stages([stage], f"remove {output}"):
+            pass
+        metrics = stage.metrics()
+        scores = {"dev": metrics["best"]["f1"]} | {k: metrics["test"][k] for k in ("p", "r", "f1", "ign_f1")}
+        scores["f1_fitted"] = with_fitted_threshold(output, trained)
+        record.save(trained=record.found.get("trained", {}) | {model: scores})
+        if model == "damaged":
+            record.save(margin=by_margin(output, known))
+    print(f"written to {record.file} and {record.readme}")
+
+
+def parse(arguments: list[str]) -> argparse.Namespace:
+    """The options of a measurement."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--config", default="configs/redocred500_minilm_atl.yaml")
     parser.add_argument("--share", type=float, default=0.3, help="of the labels that are removed")
@@ -125,45 +116,14 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--results", type=Path, default=Path("results/audit"))
     parser.add_argument("--set", nargs="*", default=[], metavar="key=value", help="changes to the config")
     options = parser.parse_args(arguments)
-    damaged = f"{options.by}-{options.share:g}-wrong-{options.wrong:g}-seed-{options.seed}"
-    way = f"folds-{options.folds}-seeds-{options.seeds}"
-    base, result = options.runs / damaged, options.results / f"{damaged}-{way}.json"
-    folder = base / way  # of the audit; other audits of the same damaged file share the other models
-    changes = [*options.set, f"seed={options.seed}"]
-    config = load_config(options.config, changes)
-    complete = read(config.data.train, config.data.reader)
     for option, share in (("--share", options.share), ("--wrong", options.wrong)):
         if not 0 <= share < 1:
             raise DocreError(f"{option}: expected a share from 0 to below 1, got {share:g}")
-    known = damage(complete, options.share, options.wrong, options.seed, WAYS[options.by])
-    folders = {"damaged": base, "corrected": folder, "reviewed": folder, "complete": base}  # of the files, and models
-    files = {name: str(where / f"{name}.json") for name, where in folders.items()} | {"complete": config.data.train}
-    write_docred(files["damaged"], known.documents)
-    done: dict[str, Any] = {
-        "command": shlex.join(["python", "-m", "scripts.audit", *arguments]),
-        "device": device_name(torch.device("cuda" if torch.cuda.is_available() else "cpu")),
-        "versions": versions(),
-        "setting": {key: getattr(options, key) for key in ("share", "by", "wrong", "folds", "seeds", "probes", "seed")},
-        "config": config.model_dump(),
-        "labels": sum(len(d.triples or ()) for d in complete),
-        "missing": len(known.missing),
-        "wrong": len(known.wrong),
-    }
-    if result.is_file():  # what an earlier call has found in the same setting is kept
-        before = read_json(result)
-        if all(before.get(key) == done[key] for key in ("setting", "config", "labels", "missing", "wrong")):
-            done = before | done
+    return options
 
-    def save(**found: Any) -> None:
-        done.update(found)
-        write_json(result, done)
-        every = [read_json(path) for path in sorted(options.results.glob("*.json"))]
-        write_text(options.results / "README.md", readme(every))
 
-    audit = plan_audit(config, files["damaged"], options.folds, options.seeds, folder, options.probes)
-    audit.train()
-    found, suggestions = audited(audit, known)
-    save(**found)
+def correct(known: Damage, suggestions: Sequence[Suggestion], files: dict[str, str]) -> dict[str, Any]:
+    """Write the file with all probable suggestions applied, and that with those which are right; what they change."""
     accepted = accept_probable(suggestions, ACCEPTED)
     corrected, changed = apply_decisions(known.documents, accepted)
     write_docred(files["corrected"], corrected)
@@ -171,27 +131,12 @@ def main(arguments: list[str]) -> None:
     right = [s for s in accepted if (s.document, s.head, s.tail, s.relation) in faults]
     write_docred(files["reviewed"], apply_decisions(known.documents, right)[0])
     now = cells_of(corrected)
-    save(
-        applied={
-            "added": changed.added.total(),
-            "added_right": len(now & known.missing),
-            "removed": changed.removed.total(),
-            "removed_right": len(known.wrong - now),
-        }
-    )
-    scores: dict[str, Any] = done.get("trained", {})
-    for model in options.models:
-        file, own = MODELS[model]
-        output = folders[file] / model.replace("α=", "alpha-").replace(" ", "-")
-        trained = load_config(options.config, [*changes, *own, f"data.train={files[file]}", f"output={output}"])
-        stage = Train(model, output, (), trained)
-        for _ in run_stages([stage], f"remove {output}"):
-            pass
-        metrics = stage.metrics()
-        scores[model] = {"dev": metrics["best"]["f1"]} | {k: metrics["test"][k] for k in ("p", "r", "f1", "ign_f1")}
-        scores[model]["f1_fitted"] = with_fitted_threshold(output, trained)
-        save(trained=scores, **({"margin": by_margin(output, known)} if model == "damaged" else {}))
-    print(f"written to {result} and {options.results / 'README.md'}")
+    return {
+        "added": changed.added.total(),
+        "added_right": len(now & known.missing),
+        "removed": changed.removed.total(),
+        "removed_right": len(known.wrong - now),
+    }
 
 
 if __name__ == "__main__":

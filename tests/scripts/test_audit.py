@@ -18,7 +18,8 @@ from docre.data.readers import read
 from docre.documents import Document, Entity, Mention, Triple
 from docre.errors import DocreError
 from scripts.audit import __main__ as script
-from scripts.audit.__main__ import audited, main
+from scripts.audit.__main__ import main
+from scripts.audit.measures import audited
 from scripts.audit.ranking import quality
 from tests.analysis.conftest import config, corpus  # noqa: F401  # fixtures
 
@@ -93,7 +94,8 @@ def test_a_measurement(config, corpus, tmp_path, monkeypatch):  # noqa: F811
     monkeypatch.setattr(script, "ACCEPTED", 0.0)
     runs, results = tmp_path / "runs", tmp_path / "results"
     options = ["--config", str(config), "--wrong", "0.2", "--runs", str(runs), "--results", str(results)]
-    main([*options, "--seeds", "1", "--models", "damaged", "reviewed", "--set", "loss.name=atl"])
+    for model in ("damaged", "reviewed"):  # the second call keeps what the first has found
+        main([*options, "--seeds", "1", "--set", "loss.name=atl", "--models", model])
     (folder,) = runs.iterdir()
     files = {name: next(folder.rglob(f"{name}.json")) for name in ("damaged", "corrected", "reviewed")}
     cells = {name: cells_of(read(file, "docred")) for name, file in files.items()}
