@@ -85,9 +85,9 @@ def trained(scores: dict[str, Any]) -> Iterator[str]:
     if scores:
         yield "| trained on, loss | dev F1 | P | R | test F1 | Ign-F1 | F1, threshold fitted on dev |"
         yield "| --- |" + " ---: |" * 6
-    for model, found in scores.items():
+    for model in sorted(scores, key=[*TRAINED_ON, *scores].index):
         label = TRAINED_ON.get(model, f"the damaged labels, {model}")
-        values = [found[key] for key in ("dev", "p", "r", "f1", "ign_f1", "f1_fitted")]
+        values = [scores[model][key] for key in ("dev", "p", "r", "f1", "ign_f1", "f1_fitted")]
         yield f"| {label} | " + " | ".join(f"{100 * v:.2f}" for v in values) + " |"
     if scores:
         yield ""
