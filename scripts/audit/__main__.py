@@ -33,9 +33,10 @@ from docre.errors import DocreError
 from docre.training.environment import device_name, versions
 from docre.training.stages import run_stages
 from docre.training.stages.train import Train
-from scripts.audit.measures import audited, by_margin, with_fitted_threshold
+from scripts.audit.measures import audited, by_margin
 from scripts.audit.record import Record
 from scripts.audit.table import ACCEPTED
+from scripts.fitted import f1_with_fitted_threshold
 
 WAYS = {"random": 0.0, "frequency": 0.5}  # how much more often labels of rare relations are removed
 
@@ -93,7 +94,7 @@ def main(arguments: list[str]) -> None:
             pass
         metrics = stage.metrics()
         scores = {"dev": metrics["best"]["f1"]} | {k: metrics["test"][k] for k in ("p", "r", "f1", "ign_f1")}
-        scores["f1_fitted"] = with_fitted_threshold(output, trained)
+        scores["f1_fitted"] = f1_with_fitted_threshold(output)
         record.save(trained=record.found.get("trained", {}) | {model: scores})
         if model == "damaged":
             record.save(margin=by_margin(output, known))

@@ -1,7 +1,6 @@
-"""How well an audit, and one model alone, find what is known to be missing or wrong, and what trained models reach."""
+"""How well an audit, and one model alone, find what is known to be missing or wrong."""
 
 from collections.abc import Sequence
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +12,6 @@ from docre.audit import Audit
 from docre.audit.damage import Damage, marked
 from docre.audit.judging import Judgment, score
 from docre.audit.suggestions import KINDS, Suggestion
-from docre.config.schema import Config
-from docre.data.readers import read
-from docre.evaluation import evaluate
-from docre.inference.calibration import load_calibrated
 from docre.inference.checkpoint import load
 from docre.inference.probe import margin_table
 from scripts.audit.ranking import quality
@@ -63,10 +58,3 @@ def by_margin(run: Path, known: Damage) -> dict[str, Any]:
         "missing": quality(table.margins[~table.labels], missing[~table.labels]),
         "wrong": quality(-table.margins[table.labels], wrong[table.labels]),
     }
-
-
-def with_fitted_threshold(run: Path, config: Config) -> float | None:
-    """The test F1 of a model whose threshold is fitted on the dev documents, as by `docre evaluate --dev`."""
-    model = load_calibrated(run, dev=config.data.dev)
-    test = read(str(config.data.test), config.data.reader)
-    return evaluate(list(chain.from_iterable(model.predict(test, progress=True))), test).f1

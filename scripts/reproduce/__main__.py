@@ -5,7 +5,8 @@
 For each dataset, loss (or recipe) and seed, `python -m docre.train` (or `docre recipe`) is started with the plan's
 config and overrides, in a process of its own and a folder under runs/reproduce/. A run whose result is there from the
 same command is not repeated, an interrupted one is resumed. The result of each run, with what `docre analyze` finds on
-the test documents, is written to results/<plan>/<name>.json, and tables of all results to results/<plan>/README.md.
+the test documents and the F1 there with a threshold fitted on dev, is written to results/<plan>/<name>.json, and tables
+of all results to results/<plan>/README.md.
 """
 
 import argparse
@@ -23,6 +24,7 @@ from docre.core.files import read_json, write_json, write_text
 from docre.data.readers import count, read
 from docre.errors import DocreError
 from docre.training.stages import run_stages
+from scripts.fitted import f1_with_fitted_threshold
 from scripts.reproduce.runs import InProcess, Run, read_plan
 from scripts.reproduce.table import readme
 
@@ -87,7 +89,10 @@ def result_of(run: Run, stage: InProcess, command: str) -> dict[str, Any]:
 
 
 def analysis_of(trained: Path) -> dict[str, Any] | None:
-    """What `docre analyze` finds on the test documents of a run; None if there are none."""
+    """What `docre analyze` finds on the test documents of a run, and its F1 there with the threshold fitted on dev.
+
+    None if there are no test documents.
+    """
     from docre.inference.checkpoint import load
     from docre.inference.probe import margin_table
 
@@ -101,6 +106,7 @@ def analysis_of(trained: Path) -> dict[str, Any] | None:
         "ovr": found.ordering.ovr,
         "fp_na": found.errors.fp_na,
         "fn_na": found.errors.fn_na,
+        "f1_fitted": f1_with_fitted_threshold(trained),
     }
 
 

@@ -10,6 +10,7 @@ Result = Mapping[str, Any]
 COLUMNS: dict[str, Callable[[Result], float]] = {
     "dev F1": lambda result: 100 * result["best"]["f1"],
     "test F1": lambda result: 100 * result["test"]["f1"],
+    "fitted": lambda result: 100 * analyzed(result, "f1_fitted"),
     "test Ign-F1": lambda result: 100 * result["test"]["ign_f1"],
     "P": lambda result: 100 * result["test"]["p"],
     "R": lambda result: 100 * result["test"]["r"],
@@ -19,13 +20,15 @@ COLUMNS: dict[str, Callable[[Result], float]] = {
     "memory, GB": lambda result: result["peak_memory_mb"] / 1024,
     "Std(RO)": lambda result: analyzed(result, "std_ro"),
     "OVR": lambda result: 100 * analyzed(result, "ovr"),
+    "FP@NA": lambda result: analyzed(result, "fp_na"),
+    "FN@NA": lambda result: analyzed(result, "fn_na"),
 }
 
 
 def analyzed(result: Result, key: str) -> float:
     """A number of the analysis on the test documents; NaN where there is none."""
     value = (result.get("analysis") or {}).get(key)
-    return float("nan") if value is None else float(value)
+    return float("nan") if value is None else value
 
 
 def readme(plan: Mapping[str, Any], path: str, results: Sequence[Result]) -> str:
@@ -46,11 +49,12 @@ def readme(plan: Mapping[str, Any], path: str, results: Sequence[Result]) -> str
         lines.append(f"- {key}: {', '.join(sorted({str(result[key]) for result in results}))}")
     lines += [
         "",
-        "F1, Ign-F1, P, R and OVR in percent; mean ± sample standard deviation where there are several seeds. The best "
-        "epoch is chosen by dev F1. Minutes are wall time, training and dev evaluations, of a recipe's last stage "
-        "alone; seconds a document are the same, for each time that a document was read. "
-        "Std(RO) and OVR are those of `docre analyze` on the test documents. One pair whose mean positive and mean "
-        "negative logits nearly coincide makes Std(RO) large.",
+        "F1, Ign-F1, P, R and OVR in percent; mean ± sample standard deviation where there are several seeds. The "
+        "best epoch is chosen by dev F1; `fitted` is test F1 with the threshold fitted on dev (`docre evaluate "
+        "--dev`). Minutes are wall time, training and dev evaluations, of a recipe's last stage alone; seconds a "
+        "document are the same, for each time that a document was read. Std(RO), OVR, FP@NA and FN@NA are those of "
+        "`docre analyze` on the test documents. One pair whose mean positive and mean negative logits nearly "
+        "coincide makes Std(RO) large.",
     ]
     for dataset in dict.fromkeys(result["dataset"] for result in results):
         chosen = [result for result in results if result["dataset"] == dataset]

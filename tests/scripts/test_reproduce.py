@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from docre.commands import analyze
+from docre.commands import analyze, evaluate
 from docre.config.loading import load_config, read_yaml
 from docre.data.readers.docred import write_docred
 from docre.documents import LabelStatistics
@@ -93,6 +93,9 @@ def test_a_plan_is_run_once(tiny_encoder, tmp_path, monkeypatch, capfd):
         result["analysis"]["ovr"] == found["ordering"]["ovr"]
         and result["analysis"]["std_ro"] == found["offsets"]["std"]
     )
+    data = ["--data", str(tmp_path / "test.json"), "--dev", str(tmp_path / "dev.json"), "--json", "fitted.json"]
+    evaluate.main(["--checkpoint", str(folder / path.stem), *data])
+    assert result["analysis"]["f1_fitted"] == json.loads(Path("fitted.json").read_text())["f1"]
     shutil.rmtree(folder)  # results are enough
     before = path.stat().st_mtime_ns
     assert "epoch" not in run() and path.stat().st_mtime_ns == before
