@@ -1,19 +1,20 @@
 """What a trained model is worth apart from where its threshold lies: its test F1 after that is fitted on dev."""
 
+from collections.abc import Sequence
 from itertools import chain
-from pathlib import Path
 
-from docre.config.loading import read_config
 from docre.data.readers import read
+from docre.documents import Document
 from docre.evaluation import evaluate
-from docre.inference.calibration import load_calibrated
+from docre.inference.calibration import fit_threshold
+from docre.inference.scorer import PairScorer
 
 
-def f1_with_fitted_threshold(run: Path) -> float | None:
-    """The test F1 of a run with the threshold fitted on its dev documents, as by `docre evaluate --dev`; None if it has
-    no dev or no test documents, or F1 is not defined."""
-    data = read_config(run / "config.yaml").data
-    if data.dev is None or data.test is None:
+def f1_with_fitted_threshold(predictor: PairScorer, test: Sequence[Document]) -> float | None:
+    """The F1 on test documents of a model whose threshold is fitted on the dev documents of its config and stays so, as
+    by `docre evaluate --dev`; None if there are no dev documents, or F1 is not defined."""
+    data = predictor.config.data
+    if data.dev is None:
         return None
-    model, test = load_calibrated(run, dev=data.dev), read(data.test, data.reader)
-    return evaluate(list(chain.from_iterable(model.predict(test, progress=True))), test).f1
+    fit_threshold(predictor, read(data.dev, data.reader), progress=True)
+    return evaluate(list(chain.from_iterable(predictor.predict(test, progress=True))), test).f1

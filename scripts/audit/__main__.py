@@ -30,6 +30,7 @@ from docre.core import cli
 from docre.data.readers import read
 from docre.data.readers.docred import write_docred
 from docre.errors import DocreError
+from docre.inference.checkpoint import load
 from docre.training.environment import device_name, versions
 from docre.training.stages import run_stages
 from docre.training.stages.train import Train
@@ -85,6 +86,7 @@ def main(arguments: list[str]) -> None:
         applied=correct(known, suggestions, files),
         **found,
     )
+    test = read(str(config.data.test), config.data.reader)
     for model in options.models:
         file, own = MODELS[model]
         output = folders[file] / model.replace("α=", "alpha-").replace(" ", "-")
@@ -94,10 +96,11 @@ def main(arguments: list[str]) -> None:
             pass
         metrics = stage.metrics()
         scores = {"dev": metrics["best"]["f1"]} | {k: metrics["test"][k] for k in ("p", "r", "f1", "ign_f1")}
-        scores["f1_fitted"] = f1_with_fitted_threshold(output)
-        record.save(trained=record.found.get("trained", {}) | {model: scores})
+        predictor = load(output)
         if model == "damaged":
-            record.save(margin=by_margin(output, known))
+            record.save(margin=by_margin(predictor, known))
+        scores["f1_fitted"] = f1_with_fitted_threshold(predictor, test)
+        record.save(trained=record.found.get("trained", {}) | {model: scores})
     print(f"written to {record.file} and {record.readme}")
 
 

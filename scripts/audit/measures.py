@@ -1,7 +1,6 @@
 """How well an audit, and one model alone, find what is known to be missing or wrong."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,8 +11,8 @@ from docre.audit import Audit
 from docre.audit.damage import Damage, marked
 from docre.audit.judging import Judgment, score
 from docre.audit.suggestions import KINDS, Suggestion
-from docre.inference.checkpoint import load
 from docre.inference.probe import margin_table
+from docre.inference.scorer import PairScorer
 from scripts.audit.ranking import quality
 
 BINS = 5  # of the suggestions' probabilities
@@ -49,9 +48,9 @@ def audited(audit: Audit, known: Damage) -> tuple[dict[str, Any], list[Suggestio
     return found, list(suggestions.suggestions)
 
 
-def by_margin(run: Path, known: Damage) -> dict[str, Any]:
+def by_margin(predictor: PairScorer, known: Damage) -> dict[str, Any]:
     """The quality of the rankings by the margins of one model on the documents that it was trained on."""
-    table = margin_table(load(run), known.documents, progress=True)
+    table = margin_table(predictor, known.documents, progress=True)
     places = range(len(known.documents))
     missing, wrong = (marked(table, cells, places) for cells in (known.missing, known.wrong))
     return {

@@ -100,13 +100,14 @@ def analysis_of(trained: Path) -> dict[str, Any] | None:
     data = predictor.config.data
     if data.test is None:
         return None
-    found = analyze(margin_table(predictor, read(data.test, data.reader)))
+    test = read(data.test, data.reader)
+    found = analyze(margin_table(predictor, test))
     return {
         "std_ro": found.offsets.std,
         "ovr": found.ordering.ovr,
         "fp_na": found.errors.fp_na,
         "fn_na": found.errors.fn_na,
-        "f1_fitted": f1_with_fitted_threshold(trained),
+        "f1_fitted": f1_with_fitted_threshold(predictor, test),
     }
 
 
