@@ -21,13 +21,15 @@ What the models' runs do differently on single documents is in s² and in V_doc,
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import sqrt
+from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import stdtr, stdtrit
 
 from docre.errors import DocreError
 from docre.evaluation.bootstrap import resample
-from docre.evaluation.scores import Scores, measures
+from docre.evaluation.scores import measures
 
 METRICS = ("f1", "ign_f1")
 WANTED = 0.005  # a difference of 0.5 F1
@@ -35,6 +37,19 @@ LEAST_SAMPLES = 10  # of a bootstrap: fewer tell nothing of a variance
 LEVEL, POWER = 0.05, 0.8
 MOST_SEEDS = 1000
 NOTHING = 1e-12  # a variance that is rounding, as a share of the squared difference
+
+
+class Scored(Protocol):
+    """What is compared of a run: these fields of its Scores. Of `counts`, only the slice of all triples is used."""
+
+    @property
+    def f1(self) -> float: ...
+
+    @property
+    def ign_f1(self) -> float | None: ...
+
+    @property
+    def counts(self) -> NDArray[np.float64]: ...
 
 
 @dataclass(frozen=True)
@@ -73,14 +88,14 @@ class SeedDifference:
     needed: int | None
 
 
-def mean_score(runs: Sequence[Scores], metric: str = "f1") -> Mean | None:
+def mean_score(runs: Sequence[Scored], metric: str = "f1") -> Mean | None:
     """The mean of a score ("f1" or "ign_f1") over runs; None if it is not defined."""
     values = [getattr(scores, metric) for scores in runs]
     return None if None in values else Mean(tuple(values))
 
 
 def compare_seeds(
-    first: Sequence[Scores], second: Sequence[Scores], metric: str = "f1", samples: int = 2000, seed: int = 0
+    first: Sequence[Scored], second: Sequence[Scored], metric: str = "f1", samples: int = 2000, seed: int = 0
 ) -> SeedDifference:
     """Compare the runs of two models (see above). With a single run of each, seeds are not accounted for.
 

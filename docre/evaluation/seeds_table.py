@@ -7,8 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from docre.errors import DocreError
-from docre.evaluation.scores import Scores
-from docre.evaluation.seeds import LEVEL, POWER, WANTED, Mean, SeedDifference, compare_seeds, holm, mean_score
+from docre.evaluation.seeds import LEVEL, POWER, WANTED, Mean, Scored, SeedDifference, compare_seeds, holm, mean_score
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,7 @@ class Row:
         return {"name": self.name, "f1": numbers(self.f1), "ign_f1": numbers(self.ign_f1), "difference": difference}
 
 
-def compare_rows(groups: Mapping[str, Sequence[Scores]], against: str | None = None, samples: int = 2000) -> list[Row]:
+def compare_rows(groups: Mapping[str, Sequence[Scored]], against: str | None = None, samples: int = 2000) -> list[Row]:
     """The models with the scores of their runs, compared with the one that is called `against` (by default the best).
     Raises DocreError if there is none of that name.
 

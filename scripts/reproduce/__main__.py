@@ -5,8 +5,8 @@
 For each dataset, loss (or recipe) and seed, `python -m docre.train` (or `docre recipe`) is started with the plan's
 config and overrides, in a process of its own and a folder under runs/reproduce/. A run whose result is there from the
 same command is not repeated, an interrupted one is resumed. The result of each run, with what `docre analyze` finds on
-the test documents and the F1 there with a threshold fitted on dev, is written to results/<plan>/<name>.json, and tables
-of all results to results/<plan>/README.md.
+the test documents, the F1 there with a threshold fitted on dev, and the counts of every document, is written to
+results/<plan>/<name>.json, and tables of all results to results/<plan>/README.md.
 """
 
 import argparse
@@ -25,6 +25,7 @@ from docre.data.readers import count, read
 from docre.errors import DocreError
 from docre.training.stages import run_stages
 from scripts.fitted import f1_with_fitted_threshold
+from scripts.reproduce.differences import counts_of
 from scripts.reproduce.runs import InProcess, Run, read_plan
 from scripts.reproduce.table import readme
 
@@ -85,30 +86,29 @@ def result_of(run: Run, stage: InProcess, command: str) -> dict[str, Any]:
     about |= {"command": command, "config": config.model_dump()}
     read_documents = count(config.data.train, config.data.reader) * len(metrics["epochs"])
     measured = {"seconds_per_document": metrics["training_seconds"] / read_documents}
-    return about | metrics | measured | {"analysis": analysis_of(stage.trained)}
+    return about | metrics | measured | tested(stage.trained)
 
 
-def analysis_of(trained: Path) -> dict[str, Any] | None:
-    """What `docre analyze` finds on the test documents of a run, and its F1 there with the threshold fitted on dev.
-
-    None if there are no test documents.
-    """
+def tested(trained: Path) -> dict[str, Any]:
+    """What is measured of a finished run on its test documents: what `docre analyze` finds there, the F1 with the
+    threshold fitted on dev, and the counts of every document. Nothing if there are none."""
     from docre.inference.checkpoint import load
     from docre.inference.probe import margin_table
 
     predictor = load(trained)
     data = predictor.config.data
     if data.test is None:
-        return None
+        return {}
     test = read(data.test, data.reader)
     found = analyze(margin_table(predictor, test))
-    return {
+    analysis = {
         "std_ro": found.offsets.std,
         "ovr": found.ordering.ovr,
         "fp_na": found.errors.fp_na,
         "fn_na": found.errors.fn_na,
         "f1_fitted": f1_with_fitted_threshold(predictor, test),
     }
+    return {"analysis": analysis, "counts": counts_of(trained)}
 
 
 def commit() -> str:

@@ -5,6 +5,8 @@ from math import isnan
 from statistics import mean, stdev
 from typing import Any
 
+from scripts.reproduce.differences import differences
+
 Result = Mapping[str, Any]
 
 COLUMNS: dict[str, Callable[[Result], float]] = {
@@ -58,12 +60,14 @@ def readme(plan: Mapping[str, Any], path: str, results: Sequence[Result]) -> str
     ]
     for dataset in dict.fromkeys(result["dataset"] for result in results):
         chosen = [result for result in results if result["dataset"] == dataset]
+        compared = differences(by_loss(chosen), plan.get("against"))
         lines += [
             "",
             f"## {dataset}, {plan['encoder']}",
             "",
             *table(chosen),
             "",
+            *(["Test F1, compared as by `docre compare`:", "", *compared, ""] if compared else []),
             *epochs(chosen),
             "",
             *commands(chosen),

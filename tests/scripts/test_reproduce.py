@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from docre.commands import analyze, evaluate
+from docre.commands import analyze, compare, evaluate
 from docre.config.loading import load_config, read_yaml
 from docre.data.readers.docred import write_docred
 from docre.documents import LabelStatistics
@@ -55,6 +55,7 @@ def test_a_plan_is_run_once(tiny_encoder, tmp_path, monkeypatch, capfd):
         "encoder": "tiny",
         "scale": "Small.",
         "seeds": [1],
+        "against": "atgl α 60",
         "set": ["training.epochs=1"],
         "datasets": {
             "Made up": {
@@ -96,6 +97,11 @@ def test_a_plan_is_run_once(tiny_encoder, tmp_path, monkeypatch, capfd):
     data = ["--data", str(tmp_path / "test.json"), "--dev", str(tmp_path / "dev.json"), "--json", "fitted.json"]
     evaluate.main(["--checkpoint", str(folder / path.stem), *data])
     assert result["analysis"]["f1_fitted"] == json.loads(Path("fitted.json").read_text())["f1"]
+    runs = [str(folder / path.stem), str(folder / "r_1" / "second")]
+    capfd.readouterr()
+    compare.main([f"atgl α 60={runs[0]}", f"two stages={runs[1]}", "--against", "atgl α 60", "--format", "markdown"])
+    table = [line for line in capfd.readouterr().out.splitlines() if line.startswith("|")]
+    assert len(table) == 4 and set(table) < set(text.splitlines())
     shutil.rmtree(folder)  # results are enough
     before = path.stat().st_mtime_ns
     assert "epoch" not in run() and path.stat().st_mtime_ns == before
