@@ -142,7 +142,7 @@ class Evaluation(Section):
     """Evaluation and prediction."""
 
     top_k: int = Field(4, ge=-1)
-    """Maximum number of relations predicted for an entity pair (-1 or 0: no limit)."""
+    """Maximum number of relations predicted for an entity pair, with amtl of each of its groups (-1 or 0: no limit)."""
     batch_size: int = Field(8, ge=1)
     """Documents per batch and process when evaluating and predicting."""
     order: Literal["length", "file"] = "length"

@@ -244,6 +244,7 @@ class Predictor(PairScorer):
         with self._autocast():
             return self.model.context_attention(batch.to(self.device, non_blocking=True))
 
+    @torch.inference_mode()
     def _encode(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """The output of `Encoder.encode_windows`, in the config's precision. The batch may be on any device."""
         with self._autocast():

@@ -114,6 +114,8 @@ def compute(predictor: Predictor, features: Sequence[Features], names: Sequence[
 
     def handle(document: Ints, pair: Ints, output: ModelOutput, batch: Batch) -> None:
         outputs = {"logits": output.logits, **output.auxiliaries}
+        if absent := sorted(set(names) - outputs.keys() - {"attention"}):
+            raise DocreError(f"targets: the model gives {absent[0]!r} only while it is trained")
         arrays = {name: outputs[name].float().cpu().numpy() for name in names if name != "attention"}
         for i in np.unique(document).tolist():
             (here,) = np.nonzero(document == i)

@@ -78,8 +78,8 @@ class AMTL(Loss):
         losses = [adaptive_threshold(s, threshold, y) for s, y in zip(scores, labels_of, strict=True)]
         return torch.stack(losses).mean()
 
-    def decide(self, logits: Tensor, top_k: int = -1) -> Tensor:
-        chosen, scores = self.margins(logits) > 0, self.scores(logits)
+    def limit(self, chosen: Tensor, scores: Tensor, top_k: int) -> Tensor:
+        kept = torch.zeros_like(chosen)
         for group in self.order.split(self.sizes):
-            chosen[:, group] = keep_best(chosen[:, group], scores[:, group], top_k)
-        return chosen
+            kept[:, group] = keep_best(chosen[:, group], scores[:, group], top_k)
+        return kept

@@ -103,7 +103,11 @@ class Loss(nn.Module, ABC):
     def decide(self, logits: Tensor, top_k: int = -1) -> Tensor:
         """The predicted relations, logits [pairs, outputs] -> bool [pairs, R]: those with a positive margin; for each
         pair at most `top_k` of them, those with the highest scores (no limit if top_k < 1)."""
-        return keep_best(self.margins(logits) > 0, self.scores(logits), top_k)
+        return self.limit(self.margins(logits) > 0, self.scores(logits), top_k)
+
+    def limit(self, chosen: Tensor, scores: Tensor, top_k: int) -> Tensor:
+        """Of each pair's `chosen` relations those that are kept: chosen bool, scores [pairs, R] -> bool [pairs, R]."""
+        return keep_best(chosen, scores, top_k)
 
     def mean(self, losses: Tensor, pairs: int) -> Tensor:
         """The mean of what `pair_losses` returned. Raises DocreError unless it is one number for each pair."""

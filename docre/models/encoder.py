@@ -108,6 +108,9 @@ class Encoder(nn.Module):
             output_attentions=True,
         )
         maps = output.attentions[-self.averaged_layers :]
+        if maps[0].shape[2] != maps[0].shape[3]:
+            kind = self.backbone.config.model_type
+            raise DocreError(f"encoder type {kind!r}: its attention is sparse, and docre needs that of all tokens")
         window = torch.arange(len(lengths), device=ids.device)
         window = window.repeat_interleave(lengths, output_size=len(batch.position_ids))
         rows = torch.stack([layer[window[batch.row_token], :, batch.position_ids[batch.row_token]] for layer in maps])
@@ -188,8 +191,14 @@ def load_tokenizer(name: str, architecture: Any = None) -> Any:
 
 def load_pretrained(name: str) -> Any:
     """A pretrained encoder with its weights (safetensors, never a pickle), in float32. Raises DocreError if it cannot
-    be loaded."""
-    return _load(AutoModel, name, dtype=torch.float32, use_safetensors=True)
+    be loaded, or if weights are missing in its files."""
+    options = {"dtype": torch.float32, "use_safetensors": True, "output_loading_info": True}
+    backbone, report = _load(AutoModel, name, **options)
+    missing = sorted(key for key in report["missing_keys"] if not key.startswith("pooler."))  # which is not used
+    if missing:
+        found = f"its files lack {len(missing)} of its weights ({missing[0]}, for example)"
+        raise DocreError(f"encoder {name!r}: {found}")
+    return backbone
 
 
 def load_architecture(name: str) -> Any:
@@ -198,14 +207,14 @@ def load_architecture(name: str) -> Any:
 
 
 def _load(factory: Any, name: str, **options: Any) -> Any:
-    bars, verbosity = logging.is_progress_bar_enabled(), logging.get_verbosity()
-    logging.disable_progress_bar()
-    logging.set_verbosity_error()  # hides its report on unused weights (pooler, language model head)
     location = resolve_location(name)
     is_folder = os.path.isdir(location)  # a name may be too long for a file
     if is_folder and not os.path.isfile(os.path.join(location, "config.json")):
         raise DocreError(f"encoder {name!r}: no config.json in this folder")
     offline = None if is_folder else hub.problem()
+    bars, verbosity = logging.is_progress_bar_enabled(), logging.get_verbosity()
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()  # hides its report on weights that are unused (language model head) or missing
     try:
         with hub.explained(f"encoder {name!r}", offline) if offline else nullcontext():
             options |= {"local_files_only": offline is not None}

@@ -45,6 +45,7 @@ class AttentionPlan:
     first_layer:    index of the first layer whose rows are kept; those of all later layers are, too.
     rows:           for each of these layers the rows, [rows, heads, longest window], zero beyond a row's window.
     layers_started: number of layers that have started to attend.
+    bands:          the biases of sliding windows, by their reach; layers share them.
     """
 
     window_lengths: tuple[int, ...]
@@ -53,6 +54,7 @@ class AttentionPlan:
     first_layer: int
     rows: list[Tensor] = field(default_factory=list)
     layers_started: int = 0
+    bands: dict[int, Tensor] = field(default_factory=dict)
 
     @property
     def longest(self) -> int:
@@ -134,15 +136,17 @@ class AttentionPlan:
 
     def unpad(self, windows: Tensor) -> Tensor:
         """[windows, longest window, ...] -> [tokens, ...], without the padding."""
-        return windows.flatten(0, 1)[self.padded[0]]
+        return windows.flatten(0, 1).index_select(0, self.padded[0])
 
     def band_bias(self, reach: int) -> Tensor | None:
         """The bias of sliding-window attention, where a token attends to those less than `reach` tokens away: 0 for
         these and -inf for others, [1, 1, longest window, longest window]; None if no window is longer than `reach`."""
         if self.longest <= reach:
             return None
-        beyond = torch.full((self.longest, self.longest), -torch.inf, device=self.row_index.device).triu(reach)
-        return (beyond + beyond.T)[None, None]
+        if reach not in self.bands:
+            beyond = torch.full((self.longest, self.longest), -torch.inf, device=self.row_index.device).triu(reach)
+            self.bands[reach] = (beyond + beyond.T)[None, None]
+        return self.bands[reach]
 
 
 _current: ContextVar[AttentionPlan] = ContextVar("attention plan")

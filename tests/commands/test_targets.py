@@ -16,6 +16,7 @@ from docre.data.targets import TargetStore
 from docre.errors import DocreError
 from docre.inference import targets as teaching
 from tests.children import Child, forks, together
+from tests.inference.test_predictor import make
 from tests.tiny import random_documents, save_tiny_encoder
 from tests.training.test_resume import outcome
 from tests.training.test_train import write_config
@@ -229,3 +230,11 @@ def test_a_stage_of_a_recipe(corpus, tiny_encoder, tmp_path, capsys):
         DocreError, match=r"stale: left \(targets was \['attention', 'logits'\], now it is \['logits'\]\)"
     ):
         recipe.main([str(path)])
+
+
+def test_what_a_model_gives_only_in_training_is_no_target(tiny_encoder):
+    model = {"name": "vaediff", "generator": "untrained", "head_size": 16, "block_size": 4, "axial_heads": 4}
+    predictor = make(tiny_encoder, model=model)
+    features = predictor.featurize(random_documents(2))
+    with pytest.raises(DocreError, match="targets: the model gives 'augmented_logits' only while it is trained"):
+        teaching.compute(predictor, features, ["logits", "augmented_logits"])

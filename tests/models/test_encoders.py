@@ -1,11 +1,14 @@
 """For every family of encoders, docre's Encoder gives the same as transformers' own eager attention."""
 
+import json
 import re
+import shutil
 
 import pytest
 import torch
 from torch import nn
 from transformers import CONFIG_MAPPING, AutoModel
+from transformers.utils import logging
 
 from docre.data.collate import Collator, WindowPlan
 from docre.errors import DocreError
@@ -185,6 +188,36 @@ def test_encoder_of_an_installed_package():
 def test_encoder_that_is_not_there(name):
     with pytest.raises(DocreError, match=name):
         load_pretrained(name)
+
+
+def test_an_encoder_whose_files_lack_weights(tiny_encoder, tmp_path):
+    """transformers would draw them at random, and say so in a warning that docre hides."""
+    shutil.copytree(tiny_encoder, tmp_path, dirs_exist_ok=True)
+    config = json.loads((tmp_path / "config.json").read_text())
+    config["num_hidden_layers"] += 1
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    message = r"its files lack 16 of its weights \(encoder\.layer\.\d\.attention"
+    with pytest.raises(DocreError, match=message):
+        load_pretrained(str(tmp_path))
+
+
+def test_an_encoder_with_sparse_attention():
+    """Its maps have a column for each token nearby, which is not the token of that number."""
+    options = SIZES | dict(max_position_embeddings=48, attention_window=8, pad_token_id=0, sep_token_id=3)
+    encoder = Encoder(AutoModel.from_config(CONFIG_MAPPING["longformer"](**options)))
+    with pytest.raises(DocreError, match="encoder type 'longformer': its attention is sparse"):
+        encoder(batch_of([30, 20], [4, 3]))
+
+
+def test_a_mistake_leaves_the_log_of_transformers_as_it_was(tmp_path):
+    logging.set_verbosity_info()
+    try:
+        for name in (str(tmp_path), "package:numpy/nowhere", "/no/such/folder"):
+            with pytest.raises(DocreError):
+                load_pretrained(name)
+            assert logging.get_verbosity() == logging.INFO and logging.is_progress_bar_enabled()
+    finally:
+        logging.set_verbosity_warning()
 
 
 def test_encoder_of_an_empty_folder(tmp_path):

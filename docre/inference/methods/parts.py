@@ -1,12 +1,14 @@
 """Long documents read in parts: each pair as the parts that mention both entities see it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from docre.core.progress import progress_bar
 from docre.data.features import Features, Ints
@@ -30,8 +32,9 @@ class Parts(Inference):
 
     A document that is longer than `tokens` is divided into parts of at most that length: whole sentences, each part
     from the middle of the one before. A relation of a pair has its highest margin over the parts that mention both
-    entities, and is predicted if a part predicts it; the evidence is that of the part with the pair's highest margin.
-    Pairs that no part mentions together have no relation. A sentence that is longer is a part of its own.
+    entities, and is predicted if a part predicts it; of each pair at most `evaluation.top_k`. The evidence is that of
+    the part with the pair's highest margin. Pairs that no part mentions together have no relation. A sentence that is
+    longer is a part of its own.
 
     A model knows documents as long as those it was trained on; of longer ones it predicts too much or misses much
     (docs/text.md has measurements). This takes about twice the time of reading each token once.
@@ -54,7 +57,7 @@ class Parts(Inference):
             for start in range(0, len(features), GROUP):
                 group = features[start : start + GROUP]
                 for i, merged in enumerate(self._read(predictor, group, task), start):
-                    merged.hand_on(i, handle)
+                    merged.hand_on(i, handle, partial(predictor.loss.limit, top_k=predictor.top_k))
                 bar.update(len(group))
 
     def apart(self, predictor: "Predictor", document: Features) -> Bools:
@@ -148,11 +151,13 @@ class Merged:
         self.scores[rows] = np.where(higher, scores, self.scores[rows])
         self.predicted[rows] |= predicted
 
-    def hand_on(self, number: int, handle: Handle) -> None:
-        """Call `handle` with all pairs of the document, which has this number."""
+    def hand_on(self, number: int, handle: Handle, limit: Callable[[Tensor, Tensor], Tensor]) -> None:
+        """Call `handle` with all pairs of the document, which has this number. `limit`: which predicted relations of a
+        pair remain, given their scores (see Loss.limit)."""
         evidence = None if self.evidence is None else torch.from_numpy(self.evidence)
         scores, margins, predicted = map(torch.from_numpy, (self.scores, self.margins, self.predicted))
-        handle(np.full(len(self.pairs), number), self.pairs, PairScores(scores, margins, predicted, evidence))
+        found = PairScores(scores, margins, limit(predicted, scores), evidence)
+        handle(np.full(len(self.pairs), number), self.pairs, found)
         apart = np.setdiff1d(np.arange(self.count), self.pairs, assume_unique=True)
         for start in range(0, len(apart), SLICE):
             pairs = apart[start : start + SLICE]
