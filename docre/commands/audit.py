@@ -6,7 +6,8 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from docre.config.loading import load_config
+from docre.config.loading import import_plugins, load_config
+from docre.config.options import add_plugins
 from docre.core.files import check_output, write_text
 from docre.core.words import counted
 from docre.data.readers import read
@@ -47,7 +48,9 @@ def main(arguments: list[str]) -> None:
         "--at-least", type=float, metavar="P", help="with --apply: also accept what is undecided and this probable"
     )
     parser.add_argument("changes", nargs="*", metavar="key=value", help="override a key of the config")
+    add_plugins(parser)
     options = parser.parse_intermixed_args(arguments)
+    import_plugins(options.plugins, "--plugins")
     if options.apply:
         own = options.folds, options.seeds, options.probes, options.most
         if options.changes or any(value is not None for value in own):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from docre.analysis.plots import save_png, seeds_plot
 from docre.config.loading import read_saved_config
-from docre.config.options import add_plugins, check_different, split_label
+from docre.config.options import check_different, parse_with_plugins, split_label
 from docre.config.schema import Config
 from docre.core.files import check_output, write_json, write_text
 from docre.data.readers import read
@@ -37,8 +37,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--json", metavar="FILE", help="write all numbers there")
     parser.add_argument("--plot", metavar="FILE", help="draw the scores of all runs, as PNG")
     parser.add_argument("--samples", type=int, default=2000, metavar="N", help="bootstrap samples (%(default)s)")
-    add_plugins(parser)
-    options = parser.parse_args(arguments)
+    options = parse_with_plugins(parser, arguments)
     for written in filter(None, (options.output, options.json, options.plot)):
         check_output(written, (path / name for _, path in map(split_label, options.runs) for name in FINISHED))
     groups = scored(options.runs)

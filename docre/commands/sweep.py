@@ -13,6 +13,7 @@ from typing import Any
 from docre.analysis import plots
 from docre.config.loading import load_config
 from docre.config.schema import Config
+from docre.core.cli import is_main_process
 from docre.core.files import write_json
 from docre.errors import DocreError
 
@@ -70,6 +71,8 @@ def sweep(path: str | Path, values: Sequence[str]) -> list[dict[str, Any]]:
         for run, metrics in zip(runs, found, strict=True)
     ]
     rows = summarize(results)
+    if not is_main_process():
+        return rows
     write_json(output / "sweep.json", rows)
     print(f"\n{table(rows)}\n\nwritten to {output}/: sweep.json", end="")
     if plots.available():

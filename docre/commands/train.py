@@ -29,7 +29,7 @@ def main(arguments: list[str]) -> None:
     )
     parser.add_argument("--config", required=True, metavar="FILE", help="the YAML file, as in configs/")
     parser.add_argument(
-        "--restart", action="store_true", help="start over, and delete what the folder of the run contains"
+        "--restart", action="store_true", help="start over, and delete the results and states of the run in its folder"
     )
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="change a key, as in loss.alpha=6")
     options = parser.parse_args(arguments)

@@ -22,8 +22,8 @@ class EntitySettings(Section):
 
 
 class EntityConfig(Section):
-    """The config of a run that trains an entity model. Keys of `data` and `training` that would be ignored, such as
-    `training.freeze`, are refused."""
+    """The config of a run that trains an entity model. Keys that would be ignored, such as `training.freeze`, are
+    refused."""
 
     task: Literal["entities"]
     """What is trained: `entities`, a model that finds the entities of plain text, for the tagger `joint`."""

@@ -18,7 +18,7 @@ from docre.config.shipped import find_config
 from docre.core.files import read_text
 from docre.errors import DocreError
 
-C = TypeVar("C", bound=Section)
+C = TypeVar("C", bound=BaseModel)
 
 SURROGATE = re.compile("[\\ud800-\\udfff]")
 COMPONENTS = ("model", "loss", "inference", "tagger")  # sections whose parameters are dropped when their name changes

@@ -1,5 +1,6 @@
 """Runs a command: turns errors in its input into one line on standard error and exit code 2."""
 
+import errno
 import io
 import os
 import sys
@@ -37,6 +38,9 @@ def run(command: Callable[[], None]) -> None:
         discard_output()
         sys.exit(1)
     except OSError as error:
+        if error.errno == errno.ENOSPC:  # a print whose buffer was full, or a file
+            discard_output()
+            fail(f"{error.filename or 'output'}: cannot write: {error.strerror}")
         if error.filename is None:
             raise
         fail(f"{error.filename}: {error.strerror or error}")

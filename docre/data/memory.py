@@ -22,9 +22,11 @@ def enough_memory_for(batch: Batch, section: str) -> Iterator[None]:
         if isinstance(error, RuntimeError) and not out_of_memory(error):
             raise
         pairs, tokens = len(batch.pair_head), sum(batch.document_lengths)
+        limits = {f"{section}.max_pairs_per_batch": pairs, f"{section}.max_tokens_per_batch": tokens}
+        shown = f"{pairs} entity pairs and {tokens} tokens" if pairs else f"{tokens} tokens"
         raise DocreError(
-            f"out of memory with {name_documents(batch.titles)}: {pairs} entity pairs and {tokens} tokens at once. Set "
-            f"{section}.max_pairs_per_batch or {section}.max_tokens_per_batch below that, or lower "
+            f"out of memory with {name_documents(batch.titles)}: {shown} at once. Set "
+            f"{' or '.join(key for key, value in limits.items() if value)} below that, or lower "
             f"{section}.batch_size" + (" or data.max_tokens" if len(batch.titles) == 1 else "")
         ) from None
 

@@ -23,13 +23,15 @@ def distillation(config: Config, teachers: Sequence[str], weight: float = 1.0) -
     teachers: checkpoints of the same relations (see docre.inference.teachers).
     weight:   of the term.
 
-    Raises DocreError if the config names targets of its own or tagged documents, or has other relations than the first
-    teacher or another order of them.
+    Raises DocreError if the config names targets, a term `distil` or tagged documents, or has other relations than the
+    first teacher or another order of them.
     """
     if config.data.targets is not None:
         raise DocreError("data.targets: leave it out: the teachers' targets are written by this command")
     if config.data.tagged is not None:
         raise DocreError("data.tagged: the teachers' targets are for the entities of data.train only")
+    if any(term.name == "distil" for term in config.terms):
+        raise DocreError("terms: leave distil out: this command adds it, with --weight")
     of_teacher = str(find_checkpoint(teachers[0]) / "relations.json")
     relations = config.data.relations or of_teacher
     if load_schema(relations).relations != load_schema(of_teacher).relations:
@@ -39,7 +41,7 @@ def distillation(config: Config, teachers: Sequence[str], weight: float = 1.0) -
     logits = Teachers(
         "targets", targets, (), ["logits"], teachers, data.train, data.reader, config.plugins, config.loss
     )
-    terms = [*(term for term in config.terms if term.name != "distil"), WeightedTerm(name="distil", weight=weight)]
+    terms = [*config.terms, WeightedTerm(name="distil", weight=weight)]
     changed = {
         "output": str(output / "student"),
         "data": data.model_dump() | {"targets": str(targets), "relations": relations},

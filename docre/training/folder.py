@@ -126,7 +126,7 @@ def prepare_folder(output: Path, config: Any, existing: ExistingRun) -> None:
     try:
         remove_leftovers(output)
         if existing.state is None:
-            for path in (*(output / name for name in RESULTS), *saved_states(output)):
+            for path in (*saved_states(output), *(output / name for name in RESULTS)):  # a state needs its log and best
                 remove(path)
     except OSError as error:
         raise DocreError(f"{output}: cannot write: {error.strerror or error}") from None

@@ -36,7 +36,7 @@ def train(config: Config, restart: bool = False) -> dict[str, Any]:
     Nothing is written before everything that the config names has been read. Raises DocreError for any mistake in it,
     and Interrupted when stopped by a signal.
 
-    restart: remove what the run's folder holds, and start over.
+    restart: remove the results and states of the run in its folder, and start over.
     """
     accelerator, precision = start_accelerator(config)
     corpus = read_corpus(config)

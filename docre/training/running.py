@@ -80,7 +80,7 @@ class Launch:
         """Start the run in its folder or resume it there; return the content of metrics.json. A finished run is not
         repeated.
 
-        restart: remove what the folder holds, and start over.
+        restart: remove the results and states of the run in its folder, and start over.
         """
         trainer, accelerator = self.trainer, self.trainer.accelerator
         device, processes = accelerator.device, accelerator.num_processes

@@ -250,6 +250,10 @@ def test_sweep_trains_once_and_sums_up(config, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("docre.training.launch.train", lambda *_: pytest.fail("a finished run was run again"))
     sweep.main(arguments)
     assert json.loads((tmp_path / "sweep" / "sweep.json").read_text()) == rows
+    (tmp_path / "sweep" / "sweep.json").unlink()
+    monkeypatch.setenv("RANK", "1")  # of several processes, the first writes
+    sweep.main(arguments)
+    assert not (tmp_path / "sweep" / "sweep.json").exists()
 
 
 def test_sweep_runs_what_is_not_finished(config, tmp_path, monkeypatch):

@@ -95,6 +95,8 @@ def test_mistakes(runs, tmp_path):
         compare.main([str(tmp_path)])
     with pytest.raises(DocreError, match="--against: expected one of 'x', got 'y'"):
         compare.main([f"x={runs / 'atl-1'}", "--against", "y"])
+    with pytest.raises(DocreError, match="plugins: cannot import"):
+        compare.main([f"x={runs / 'atl-1'}", "--plugins", "no_such_module"])
     other = tmp_path / "other"
     shutil.copytree(runs / "atl-1", other)
     metrics = json.loads((other / "metrics.json").read_text())

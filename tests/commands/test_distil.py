@@ -256,6 +256,7 @@ def test_a_recipe_with_teachers(place, tiny_encoder, tmp_path, capsys):
         (("atl", "bce"), ["loss.name=balanced_softmax"], "'balanced_softmax' of the student has outputs that its dec"),
         (("atl", "aml"), ["data.targets=x"], "data.targets: leave it out"),
         (("atl", "aml"), ["data.tagged=x"], "data.tagged: the teachers' targets are for the entities of data.train"),
+        (("atl", "aml"), ["terms=[{name: distil}]"], "terms: leave distil out: this command adds it, with --weight"),
         (("atl", "aml"), ["data.relations=docred"], "data.relations: not those of"),
         (("atl", "aml"), ["--weight", "0"], "--weight: expected a number above 0"),
         (("atl", "aml"), ["loss.name=atlx"], "unknown loss 'atlx'"),

@@ -40,6 +40,14 @@ def test_a_full_disk():
     )
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_disk_before_the_end():
+    """More is printed than the buffer holds."""
+    with open("/dev/full", "w") as full:
+        ended = run("text" * 10_000, stdout=full)
+    assert (ended.returncode, ended.stderr) == (2, "docre: error: output: cannot write: No space left on device\n")
+
+
 def test_a_file_that_cannot_be_opened_is_named():
     code = "from docre.core import cli; cli.run(lambda: open(300 * 'n'))"
     ended = subprocess.run([sys.executable, "-c", code], text=True, capture_output=True)

@@ -114,6 +114,8 @@ def test_a_relation_checkpoint_holds_its_tagger(entity_run, entity_corpus, tiny_
         (["data.stream=true"], "data.stream: not for an entity model, which would ignore it"),
         (["training.freeze=[encoder]"], "training.freeze: not for an entity model"),
         (["training.initial_weights=runs/a"], "training.initial_weights: not for an entity model"),
+        (["training.max_pairs_per_batch=9"], "training.max_pairs_per_batch: not for an entity model"),
+        (["evaluation.top_k=1"], "evaluation.top_k: not for an entity model"),
         (["loss.name=atl"], "unknown key 'loss'"),
     ],
 )

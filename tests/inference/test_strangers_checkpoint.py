@@ -17,9 +17,10 @@ import yaml
 from safetensors.torch import load_file, save_file
 
 import docre
-from docre.commands import analyze, calibrate, convert, evaluate, predict, report, stats, train
+from docre.audit.suggestions import Suggestions
+from docre.commands import analyze, audit, calibrate, convert, evaluate, predict, report, stats, train
 from docre.config.schema import Config
-from docre.core.manifests import write_manifest
+from docre.core.manifests import digest, write_manifest
 from docre.data.readers.base import READERS
 from docre.data.readers.docred import write_docred
 from docre.data.schema import LabelSchema
@@ -162,6 +163,8 @@ def test_readers_of_plugins_can_be_named_everywhere(model, needed, tmp_path):
     run_command("predict", model, *plugins)
     gold = ["--predictions", str(tmp_path / "r.json"), "--gold", documents]
     evaluate.main([*gold, *reader, *plugins])
+    Suggestions(documents, digest(Path(documents)), "strangers_reader", []).save(tmp_path / "decisions.json")
+    audit.main(["--apply", str(tmp_path / "decisions.json"), "--output", str(tmp_path / "corrected.json"), *plugins])
 
 
 @pytest.mark.parametrize("wrong", ["no_such_module", "a b", ""])

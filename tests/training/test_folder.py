@@ -1,6 +1,7 @@
 """What an earlier start left in a run's folder, compared with what is asked for now."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from docre.config.loading import load_config
 from docre.data.readers.docred import write_docred
 from docre.data.schema import count_labels, load_schema
 from docre.errors import DocreError
+from docre.training import folder
 from docre.training.run import TrainingRun
 from docre.training.stages import Standing
 from docre.training.stages.train import Train
@@ -21,11 +23,11 @@ from tests.training.test_train import write_config
 @pytest.fixture(scope="module")
 def finished(tiny_encoder, tmp_path_factory) -> Path:
     """The config of a finished run with a loss one of whose parameters is counted from the training data."""
-    folder = tmp_path_factory.mktemp("run")
+    place = tmp_path_factory.mktemp("run")
     for seed, split in enumerate(("train", "dev", "test")):
-        write_docred(folder / f"{split}.json", random_documents(4, seed=seed))
+        write_docred(place / f"{split}.json", random_documents(4, seed=seed))
     loss = {"name": "ssr_pu", "margin": 0.5}
-    path = write_config(folder / "c.yaml", folder, tiny_encoder, loss=loss, training={"epochs": 1})
+    path = write_config(place / "c.yaml", place, tiny_encoder, loss=loss, training={"epochs": 1})
     train.main(["--config", str(path)])
     return path
 
@@ -45,6 +47,22 @@ def test_counted_loss_parameters_are_not_compared_but_given_ones_are(finished, t
     default = tmp_path / "default.yaml"
     default.write_text(finished.read_text().replace("margin: 0.5", ""))
     assert standing(default) == Standing("stale", "another config: loss.margin was 0.5, now it is None")
+
+
+def test_killed_while_an_old_run_is_removed_no_state_is_left_without_its_checkpoint(tmp_path, monkeypatch):
+    for name in ("log.jsonl", "state-7/values.json", "best/model.safetensors"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("x")
+
+    def killed(path: Path) -> None:
+        if path.name.startswith("state"):
+            shutil.rmtree(path)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(folder, "remove", killed)
+    with pytest.raises(KeyboardInterrupt):
+        folder.prepare_folder(tmp_path, None, folder.ExistingRun())
+    assert not (tmp_path / "state-7").exists() and (tmp_path / "best").exists()
 
 
 def test_loss_parameters_counted_in_another_file(finished, tmp_path, monkeypatch, capsys):

@@ -151,6 +151,16 @@ def test_a_signal_saves_and_ends_the_run(number, base, repairs, whole, tmp_path,
     assert outcome(tmp_path / "run") == whole
 
 
+def test_a_signal_before_the_first_step_is_obeyed_at_once(base, tmp_path, monkeypatch):
+    def signaled(*_):
+        os.kill(os.getpid(), signal.SIGTERM)
+        raise AssertionError("went on")
+
+    monkeypatch.setattr(run, "labeled_pairs", signaled)
+    with pytest.raises(Interrupted, match="stopped before a step: the same command starts again"):
+        train_generator(settings(base, tmp_path / "run"))
+
+
 def test_a_finished_run_is_not_repeated_and_another_is_refused(base, tmp_path):
     first = train_generator(settings(base, tmp_path / "run", epochs=2))
     before = (tmp_path / "run" / "generator" / "generator.safetensors").stat().st_mtime_ns

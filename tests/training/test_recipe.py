@@ -243,6 +243,22 @@ def wrong(corpus: Path) -> dict[str, tuple[dict, str]]:
         "unknown": ({"stages": [a, c]}, "stage 'finetune': ${student} is no stage: expected one of teacher"),
         "kind": ({"stages": [a | {"trains": 1}]}, "stage 'teacher': kind of stage 'train' has no parameter 'trains'"),
         "output": ({"stages": [{"name": "x", "set": {"output": "y"}}]}, "stage 'x': output: cannot be set: the folder"),
+        "part of another stage": (
+            {"stages": [{"name": "x", "teachers": ["y"]}], "config": {"loss": "atgl", "data": {"train": "t.json"}}},
+            "stage 'x': loss: expected a mapping, got 'atgl'",
+        ),
+        "loss of another stage": (
+            {"stages": [{"name": "x", "teachers": ["y"]}], "config": {"loss": {"alpha": 3}, "data": {"train": "t"}}},
+            "stage 'x': loss: the key 'name' is missing",
+        ),
+        "data of another stage": (
+            {"stages": [{"name": "x", "targets": ["logits"], "checkpoint": "y"}], "config": {"data": "t.json"}},
+            "stage 'x': data: expected a mapping, got 't.json'",
+        ),
+        "plugins of another stage": (
+            {"stages": [{"name": "x", "labels": "d.json", "checkpoint": "y"}], "config": {"plugins": "mine"}},
+            "stage 'x': plugins: expected a list of modules, got 'mine'",
+        ),
         "config key": (
             {"stages": [a, {"name": "x", "set": {"training.epoch": 3}}]},
             "stage 'x': its config: unknown key 'training.epoch' (did you mean 'epochs'?",
@@ -264,6 +280,8 @@ def test_mistakes_in_a_recipe(case, corpus, tiny_encoder, tmp_path):
     ("changes", "message"),
     [
         ({"data.train": "nowhere.json"}, "last: data.train: nowhere.json: no such file or folder"),
+        ({"data.tagged": "nowhere.json"}, "last: data.tagged: nowhere.json: no such file or folder"),
+        ({"tagger": {"name": "joint", "run": "nowhere"}}, "last: tagger.run: nowhere: no such file or folder"),
         ({"training.initial_weights": "nowhere"}, "last: nowhere: not a checkpoint"),
         ({"loss.name": "atlas"}, "last: unknown loss 'atlas'"),
         ({"loss.alpha": "x"}, "last: loss 'atgl', parameter 'alpha'"),
@@ -283,7 +301,10 @@ def test_all_stages_are_checked_before_the_first_runs(changes, message, corpus, 
 
 
 LEAVES = st.none() | st.booleans() | st.integers(0, 3) | st.sampled_from(["", "a", "b", "${a}", "${b}", "${", "t.json"])
-WORDS = st.sampled_from(["name", "set", "output", "config", "data", "data.train", "encoder", "train", "loss.name", "a"])
+WORDS = st.sampled_from(
+    "name set output config data data.train encoder train loss loss.name plugins a targets teachers labels generator "
+    "checkpoint reader".split()
+)
 VALUES = st.recursive(LEAVES, lambda v: st.lists(v, max_size=3) | st.dictionaries(WORDS, v, max_size=4), max_leaves=8)
 COMMON = {"data": {"train": "t.json"}, "encoder": {"name": "e"}, "loss": {"name": "atl"}}
 

@@ -21,8 +21,11 @@ from docre.training.loop import Trainer
 from docre.training.running import Launch, start_accelerator
 
 # keys that would change the training of a relation model
-UNUSED = [("data", key) for key in ("stream", "tagged", "targets", "markers")]
-UNUSED += [("training", key) for key in ("freeze", "initial_weights", "group_lr")]
+UNUSED = {
+    "data": ("relations", "stream", "tagged", "tagged_share", "targets", "markers", "counts_from"),
+    "training": ("freeze", "initial_weights", "group_lr", "max_pairs_per_batch"),
+    "evaluation": ("top_k", "order", "max_pairs_per_batch", "max_tokens", "evidence_threshold", "best_by"),
+}
 
 
 def train(config: EntityConfig, restart: bool = False) -> dict[str, Any]:
@@ -32,7 +35,7 @@ def train(config: EntityConfig, restart: bool = False) -> dict[str, Any]:
     Nothing is written before everything that the config names has been read. Raises DocreError for any mistake in it,
     and Interrupted when stopped by a signal.
 
-    restart: remove what the run's folder holds, and start over.
+    restart: remove the results and states of the run in its folder, and start over.
     """
     accelerator, precision = start_accelerator(config)
     documents = read_documents(config)
@@ -62,10 +65,11 @@ def read_documents(config: EntityConfig) -> dict[str, Sequence[Document]]:
     """The documents by split, none where the config names no file. Raises DocreError for a file without documents, and
     test documents with the same title."""
     data = config.data
-    for section, key in UNUSED:
+    for section, keys in UNUSED.items():
         values = getattr(config, section)
-        if getattr(values, key) != type(values).model_fields[key].default:
-            raise DocreError(f"{section}.{key}: not for an entity model, which would ignore it")
+        for key in keys:
+            if getattr(values, key) != type(values).model_fields[key].default:
+                raise DocreError(f"{section}.{key}: not for an entity model, which would ignore it")
     found: dict[str, Sequence[Document]] = {}
     for split, path in (("train", data.train), ("dev", data.dev), ("test", data.test)):
         found[split] = read(path, data.reader) if path else ()

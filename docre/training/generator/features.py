@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from docre.data.memory import enough_memory_for
 from docre.data.readers import read
 from docre.errors import DocreError
 from docre.inference.predictor import Predictor
@@ -29,7 +30,8 @@ def labeled_pairs(predictor: Predictor, path: str, reader: str) -> list[tuple[Te
     found: list[tuple[Tensor, Tensor]] = []
     for part in even_slices(len(inputs), predictor.config.evaluation.batch_size):
         batch = predictor.collate(inputs[part]).to(predictor.device)
-        auxiliaries = predictor.model(batch, frozenset({WANTED})).auxiliaries
+        with enough_memory_for(batch, "evaluation"):
+            auxiliaries = predictor.model(batch, frozenset({WANTED})).auxiliaries
         if WANTED not in auxiliaries:
             raise DocreError(f"the model {predictor.config.model.name!r} gives no features to learn from")
         assert batch.labels is not None

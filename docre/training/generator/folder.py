@@ -1,5 +1,6 @@
 """The folder of a generator's run: what an earlier start left there, and whether this start may go on with it."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,9 @@ RESULTS = ("metrics.json", "log.jsonl", "generator")
 MAY_CHANGE = ("output", "save_every")  # settings that do not affect the numbers of the run
 
 
-def find_existing(settings: GeneratorSettings) -> ExistingRun:
-    """The run in the folder of these settings, compared with them. Writes nothing."""
+def find_existing(settings: GeneratorSettings, warn: Callable[[str], None] = lambda message: None) -> ExistingRun:
+    """The run in the folder of these settings, compared with them. Writes nothing. `warn` is called for each damaged
+    state."""
     output = Path(settings.output)
     if not (output / FILE).is_file():
         return ExistingRun()
@@ -28,7 +30,7 @@ def find_existing(settings: GeneratorSettings) -> ExistingRun:
         if (output / "metrics.json").is_file():
             metrics = read_json(output / "metrics.json")
             recorded = metrics["inputs"]
-        elif state := newest_state(output, print):
+        elif state := newest_state(output, warn):
             recorded = load_values(state)["inputs"]
     except (DocreError, KeyError, TypeError) as error:
         return ExistingRun(difference=f"files that this version of docre cannot read ({error})")

@@ -2,6 +2,7 @@
 
 import math
 import time
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from docre.core.files import write_json, write_text
 from docre.core.manifests import locked, remove, remove_leftovers
 from docre.core.memory import peak_memory
 from docre.data.sampling import StepSampler
-from docre.errors import DocreError
+from docre.errors import DocreError, DocreWarning
 from docre.inference import checkpoint
 from docre.models.generator import Generator
 from docre.models.generator.generator import Sizes
@@ -39,11 +40,11 @@ def train_generator(settings: GeneratorSettings, restart: bool = False) -> dict[
     The folder `generator` of the run is the result. Raises DocreError for any mistake in the settings, and Interrupted
     when stopped by a signal. Runs in one process.
 
-    restart: remove what the run's folder holds, and start over.
+    restart: remove what the run has written, and start over.
     """
     output = Path(settings.output)
     with locked(output), Interrupts() as interrupts:
-        existing = find_existing(settings)
+        existing = find_existing(settings, lambda message: warnings.warn(message, DocreWarning, stacklevel=2))
         if existing.difference and not restart:
             raise DocreError(f"{output} holds a run with {existing.difference}: {RESTART}")
         if existing.metrics is not None and not restart:
@@ -51,8 +52,9 @@ def train_generator(settings: GeneratorSettings, restart: bool = False) -> dict[
             return existing.metrics
         settings.check()
         device = default_device()
-        predictor = checkpoint.load(settings.base, device)
-        pairs = labeled_pairs(predictor, settings.train, settings.reader)
+        with interrupts.at_once("stopped before a step: the same command starts again"):
+            predictor = checkpoint.load(settings.base, device)
+            pairs = labeled_pairs(predictor, settings.train, settings.reader)
         if not any(len(labels) for _, labels in pairs):
             raise DocreError(f"{settings.train}: no pair with a relation in it, from which a generator learns")
         set_seed(settings.seed)
@@ -82,7 +84,7 @@ def prepare_folder(settings: GeneratorSettings, keep: bool) -> None:
     output = Path(settings.output)
     remove_leftovers(output)
     if not keep:
-        for path in (*(output / name for name in RESULTS), *saved_states(output)):
+        for path in (*saved_states(output), *(output / name for name in RESULTS)):  # a state needs what is beside it
             remove(path)
     write_text(output / FILE, to_yaml(settings))
 

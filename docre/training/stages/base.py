@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from docre.config.loading import merge
 from docre.core.cli import is_main_process
 from docre.core.location import find_checkpoint
 from docre.core.registry import Registry
+from docre.errors import DocreError
 from docre.training.folder import ExistingRun
 
+PARTS = (("data", dict, "a mapping"), ("loss", dict, "a mapping"), ("plugins", list, "a list of modules"))
 POLL = 0.5  # seconds between two looks of another process at whether a stage is finished
 
 
@@ -115,6 +118,15 @@ class Place:
     takes: Sequence[Stage]
     config: dict[str, Any]
     changes: dict[str, Any]
+
+    @property
+    def common(self) -> dict[str, Any]:
+        """`config` with the `changes`. Raises DocreError if a part that stages of other kinds read has a wrong type."""
+        values = merge(self.config, self.changes)
+        for key, kind, expected in PARTS:
+            if key in values and not isinstance(values[key], kind):
+                raise DocreError(f"{key}: expected {expected}, got {values[key]!r}")
+        return values
 
 
 STAGES: Registry[Stage] = Registry("kind of stage", "docre.training.stages")

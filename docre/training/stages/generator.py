@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from docre.config.loading import merge, validate_as
+from docre.config.loading import validate_as
 from docre.data.readers import READERS
 from docre.errors import DocreError, prefixed
 from docre.training.folder import ExistingRun
@@ -63,7 +63,7 @@ def generator_stage(place: Place, generator: dict[str, Any]) -> TrainGenerator:
     unless they are given."""
     if "output" in generator:
         raise DocreError(f"generator.output: cannot be set: the folder of a stage is {place.folder}")
-    common = merge(place.config, place.changes)
+    common = place.common
     data = common.get("data", {})
     values = {name: data[name] for name in ("train", "reader") if name in data}
     values |= {"seed": common["seed"]} if "seed" in common else {}

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from docre.config.loading import import_plugins, merge
+from docre.config.loading import import_plugins
 from docre.core.files import read_json, write_json
 from docre.core.location import find_checkpoint, recorded_digest
 from docre.core.manifests import MANIFEST, digest_of_version, locked, remove
@@ -88,7 +88,7 @@ class Label(Stage):
 @STAGES.register("labels")
 def labels_stage(place: Place, labels: str, checkpoint: str, reader: str | None = None) -> Label:
     """`labels`: the file of documents to label. `reader`: by default that of the common config of the recipe."""
-    common = merge(place.config, place.changes)
+    common = place.common
     reader = reader or common.get("data", {}).get("reader", "docred")
     plugins = common.get("plugins", [])
     import_plugins(plugins, "plugins")

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from docre.config.loading import import_plugins, merge, read_saved_config
+from docre.config.loading import import_plugins, read_saved_config
 from docre.core.location import find_checkpoint, recorded_digest
 from docre.core.manifests import MANIFEST, digest_of_version, locked, remove
 from docre.data.readers import READERS
@@ -128,7 +128,7 @@ def targets_stage(
 def documents_of(place: Place, data: str | None, reader: str | None) -> tuple[str, str, list[str]]:
     """The file of documents, its reader, and the plugins, which are imported: by default those of the recipe's common
     config."""
-    common = merge(place.config, place.changes)
+    common = place.common
     documents = common.get("data", {})
     data = data or documents.get("train")
     if data is None:

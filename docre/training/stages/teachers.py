@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from docre.config.loading import merge
+from docre.config.loading import validate_as
 from docre.config.schema import Component
 from docre.core.location import recorded_digest
 from docre.errors import DocreError
@@ -45,8 +45,8 @@ def teachers_stage(place: Place, teachers: list[str], data: str | None = None, r
     """What several checkpoints leave for a student with the loss of the recipe's common config. `data` and `reader`: by
     default its training data and their reader."""
     data, reader, plugins = documents_of(place, data, reader)
-    common = merge(place.config, place.changes)
+    common = place.common
     if not teachers or "loss" not in common:
         raise DocreError("teachers: expected checkpoints, and the student's loss in the common config")
-    loss = Component.model_validate(common["loss"])
+    loss = validate_as(Component, common["loss"], "loss")
     return Teachers(place.name, place.folder, place.takes, ["logits"], teachers, data, reader, plugins, loss)

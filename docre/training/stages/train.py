@@ -34,12 +34,15 @@ class Train(Stage):
 
     def _check_files(self) -> None:
         data, weights = self.config.data, self.config.training.initial_weights
-        paths = {key: getattr(data, key) for key in ("train", "dev", "test", "counts_from", "targets")}
+        keys = ("train", "dev", "test", "counts_from", "targets", "tagged")
+        paths = {f"data.{key}": getattr(data, key) for key in keys}
         if data.relations not in shipped_schemas():
-            paths["relations"] = data.relations
+            paths["data.relations"] = data.relations
+        if self.config.tagger:
+            paths["tagger.run"] = self.config.tagger.parameters.get("run")
         for key, path in paths.items():
             if path and not self.will_exist(path):
-                raise DocreError(f"data.{key}: {path}: no such file or folder")
+                raise DocreError(f"{key}: {path}: no such file or folder")
         if weights:
             self.check_checkpoint(weights)
 
