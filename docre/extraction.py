@@ -153,7 +153,7 @@ class Extraction:
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             where = ".".join(str(part) for part in first["loc"]) or "extraction"
-            raise DocreError(f"{where}: {first['msg']}") from None
+            raise DocreError(f"{where}: {first['msg'].removeprefix('Value error, ')}") from None
         return Extraction(row.title, row.text, row.entities, row.triples, row.pairs_apart, row.provenance)
 
 

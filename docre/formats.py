@@ -26,6 +26,7 @@ BENCHMARKS = (
     "gda",
     "redocred",
 )  # what `docre download` knows
+SAME = {"docgnre": "docred", "dwie": "docred"}  # readers whose files look like those of another one
 FACT = re.compile(r'\[\s*\[\s*"')
 
 
@@ -44,7 +45,7 @@ def hint(path: str | Path, expected: str) -> str:
     except OSError:
         return ""
     content, layout = recognize(sample.decode("utf-8-sig", "replace").lstrip())
-    if not content or (content == expected.replace("docgnre", "docred") and layout == LAYOUTS.get(content, layout)):
+    if not content or (content == SAME.get(expected, expected) and layout == LAYOUTS.get(content, layout)):
         return ""
     if content not in LAYOUTS or expected in (PREDICTIONS, FACTS):
         wanted = expected if expected in (PREDICTIONS, FACTS) else "documents"
@@ -63,7 +64,7 @@ def reader_hint(path: str | Path, reader: str) -> str:
     except OSError:
         return ""
     content, _ = recognize(sample.decode("utf-8-sig", "replace").lstrip())
-    if content not in LAYOUTS or content == ("docred" if reader in ("docgnre", "dwie") else reader):
+    if content not in LAYOUTS or content == SAME.get(reader, reader):
         return ""
     return f" (it looks like {content} documents: use --reader {content})"
 

@@ -12,7 +12,7 @@ from docre.inference.scorer import PairScorer
 
 def f1_with_fitted_threshold(predictor: PairScorer, test: Sequence[Document]) -> float | None:
     """The F1 on test documents of a model whose threshold is fitted on the dev documents of its config and stays so, as
-    by `docre evaluate --dev`; None if there are no dev documents, or F1 is not defined."""
+    by `docre evaluate --dev`; None if there are no dev documents."""
     data = predictor.config.data
     if data.dev is None:
         return None

@@ -10,6 +10,7 @@ Needs nothing but Python, on Linux, macOS and Windows; scripts/setup.sh calls it
 import hashlib
 import os
 import re
+import shutil
 import subprocess
 import sys
 import venv
@@ -25,9 +26,9 @@ def main(arguments: list[str]) -> int:
     """Set up .venv, or run a command in it. Returns the exit code."""
     if arguments[:1] == ["--run"] and arguments[1:]:
         name, *rest = arguments[1:]
-        program = [str(PYTHON), "-m", "docre"] if name == "docre" else [str(BIN / name)]
-        if not Path(program[0]).exists():
-            print(f"{program[0]} does not exist: python scripts/setup.py creates .venv, and installs docre there")
+        program = [str(PYTHON), "-m", "docre"] if name == "docre" else [shutil.which(name, path=str(BIN))]
+        if program[0] is None or not Path(program[0]).exists():
+            print(f"{BIN / name} does not exist: python scripts/setup.py creates .venv, and installs docre there")
             return 2
         return subprocess.run([*program, *rest]).returncode
     if len(arguments) > 1 or any(argument.startswith("-") for argument in arguments):

@@ -14,6 +14,9 @@ from docre.config.loading import import_plugins
 from docre.config.schema import WeightedTerm
 from docre.core.registry import Registry
 from docre.data.readers import READERS, iterate, read
+from docre.data.readers.base import RecordReader
+from docre.data.readers.records import lines
+from docre.data.stored import StoredDocuments
 from docre.documents import Document
 from docre.documents.plain import MarkedEntity, mark
 from docre.errors import DocreError
@@ -226,6 +229,16 @@ def test_what_readers_return(returns, message, tmp_path):
         for use in (read, lambda *arguments: list(iterate(*arguments))):
             with pytest.raises(DocreError, match=message):
                 use(tmp_path / "f", "odd")
+    finally:
+        READERS.unregister("odd")
+
+
+def test_what_readers_of_records_return(tmp_path):
+    READERS.register("odd")(RecordReader(lines, lambda record: {"title": "t"}))
+    (tmp_path / "f").write_text("x\n")
+    try:
+        with pytest.raises(DocreError, match="reader 'odd' made dict, expected a"):
+            StoredDocuments(tmp_path / "f", "odd")
     finally:
         READERS.unregister("odd")
 

@@ -38,11 +38,11 @@ def files(tmp_path):
 USE = "(it looks like {0} documents: use --reader {0}, or data.reader={0} in a config)"
 
 
-@pytest.mark.parametrize("reader", ["docred", "docgnre", "jsonl", "cdr", "gda"])
+@pytest.mark.parametrize("reader", ["docred", "docgnre", "dwie", "jsonl", "cdr", "gda"])
 @pytest.mark.parametrize("file", ["docred", "docred.pretty", "jsonl", "jsonl.one", "cdr", "gda"])
 def test_documents_of_another_reader(files, file, reader):
     name = file.partition(".")[0]
-    if name == reader or (name, reader) == ("docred", "docgnre"):
+    if name == reader or (name, reader) in (("docred", "docgnre"), ("docred", "dwie")):
         assert len(read(files / file, reader)) > 0
         return
     with pytest.raises(DocreError) as error:

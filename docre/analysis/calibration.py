@@ -192,7 +192,7 @@ def common_shift(
 ) -> Floats:
     """`base` [R] with the best common shift added to it."""
     shifted = table.shifted(base).margins
-    dropped = displaced(shifted, table.scores, top_k).ravel() if top_k > 0 else None
+    dropped = displaced(shifted, table.scores, top_k).ravel() if 0 < top_k < len(table.relations) else None
     candidates = cuts(shifted.ravel(), table.labels.ravel(), dropped)
     taken, correct = candidates.taken, candidates.correct
     if precision is None and recall is None:

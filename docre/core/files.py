@@ -13,6 +13,8 @@ import orjson
 from docre.errors import DocreError
 
 T = TypeVar("T")
+UMASK = os.umask(0)  # asked for once, since asking changes it for a moment, for all threads
+os.umask(UMASK)
 
 
 def read_bytes(path: str | Path) -> bytes:
@@ -85,9 +87,7 @@ def write_atomically(path: str | Path, write: Callable[[Path], T]) -> T:
     temporary = Path(name)
     try:
         result = write(temporary)
-        mask = os.umask(0)
-        os.umask(mask)
-        temporary.chmod(0o666 & ~mask)
+        temporary.chmod(0o666 & ~UMASK)
         sync(temporary)
         temporary.replace(path)
         sync(path.parent)

@@ -76,7 +76,7 @@ def predict_into_folder(
     check_format(options.format)
     gpus = torch.cuda.device_count()
     number = options.processes or gpus or 1
-    threads = options.threads or (threads_of(number) if options.processes else None)
+    threads = options.threads or (threads_of(number) if options.processes or number > 1 else None)
     if options.engine == "ray":
         engine: Any = partial(on_ray, workers=options.processes)
         resolve: Any = resolve_on_ray

@@ -7,6 +7,7 @@ unit that is done twice is written twice with the same content.
 
 import logging
 import os
+import re
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import astuple
 from typing import Any
@@ -53,8 +54,13 @@ def on_ray(
         for row in done.iter_rows():
             yield Counts(*(int(value) for value in row["counts"]))
     except RayError as error:
-        cause = getattr(error, "cause", None) or error
-        raise DocreError(f"Ray: {str(cause).strip().splitlines()[-1]}") from None
+        raise DocreError(f"Ray: {reason(error)}") from None
+
+
+def reason(error: Exception) -> str:
+    """Why a worker failed, in one line. Ray puts what it raised into the text of errors of its own, as a traceback."""
+    told = re.findall(r"^docre\.errors\.\w+: (.+)$", str(error), re.MULTILINE)
+    return told[0] if told else first_line(getattr(error, "cause", None) or error)
 
 
 def resolve_on_ray(setting: str, ahead: bool = False) -> str:
@@ -67,7 +73,7 @@ def resolve_on_ray(setting: str, ahead: bool = False) -> str:
     try:
         found: str = ray.get(ray.remote(resolve_here).options(**share).remote(setting))
     except RayError as error:
-        raise DocreError(f"Ray: {str(error).strip().splitlines()[-1]}") from None
+        raise DocreError(f"Ray: {reason(error)}") from None
     return found
 
 

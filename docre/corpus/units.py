@@ -62,8 +62,9 @@ class Unit:
 
     @property
     def digest(self) -> str:
-        """The first 16 digits of its SHA-256: another one means that its files have changed."""
-        return hashlib.sha256(self.to_bytes()).hexdigest()[:16]
+        """The first 16 digits of the SHA-256 of its documents: another one means that its files have changed. How many
+        bytes of a compressed file have been read for them depends on the version of Python."""
+        return hashlib.sha256(replace(self, size=0).to_bytes()).hexdigest()[:16]
 
     @classmethod
     def from_bytes(cls, content: bytes) -> "Unit":

@@ -17,6 +17,7 @@ from docre.errors import DocreError
 MARKER = "*"
 TOKENIZER_LOCK = threading.Lock()  # Hugging Face's tokenizers are not thread-safe
 UNLIMITED = sys.maxsize  # max_tokens with which no document is cut off
+MOST_PAIRS = 2**24  # of one document: finding them takes about 65 bytes for each, 1 GB
 CACHED_WORDS = 2**18  # whose pieces a Featurizer keeps: about 50 MB
 Ints = NDArray[np.int64]
 Pieces = dict[str, list[int]]  # the token ids of words
@@ -211,9 +212,19 @@ class Featurizer:
         return np.unique(labels, axis=0), evidence
 
 
+def check_pairs(document: Document) -> None:
+    """Raises DocreError for a document with so many candidate pairs that they would fill the memory."""
+    if (count := document.num_candidate_pairs) > MOST_PAIRS:
+        raise document.fail(
+            f"{len(document.entities):,} entities with {count:,} candidate pairs, of which one document may have "
+            f"{MOST_PAIRS:,}: divide it"
+        )
+
+
 def candidate_pairs(document: Document) -> Ints:
     """`Document.candidate_pairs` as an array [pairs, 2]. If these are all pairs, no Python list of them is built: it
-    would take gigabytes for a few thousand entities."""
+    would take gigabytes for a few thousand entities. Raises DocreError for too many (see `check_pairs`)."""
+    check_pairs(document)
     if document.pairs is None:
         return np.argwhere(~np.eye(len(document.entities), dtype=bool))
     return np.array(document.candidate_pairs, dtype=np.int64).reshape(-1, 2)

@@ -164,10 +164,11 @@ def document_oddities(document: Document) -> Iterator[tuple[str, str]]:
     for e, entity in enumerate(document.entities):
         if not entity.mentions:
             yield "entity without mentions", f"{where}: entity {e}"
-        spans = [(m.sentence, m.start, m.end) for m in entity.mentions]
-        for i, span in enumerate(spans):
-            if span in spans[:i]:
+        spans: set[tuple[int, int, int]] = set()
+        for i, m in enumerate(entity.mentions):
+            if (span := (m.sentence, m.start, m.end)) in spans:
                 yield "mention listed twice", f"{where}: entity {e}, mention {i}"
+            spans.add(span)
     candidates = document.among_candidates((triple.head, triple.tail) for triple in document.triples or ())
     seen: set[tuple[int, int, str]] = set()
     for i, triple in enumerate(document.triples or ()):

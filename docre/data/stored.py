@@ -9,7 +9,7 @@ import numpy as np
 
 from docre.core.storage import COMPRESSED, opened
 from docre.data.features import Features, Featurizer
-from docre.data.readers import READERS, hinting, read
+from docre.data.readers import READERS, checked, hinting, read
 from docre.data.readers.base import RecordReader
 from docre.data.readers.records import decoded
 from docre.documents import Document
@@ -44,7 +44,7 @@ class StoredDocuments(Sequence[Document]):
             with opened(self.path) as file:
                 self._version = version(file.fileno())
             for record in read.cut(self.path):
-                visit(read.parse(record))
+                visit(checked(read.parse(record), reader))
                 places.extend((record.number, record.offset, record.size))
         self._places = np.array(places, dtype=np.int64).reshape(-1, 3)
 
@@ -59,7 +59,7 @@ class StoredDocuments(Sequence[Document]):
             file.seek(offset)
             content = file.read(size)
         with hinting(self.path, self.reader_name):
-            return self.reader.parse(decoded(self.path, number, offset, content))
+            return checked(self.reader.parse(decoded(self.path, number, offset, content)), self.reader_name)
 
 
 def open_documents(

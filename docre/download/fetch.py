@@ -1,6 +1,5 @@
 """Downloads one file over HTTP: an interrupted download is resumed, and the finished file is checked."""
 
-import hashlib
 import http.client
 import re
 import time
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from docre.core.files import read_text, write_text
+from docre.core.manifests import digest
 from docre.core.progress import progress_bar
 from docre.errors import DocreError
 
@@ -170,19 +170,10 @@ def checksum_file(path: Path) -> Path:
 
 
 def recorded_checksum(path: Path) -> str | None:
-    """The checksum that an earlier download recorded_checksum; None if there was none."""
+    """The checksum that an earlier download recorded; None if there was none."""
     if not checksum_file(path).is_file():
         return None
     match = re.match(r"([0-9a-f]{64})\b", read_text(checksum_file(path)))
     if match is None:
         raise DocreError(f"{checksum_file(path)}: expected a SHA-256 checksum")
     return match[1]
-
-
-def digest(path: Path) -> str:
-    """The SHA-256 of a file, as hexadecimal digits."""
-    sha256 = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(1 << 20):
-            sha256.update(chunk)
-    return sha256.hexdigest()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from docre.analysis.calibration import Calibration
 from docre.core.files import is_unicode
-from docre.data.features import UNLIMITED, Features
+from docre.data.features import UNLIMITED, Features, check_pairs
 from docre.documents import Document, Prediction
 from docre.errors import DocreError, prefixed
 from docre.extraction import ExtractedEntity, ExtractedTriple, Extraction, Span
@@ -110,6 +110,7 @@ def tagged(text: Text, title: str, tagger: Tagger | None, name: str | None = Non
     with prefixed(title):
         check_text(text)
     if given is not None:
+        check_pairs(given)
         return given
     if tagger is None:
         raise DocreError(NO_TAGGER)
@@ -119,6 +120,7 @@ def tagged(text: Text, title: str, tagger: Tagger | None, name: str | None = Non
             raise DocreError("it returned no docre.Document with a source (docre.documents.plain.mark makes one)")
         if document.source.text != text:
             raise DocreError("the document that it returned has another text")
+        check_pairs(document)
     return replace(document, title=title, source=replace(document.source, tagger=name))
 
 

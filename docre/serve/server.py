@@ -17,7 +17,7 @@ def bind(host: str, port: int) -> socket.socket:
         made = socket.socket(family, kind, protocol)
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         made.bind(address)
-    except (OSError, OverflowError) as error:
+    except (OSError, OverflowError, UnicodeError) as error:
         raise DocreError(f"{host} port {port}: {getattr(error, 'strerror', None) or error}") from None
     return made
 

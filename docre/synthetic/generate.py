@@ -4,10 +4,10 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from docre.core.files import write_json, write_text
 from docre.documents import Document
+from docre.documents.docred import to_json
 from docre.synthetic.clauses import ClauseGenerator
 from docre.synthetic.dice import Dice
 from docre.synthetic.knobs import Knobs
@@ -53,26 +53,11 @@ def corpus(seed: int, counts: Counts, knobs: Knobs) -> dict[str, list[Document]]
 def write_corpus(folder: Path, seed: int = 66, counts: Counts = Counts()) -> None:
     """Write train.json, dev.json, test.json and rel_info.json, the names of the relations, into a folder."""
     for split, documents in corpus(seed, counts, Knobs()).items():
-        write_text(folder / f"{split}.json", to_json(documents))
+        write_text(folder / f"{split}.json", to_lines(documents))
     write_json(folder / "rel_info.json", RELATIONS)
 
 
-def to_json(documents: Sequence[Document]) -> str:
+def to_lines(documents: Sequence[Document]) -> str:
     """The documents as DocRED JSON, one document per line."""
-    lines = (json.dumps(to_docred(document), ensure_ascii=False, separators=(",", ":")) for document in documents)
+    lines = (json.dumps(to_json(document), ensure_ascii=False, separators=(",", ":")) for document in documents)
     return "[\n" + ",\n".join(lines) + "\n]\n"
-
-
-def to_docred(document: Document) -> dict[str, Any]:
-    """A labeled document as an object of DocRED JSON."""
-    return {
-        "title": document.title,
-        "sents": document.sentences,
-        "vertexSet": [
-            [{"name": m.name, "sent_id": m.sentence, "pos": [m.start, m.end], "type": m.type} for m in entity.mentions]
-            for entity in document.entities
-        ],
-        "labels": [
-            {"h": t.head, "t": t.tail, "r": t.relation, "evidence": list(t.evidence)} for t in document.triples or ()
-        ],
-    }

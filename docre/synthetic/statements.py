@@ -13,7 +13,6 @@ KINDS = {"person": PERSON, "org": ORGANIZATION, "work": ("film", "novel", "album
 
 # Each word as it is used of a man, and of a woman.
 WORDS = {
-    "he": ("he", "she"),
     "his": ("his", "her"),
     "father": ("father", "mother"),
     "son": ("son", "daughter"),

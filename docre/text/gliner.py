@@ -14,6 +14,7 @@ from docre.errors import DocreError, first_line
 from docre.text.base import TAGGERS, Tagger
 from docre.text.names import join_names
 
+LOCK = threading.Lock()  # tokenizers and data processors are not made for threads, and taggers may share a model
 TYPES = ("person", "organization", "location", "date", "event", "work")
 
 
@@ -56,17 +57,16 @@ class GlinerTagger(Tagger):
         self.threshold = threshold
         self.model = load_model(model)
         self.room = room_beside(self.types, self.model)
-        self.lock = threading.Lock()  # GLiNER's tokenizers and data processors are not made for threads
 
     def __call__(self, text: str, title: str) -> Document:
         split = list(self.model.data_processor.words_splitter(text))
         words = [(start, end) for _, start, end in split]
-        with self.lock:
+        with LOCK:
             pieces = pieces_of([word for word, _, _ in split], self.model)
         found: list[Found] = []
         for first, last, begin, stop in windows(pieces, self.model.config.max_len, self.room):
             offset = words[first][0]
-            with self.lock:
+            with LOCK:
                 mentions = self.model.predict_entities(
                     text[offset : words[last - 1][1]], self.types, threshold=self.threshold
                 )

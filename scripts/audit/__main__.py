@@ -63,6 +63,8 @@ def main(arguments: list[str]) -> None:
     folder = base / way  # of the audit; other audits of the same damaged file share the other models
     changes = [*options.set, f"seed={options.seed}"]
     config = load_config(options.config, changes)
+    if not config.data.dev or not config.data.test:
+        raise DocreError(f"{options.config}: data.dev and data.test are needed, to fit thresholds and to score models")
     complete = read(config.data.train, config.data.reader)
     known = damage(complete, options.share, options.wrong, options.seed, WAYS[options.by])
     folders = {"damaged": base, "corrected": folder, "reviewed": folder, "complete": base}  # of the files, and models

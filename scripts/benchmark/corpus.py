@@ -21,6 +21,7 @@ import torch
 from transformers import BertConfig, BertModel
 
 from docre.config.schema import Config
+from docre.core import cli
 from docre.data.readers import read
 from docre.data.readers.docred import to_json
 from docre.data.schema import load_schema
@@ -64,7 +65,7 @@ def save_tiny_model(folder: Path) -> None:
 def peak(model: Path, corpus: Path, output: str) -> float:
     """The peak memory of a process that predicts a corpus, in MB."""
     command = [sys.executable, "-c", PEAK, "--checkpoint", str(model), "--input", str(corpus), "--output", output]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     return float(done.stdout.split()[-1])
 
 
@@ -77,7 +78,7 @@ def seconds(model: str, folder: Path, count: int, output: str, *options: str) ->
     command = ["--checkpoint", model, "--input", str(corpus), "--output", output, *options]
     start = time.perf_counter()
     alone = os.environ | {"OMP_NUM_THREADS": "1"}
-    subprocess.run([sys.executable, "-m", "docre", "predict", *command], capture_output=True, check=True, env=alone)
+    subprocess.run([sys.executable, "-m", "docre", "predict", *command], stdout=subprocess.PIPE, check=True, env=alone)
     return time.perf_counter() - start
 
 
@@ -159,4 +160,4 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    cli.run(main)

@@ -60,14 +60,18 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=200, help="requests, and how many are in flight (default: 200)")
     options = parser.parse_args()
     url = urlsplit(options.url)
-    if url.hostname not in ("127.0.0.1", "localhost", "::1") or not url.port:
+    try:
+        port = url.port
+    except ValueError:  # no number from 0 to 65535
+        port = None
+    if url.hostname not in ("127.0.0.1", "localhost", "::1") or not port:
         raise DocreError(f"{options.url}: expected an address on this machine, as http://127.0.0.1:8000")
     if not 1 <= options.requests <= 1000:
         raise DocreError(f"--requests: expected 1 to 1000, got {options.requests}")
     texts = [f"{' '.join(SENTENCES)} This is letter {i}." for i in range(options.requests)]
-    ask(url.hostname, url.port, texts[0])
-    alone = measure(url.hostname, url.port, texts, 1)
-    together = measure(url.hostname, url.port, texts, options.requests)
+    ask(url.hostname, port, texts[0])
+    alone = measure(url.hostname, port, texts, 1)
+    together = measure(url.hostname, port, texts, options.requests)
     print(f"answers with the same entities: {sum(map(same_entities, alone, together))} of {len(texts)}")
 
 

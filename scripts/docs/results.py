@@ -53,7 +53,7 @@ def percent(runs: Sequence[Result], key: str) -> str:
 
 
 def ours(model: str, data: str, encoder_name: str) -> str:
-    """Our test F1 of a model on some data with an encoder, with its own loss; what was not run is not measured yet."""
+    """Our test F1 of a model on some data with an encoder, whatever its loss; what was not run is not measured yet."""
     found = [
         result
         for result in results()

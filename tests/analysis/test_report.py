@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,9 @@ from docre.analysis.page import _pack, page
 from docre.analysis.plots import available
 from docre.commands import analyze, report
 from docre.core.manifests import MANIFEST, write_manifest
-from docre.errors import DocreError
+from docre.data.readers.docred import write_docred
+from docre.documents import Triple
+from docre.errors import DocreError, DocreWarning
 from docre.inference.probe import margin_table
 from tests.chromium import needs_chromium, probed
 
@@ -123,6 +126,17 @@ def test_viewer_has_what_the_models_say(written, runs, corpus):
             for relation, (margin, predicted, gold) in entries.items():
                 assert margin == pytest.approx(table.margins[p, relation], abs=1e-3)
                 assert (predicted, gold) == (table.predicted[p, relation], table.labels[p, relation])
+
+
+def test_labels_of_relations_that_the_model_does_not_know(runs, corpus, tmp_path):
+    document = docre.read(corpus / "test.json")[0]
+    other = replace(document, triples=[*document.triples, Triple(0, 1, "P9999")])
+    write_docred(tmp_path / "other.json", [other])
+    output = tmp_path / "report.html"
+    with pytest.warns(DocreWarning, match="P9999"):
+        report.main([str(runs[0]), "--data", str(tmp_path / "other.json"), "--output", str(output)])
+    (shown,) = data_of(output.read_text())["documents"]
+    assert len(shown["gold"]) == len({(t.head, t.tail, t.relation) for t in document.triples})
 
 
 def test_attention_is_scaled_by_row():

@@ -220,9 +220,9 @@ def test_anything_at_all(form):
 
 
 @pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("piece", ["(", "(a| country| ", ")(", " ", "[[", "<'", "| ", "a, country, ", ") ; "])
+@pytest.mark.parametrize("piece", ["(", "(a| country| ", ")(", " ", "[[", "<'", "| ", "a, country, ", ") ; ", "\n"])
 def test_time_grows_with_length_only(form, piece):
-    answer = (piece * 100_000)[:200_000]
+    answer = (piece * 200_000)[:200_000] + "hello"
     start = time.process_time()
     list(read(form, answer))
     assert time.process_time() - start < 10

@@ -3,8 +3,10 @@
 Ten kills at random times: python -m tests.corpus.test_ray 10
 """
 
+import json
 import os
 import random
+import re
 import subprocess
 import sys
 import tempfile
@@ -41,12 +43,12 @@ def cluster(nodes: int) -> Iterator[object]:
         made.shutdown()
 
 
-def start(saved: Path, source: Path, output: Path, address: str) -> subprocess.Popen:
+def start(saved: Path, source: Path, output: Path, address: str, *options: str) -> subprocess.Popen:
     """The command, as a process, in another folder than the cluster's, with paths that are relative to it."""
     folder = output.parent
     names = [os.path.relpath(path, folder) for path in (saved, source, output)]
     command = [sys.executable, "-m", "docre", "predict", "--checkpoint", names[0], "--input", names[1]]
-    command += ["--output", f"{names[2]}/", "--part-size", "7", "--threads", "1", "--engine", "ray"]
+    command += ["--output", f"{names[2]}/", "--part-size", "7", "--threads", "1", "--engine", "ray", *options]
     environment = os.environ | {"PYTHONPATH": str(ROOT), "RAY_ADDRESS": address}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
     return subprocess.Popen(command, env=environment, cwd=folder, text=True, **pipes)
@@ -93,6 +95,21 @@ def test_a_raylet_and_the_driver_are_killed(tmp_path):
     pytest.importorskip("ray")
     saved, source = prepare(tmp_path, 140)
     kill_often(saved, source, tmp_path, [("raylet", 4), ("driver", 12)])
+
+
+def test_the_reason_of_a_failure_is_told(tmp_path):
+    pytest.importorskip("ray")
+    saved, source = prepare(tmp_path, 3)
+    bad = json.loads((source / "1.json").read_text())
+    bad[1]["sents"] = "no list"
+    (source / "1.json").write_text(json.dumps(bad))
+    with cluster(1) as nodes:
+        process = start(saved, source, tmp_path / "out", nodes.address, "--strict")
+        said = process.communicate(timeout=LIMIT)[0]
+    assert process.returncode == 2
+    assert re.search(r"^docre: error: Ray: .*1\.json: document .*: expected a list in 'sents'", said, re.MULTILINE), (
+        said
+    )
 
 
 if __name__ == "__main__":

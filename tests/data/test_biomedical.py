@@ -92,6 +92,24 @@ def test_the_ways_in_which_a_relation_names_its_concepts(infons, tmp_path):
     assert read(tmp_path / "f", "bioc_json")[0].triples == [Triple(1, 0, "P1")]
 
 
+def test_a_relation_of_too_many_concepts(tmp_path):
+    annotations = [
+        {
+            "id": str(i),
+            "infons": {"type": "T", "identifier": str(i)},
+            "text": "A",
+            "locations": [{"offset": 0, "length": 1}],
+        }
+        for i in range(60)
+    ]
+    nodes = [{"refid": str(i), "role": ""} for i in range(60)]
+    passage = {"offset": 0, "text": "A", "annotations": annotations}
+    document = {"id": "9", "passages": [passage], "relations": [{"id": "R", "infons": {"type": "P"}, "nodes": nodes}]}
+    (tmp_path / "f").write_text(json.dumps({"documents": [document]}))
+    with pytest.raises(DocreError, match="60 concepts, expected at most 50"):
+        read(tmp_path / "f", "bioc_json")
+
+
 @pytest.mark.parametrize("name", ["bioc_json", "bioc_xml"])
 def test_more_than_two_concepts_and_more_than_one_span(name, tmp_path):
     """A relation of three holds between each two; a mention in parts reaches from the first to the last. Mentions

@@ -142,6 +142,16 @@ def test_contradictions_are_errors(tmp_path):
         read(tmp_path / "f", "cdr")
 
 
+def test_names_of_many_tokens_cannot_fill_the_memory(tmp_path):
+    """A number of names that is not that of the mentions costs a name from the text for each of them."""
+    columns = line(*GOOD).split("\t")
+    columns[1] = "x " * 9_998 + "x|y"
+    columns[10], columns[11] = ":".join(["0"] * 2000), ":".join(["9999"] * 2000)
+    (tmp_path / "f").write_text("\t".join(columns))
+    with pytest.raises(DocreError, match="pair 0: C: the mentions of all pairs have 100 times the tokens of the text"):
+        read(tmp_path / "f", "cdr")
+
+
 def test_a_name_with_a_bar_falls_back_to_the_tokens(tmp_path):
     columns = line(*GOOD).split("\t")
     columns[8] = "x|y"

@@ -105,6 +105,16 @@ def test_label_statistics_count_pairs_once():
     assert statistics.pairs == 6
 
 
+def test_too_many_pairs(tokenizer):
+    """Twenty thousand entities are 60 kB of a file, and their pairs would be 26 GB."""
+    document = Document("t", [["a"]], [Entity(())] * 20_000)
+    message = (
+        "document 't': 20,000 entities with 399,980,000 candidate pairs, of which one document may have 16,777,216"
+    )
+    with pytest.raises(DocreError, match=message):
+        Featurizer(tokenizer, SCHEMA)([document])
+
+
 def test_nested_mentions_share_one_marker(tokenizer):
     mentions = [Entity((Mention("New York", 0, 0, 2),)), Entity((Mention("New York City", 0, 0, 3),))]
     (features,) = Featurizer(tokenizer, SCHEMA)([Document("t", [["New", "York", "City"]], mentions)])

@@ -252,6 +252,14 @@ def test_errors_name_line_and_field(tmp_path, item, message):
     assert str(error.value).startswith(f"{tmp_path / 'f'}: line 2: ") and message in str(error.value)
 
 
+def test_evidence_cannot_fill_the_memory(tmp_path):
+    text, entities = "a\n\n" * 1000, [{"mentions": [[0, 1]]}, {"mentions": [[3, 4]]}]
+    relations = [[0, "r", 1, [[0, len(text)]]]] * 300
+    (tmp_path / "f").write_text(json.dumps({"text": text, "entities": entities, "relations": relations}))
+    with pytest.raises(DocreError, match=r"relations\[200\]: the evidence so far has 100 times the sentences"):
+        read(tmp_path / "f", "jsonl")
+
+
 def test_sentences_and_mentions_without_text_are_not_written():
     ada, bob = Entity((Mention("Ada", 0, 0, 1),)), Entity((Mention("Bob", 0, 1, 2),))
     document = Document("t", [["Ada", "Bob"], [], [" "]], [ada, bob], [Triple(0, 1, "P", (0, 1, 2))])

@@ -71,6 +71,7 @@ def test_requests_in_flight_are_answered_before_it_stops(saved, number, tmp_path
         (["--max-queue", "0"], "--max-queue: expected a positive number"),
         (["--timeout", "nan"], "--timeout"),
         (["--host", "256.1.1.1"], "256.1.1.1 port 8000"),
+        (["--host", "a..b"], r"a\.\.b port 8000: "),
         (["--port", "99999999999"], "--port: expected"),
         (["--port", "0"], "--tagger"),
     ],

@@ -12,7 +12,7 @@ import pytest
 from docre.commands.synthetic import main
 from docre.data.schema import load_schema
 from docre.errors import DocreError
-from docre.synthetic.generate import Counts, to_json
+from docre.synthetic.generate import Counts, to_lines
 from docre.synthetic.generate import corpus as generate
 from docre.synthetic.knobs import Knobs
 from tests.conftest import ROOT
@@ -54,13 +54,13 @@ def test_another_process_with_another_hash_seed_writes_the_same_without_torch(tm
     environment = {**os.environ, "PYTHONHASHSEED": "1234"}
     subprocess.run([sys.executable, "-c", code, *options], check=True, cwd=ROOT, env=environment)
     for split, documents in generate(5, Counts(12, 4, 6), Knobs()).items():
-        assert (tmp_path / f"{split}.json").read_text(encoding="utf-8") == to_json(documents)
+        assert (tmp_path / f"{split}.json").read_text(encoding="utf-8") == to_lines(documents)
 
 
 def test_seeds_and_counts(corpus):
     few = generate(66, Counts(20, 1, 1), Knobs())
-    assert to_json(few["train"]) == to_json(corpus["train"][:20])
-    assert to_json(generate(67, Counts(20, 1, 1), Knobs())["train"]) != to_json(few["train"])
+    assert to_lines(few["train"]) == to_lines(corpus["train"][:20])
+    assert to_lines(generate(67, Counts(20, 1, 1), Knobs())["train"]) != to_lines(few["train"])
 
 
 @pytest.mark.parametrize("option", ["--train", "--dev", "--test"])

@@ -87,7 +87,7 @@ def viewer_data(
                 "gold": [
                     [place[t.head, t.tail], index[t.relation], list(t.evidence)]
                     for t in document.triples or ()
-                    if (t.head, t.tail) in place
+                    if (t.head, t.tail) in place and t.relation in index
                 ],
                 "runs": [
                     {

@@ -20,7 +20,7 @@ from docre.documents import Document, Prediction
 WORD = re.compile(r"[^\W\d_]+")
 LETTERS = r"[A-Z]{1,3}(?![^\W\d_])"
 LIST = rf"{LETTERS}(?:(?:[\W_]|\band\b|\bor\b)+{LETTERS})*"
-AT_START = re.compile(rf"^[\W_]*({LETTERS})\**[.):]", re.MULTILINE)  # of a line: "A. country"
+AT_START = re.compile(rf"^(?:[^\w\n]|_)*({LETTERS})\**[.):]", re.MULTILINE)  # of a line: "A. country"
 LED_IN = re.compile(rf"(?i:\b(?:answers?|options?)\b(?:[\W_]|\b(?:is|are)\b)*)({LIST})")
 NONE = re.compile(r"[\W_]*(?:none|n/a|nothing|no[\W_]relations?)\b", re.IGNORECASE)
 

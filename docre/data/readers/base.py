@@ -26,7 +26,7 @@ ANY = (*JSON, ".txt", ".xml")
 class RecordReader:
     """A reader that reads a file one document at a time, and any document of it again.
 
-    cut:      yields the records of a file (`records.lines` or `records.elements`).
+    cut:      yields the records of a file (as `records.lines` does).
     parse:    makes a document of a record.
     suffixes: of the files in a folder that the reader takes for its own.
 

@@ -8,6 +8,7 @@ from docre.data.readers.base import READERS, reads
 from docre.data.readers.records import Record, lines
 from docre.documents import Document, Triple
 from docre.documents.flat import FlatMention, build_document
+from docre.documents.plain import MAX_COVER
 from docre.errors import DocreError, prefixed
 
 COLUMNS = 17  # per pair: label, direction, cross-sentence flag, two closest spans, and 6 columns for each argument
@@ -63,6 +64,7 @@ def parse_line(line: str, head_type: str, relation: str) -> Document:
     sentences = [sentence.split(" ") for sentence in text.split("|")]
     tokens = [token for sentence in sentences for token in sentence]
     holds_by_label = {f"1:{relation}:2": True, "1:NR:2": False, "not_include": None}
+    room = MAX_COVER * (len(tokens) + 1000)
     entities: dict[tuple[str, str], tuple[int, Argument]] = {}
     candidates: dict[tuple[int, int], bool] = {}
     for number, begin in enumerate(range(0, len(rest), COLUMNS)):
@@ -71,7 +73,8 @@ def parse_line(line: str, head_type: str, relation: str) -> Document:
             raise DocreError(f"{where}: expected one of {', '.join(holds_by_label)}, got {columns[0]!r}")
         index = {}
         for part in ARGUMENTS:
-            argument = parse_argument(columns[part], tokens, where)
+            argument = parse_argument(columns[part], tokens, room, where)
+            room -= sum(mention.end - mention.start for mention in argument.mentions)
             position, first = entities.setdefault((argument.id, argument.type), (len(entities), argument))
             if first != argument:
                 raise DocreError(f"{where}: {argument.id}: its mentions differ from those in an earlier pair")
@@ -86,14 +89,16 @@ def parse_line(line: str, head_type: str, relation: str) -> Document:
     return build_document(title, tokens, accumulate(map(len, sentences)), mentions, triples, list(candidates))
 
 
-def parse_argument(columns: Sequence[str], tokens: Sequence[str], where: str) -> Argument:
+def parse_argument(columns: Sequence[str], tokens: Sequence[str], room: int, where: str) -> Argument:
     """The argument in six columns: id, names, type, starts, ends, sentence numbers. Names are joined by `|`, offsets by
-    `:`."""
+    `:`. Raises DocreError if its mentions have more than `room` tokens together."""
     id_, joined_names, type_, start_column, end_column, _ = columns
     starts = parse_offsets(start_column, f"{where}: {id_}: starts")
     ends = parse_offsets(end_column, f"{where}: {id_}: ends")
     if len(starts) != len(ends):
         raise DocreError(f"{where}: {id_}: {len(starts)} mention starts, but {len(ends)} ends")
+    if sum(end - start for start, end in zip(starts, ends, strict=True)) > room:
+        raise DocreError(f"{where}: {id_}: the mentions of all pairs have {MAX_COVER} times the tokens of the text")
     names = joined_names.split("|")
     if len(names) != len(starts):  # a name contains a |
         names = [" ".join(tokens[start:end]) for start, end in zip(starts, ends, strict=True)]

@@ -9,6 +9,7 @@ from docre.documents import Document, Triple
 from docre.documents.plain import MarkedEntity, mark
 from docre.errors import DocreError
 
+MOST_CONCEPTS = 50  # of one relation, which has a triple for each two of them
 UNKNOWN = frozenset({"", "-", "-1", "None"})  # identifiers of mentions that are linked to nothing
 MESH = re.compile(r"(?:(?:MESH|OMIM|MeSH):)?[A-Z]?\d+|-1")  # an identifier in which "|" separates
 
@@ -54,6 +55,8 @@ def build(title: str, text: str, mentions: Iterable[Linked], relations: Sequence
     index = {concept: position for position, concept in enumerate(found)}
     triples: dict[Triple, None] = {}
     for relation in relations:
+        if len(relation.concepts) > MOST_CONCEPTS:
+            raise DocreError(f"{relation.where}: {len(relation.concepts)} concepts, expected at most {MOST_CONCEPTS}")
         for concept in relation.concepts:
             if concept not in index:
                 raise DocreError(f"{relation.where}: no mention has the identifier {concept!r}")

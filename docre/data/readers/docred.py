@@ -9,6 +9,7 @@ from docre.data.readers.base import JSON, READERS, reads
 from docre.data.readers.fields import check_keys, describe_type, get, get_optional, parse_integers
 from docre.data.readers.records import Record, elements
 from docre.documents import Document, Entity, Mention, Triple
+from docre.documents.docred import to_json
 from docre.errors import DocreError
 
 DOCUMENT_KEYS = ("title", "sents", "vertexSet", "labels", "pairs", "gpt_labels")
@@ -48,25 +49,6 @@ def read_item(record: Record) -> tuple[Document, dict[str, Any]]:
 def write_docred(path: str | Path, documents: Iterable[Document]) -> None:
     """Write documents as DocRED JSON, atomically; `read_docred` reads equal documents back."""
     write_json(path, [to_json(document) for document in documents], indent=None)
-
-
-def to_json(document: Document) -> dict[str, Any]:
-    """A document as a DocRED JSON object; the keys `labels` and `pairs` are left out if the document has None there."""
-    item: dict[str, Any] = {
-        "title": document.title,
-        "sents": [list(sentence) for sentence in document.sentences],
-        "vertexSet": [
-            [{"name": m.name, "sent_id": m.sentence, "pos": [m.start, m.end], "type": m.type} for m in entity.mentions]
-            for entity in document.entities
-        ],
-    }
-    if document.triples is not None:
-        item["labels"] = [
-            {"h": t.head, "t": t.tail, "r": t.relation, "evidence": list(t.evidence)} for t in document.triples
-        ]
-    if document.pairs is not None:
-        item["pairs"] = [list(pair) for pair in document.pairs]
-    return item
 
 
 def parse_document(item: Mapping[str, Any]) -> Document:

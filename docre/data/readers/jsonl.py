@@ -9,7 +9,7 @@ from docre.data.readers.base import JSON, READERS, reads
 from docre.data.readers.fields import check_keys, describe_type, get, get_optional, parse_integers
 from docre.data.readers.records import Record, lines
 from docre.documents import Document, Triple
-from docre.documents.plain import MarkedEntity, check_span, mark
+from docre.documents.plain import MAX_COVER, MarkedEntity, check_span, mark
 from docre.errors import DocreError, prefixed
 
 DOCUMENT_KEYS = ("title", "text", "entities", "relations")
@@ -68,7 +68,12 @@ def parse_document(item: dict[str, Any], default_title: str) -> Document:
         first, last = bisect_right(ends, start), bisect_left(starts, end) - 1  # tokens
         return range(bisect_right(first_tokens, first) - 1, bisect_right(first_tokens, last))
 
-    triples = [parse_relation(relation, text, overlapping, f"relations[{i}]") for i, relation in enumerate(relations)]
+    triples, room = [], MAX_COVER * (len(document.sentences) + 1000)
+    for i, relation in enumerate(relations):
+        triples.append(parse_relation(relation, text, overlapping, f"relations[{i}]"))
+        room -= len(triples[-1].evidence)
+        if room < 0:
+            raise DocreError(f"relations[{i}]: the evidence so far has {MAX_COVER} times the sentences of the text")
     return replace(document, triples=triples)
 
 

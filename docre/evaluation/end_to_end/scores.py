@@ -180,5 +180,5 @@ def notes(gold: Sequence[Document], predicted: Sequence[Document]) -> list[str]:
         found.append("no predicted document has triples: relations are not scored")
     empty = sum(not entity.mentions for document in (*gold, *predicted) for entity in document.entities)
     if empty:
-        found.append(f"{counted(empty, 'entity') if empty == 1 else f'{empty} entities'} without mentions: left out")
+        found.append(f"{counted(empty, 'entity', 'entities')} without mentions: left out")
     return found

@@ -124,7 +124,9 @@ class Merged:
         self.margins = np.full(shape, -np.inf, dtype=np.float32)
         self.predicted = np.zeros(shape, dtype=bool)
         self.sentences = document.num_sentences
-        self.evidence: Bools | None = None
+        self.first = np.zeros(len(self.pairs), dtype=np.int64)  # the sentence at which the part of the evidence begins
+        self.widest = max(part.features.num_sentences for part in parts)
+        self.evidence: Bools | None = None  # [pairs, widest]: kept by part, as a document may have many sentences
 
     def add(
         self,
@@ -142,11 +144,12 @@ class Merged:
         higher = margins > before
         if evidence is not None:
             if self.evidence is None:
-                self.evidence = np.zeros((len(self.pairs), self.sentences), dtype=bool)
+                self.evidence = np.zeros((len(self.pairs), self.widest), dtype=bool)
             best = margins.max(1) > before.max(1)
+            self.first[rows[best]] = first
             self.evidence[rows[best]] = False
-            end = min(first + evidence.shape[1], self.sentences)
-            self.evidence[rows[best], first:end] = evidence[best, : end - first]
+            width = min(evidence.shape[1], self.widest)
+            self.evidence[rows[best], :width] = evidence[best, :width]
         self.margins[rows] = np.where(higher, margins, before)
         self.scores[rows] = np.where(higher, scores, self.scores[rows])
         self.predicted[rows] |= predicted
@@ -154,17 +157,29 @@ class Merged:
     def hand_on(self, number: int, handle: Handle, limit: Callable[[Tensor, Tensor], Tensor]) -> None:
         """Call `handle` with all pairs of the document, which has this number. `limit`: which predicted relations of a
         pair remain, given their scores (see Loss.limit)."""
-        evidence = None if self.evidence is None else torch.from_numpy(self.evidence)
-        scores, margins, predicted = map(torch.from_numpy, (self.scores, self.margins, self.predicted))
-        found = PairScores(scores, margins, limit(predicted, scores), evidence)
-        handle(np.full(len(self.pairs), number), self.pairs, found)
+        for start in range(0, len(self.pairs), SLICE):
+            here = slice(start, start + SLICE)
+            scores, margins, predicted = (
+                torch.from_numpy(x[here]) for x in (self.scores, self.margins, self.predicted)
+            )
+            found = PairScores(scores, margins, limit(predicted, scores), self._evidence(here))
+            handle(np.full(len(scores), number), self.pairs[here], found)
         apart = np.setdiff1d(np.arange(self.count), self.pairs, assume_unique=True)
         for start in range(0, len(apart), SLICE):
             pairs = apart[start : start + SLICE]
             shape = len(pairs), self.scores.shape[1]
             never, no = torch.tensor(NEVER).expand(shape), torch.tensor(False)
-            no_evidence = None if evidence is None else no.expand(len(pairs), self.sentences)
+            no_evidence = None if self.evidence is None else no.expand(len(pairs), self.sentences)
             handle(np.full(len(pairs), number), pairs, PairScores(never, never, no.expand(shape), no_evidence))
+
+    def _evidence(self, rows: slice) -> Tensor | None:
+        """The evidence of some pairs among all sentences of the document, bool [pairs, sentences]."""
+        if self.evidence is None:
+            return None
+        pair, sentence = np.nonzero(self.evidence[rows])
+        found = torch.zeros(len(self.evidence[rows]), self.sentences, dtype=torch.bool)
+        found[torch.from_numpy(pair), torch.from_numpy(self.first[rows][pair] + sentence)] = True
+        return found
 
 
 def divide(document: Features, tokens: int) -> Iterator[Bools]:

@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -92,23 +93,26 @@ class KapipeProcess:
 
     def __init__(self, request: Path, keeps_memory: bool = False, interpreter: Path | None = None) -> None:
         variables = {name: value for name, value in os.environ.items() if not name.startswith(("MALLOC_", "PYTHON"))}
+        self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115  # not a pipe, which would fill up
         self._process = subprocess.Popen(
             [str(interpreter or python()), str(Path(__file__).parent / "worker.py"), str(request)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=self._errors,
             text=True,
             env=variables | (KEEP_FREED_MEMORY if keeps_memory else {}),
         )
 
     def ask(self, name: str, *arguments: Any) -> Any:
         """Call the method `name` in the process; returns its result. Raises DocreError if the process failed."""
-        assert self._process.stdin and self._process.stdout and self._process.stderr
+        assert self._process.stdin and self._process.stdout
         with suppress(BrokenPipeError):
             print(json.dumps([name, [list(a) for a in arguments]]), file=self._process.stdin, flush=True)
         answer = self._process.stdout.readline()
         if not answer:
-            raise DocreError(f"the process of kapipe ended: {self._process.stderr.read().strip()[-2000:]}")
+            self._process.wait()
+            self._errors.seek(0)
+            raise DocreError(f"the process of kapipe ended: {self._errors.read().strip()[-2000:]}")
         return json.loads(answer)
 
     def stop(self) -> None:
