@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from docre.config.loading import import_plugins
 from docre.config.options import (
     add_calibration,
     add_checkpoint_options,
@@ -55,6 +56,7 @@ def main(arguments: list[str]) -> None:
     add_corpus_options(parser)
     add_checkpoint_options(parser)
     options = parser.parse_intermixed_args(arguments)
+    import_plugins(options.plugins, "--plugins")  # which may register the format of the output
     if is_folder(options):
         contents = {"text": True, "min_confidence": options.min_confidence}
         predict_into_folder(options, tagger_changes(options), [options.text], contents)

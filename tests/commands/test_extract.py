@@ -18,6 +18,7 @@ from docre.data.features import UNLIMITED
 from docre.documents import Document
 from docre.errors import DocreError, DocreWarning
 from docre.extraction import Extraction, Provenance
+from docre.graph.base import EXPORTERS
 from docre.inference import checkpoint
 from docre.inference.methods.excerpt import excerpt
 from docre.inference.methods.parts import divide
@@ -182,6 +183,21 @@ def test_lines_say_where_they_come_from(saved, tmp_path):
         Provenance(str(tmp_path / "a.txt"), None, *made, "words", docre.__version__)
     ]
     assert [origin.source for origin in origins(TEXT)] == ["text"]
+
+
+def test_the_format_of_a_plugin(saved, tmp_path, monkeypatch):
+    (tmp_path / "my_exporters.py").write_text(
+        "from docre.graph.base import EXPORTERS, writes\n\n\n"
+        "@EXPORTERS.register('titles')\n@writes('.titles')\ndef write_titles(extractions, path):\n"
+        '    """The titles."""\n    path.write_text(chr(10).join(e.title for e in extractions))\n'
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    arguments = ["--checkpoint", str(saved), "--tagger", "words", TEXT, "--output", str(tmp_path / "x.titles")]
+    try:
+        extract.main([*arguments, "--plugins", "my_exporters"])
+        assert (tmp_path / "x.titles").read_text() == "text"
+    finally:
+        EXPORTERS.unregister("titles")
 
 
 def test_the_command(saved, tmp_path, capsys, monkeypatch):
