@@ -281,7 +281,8 @@ def test_mistakes_in_a_recipe(case, corpus, tiny_encoder, tmp_path):
     [
         ({"data.train": "nowhere.json"}, "last: data.train: nowhere.json: no such file or folder"),
         ({"data.tagged": "nowhere.json"}, "last: data.tagged: nowhere.json: no such file or folder"),
-        ({"tagger": {"name": "joint", "run": "nowhere"}}, "last: tagger.run: nowhere: no such file or folder"),
+        ({"tagger": {"name": "joint", "run": "nowhere"}}, "last: nowhere: not a checkpoint"),
+        ({"tagger": {"name": "joint"}}, "last: tagger 'joint', parameter 'run'"),
         ({"training.initial_weights": "nowhere"}, "last: nowhere: not a checkpoint"),
         ({"loss.name": "atlas"}, "last: unknown loss 'atlas'"),
         ({"loss.alpha": "x"}, "last: loss 'atgl', parameter 'alpha'"),

@@ -38,13 +38,13 @@ class Train(Stage):
         paths = {f"data.{key}": getattr(data, key) for key in keys}
         if data.relations not in shipped_schemas():
             paths["data.relations"] = data.relations
-        if self.config.tagger:
-            paths["tagger.run"] = self.config.tagger.parameters.get("run")
         for key, path in paths.items():
             if path and not self.will_exist(path):
                 raise DocreError(f"{key}: {path}: no such file or folder")
         if weights:
             self.check_checkpoint(weights)
+        if self.config.tagger and self.config.tagger.name == "joint":
+            self.check_checkpoint(self.config.tagger.parameters["run"])
 
     def _check_targets(self) -> None:
         """Raises DocreError for terms without the targets that they need, and targets for other documents."""
@@ -138,11 +138,13 @@ class Train(Stage):
 
 
 def check_components(config: Config) -> None:
-    """Raises DocreError for a reader, model, loss, term or inference that does not exist or has no such parameter."""
+    """Raises DocreError for a reader, model, loss, term, inference or tagger that does not exist or has no such
+    parameter."""
     from docre.inference.methods import INFERENCES
     from docre.losses import LOSSES, loss_class
     from docre.models import MODELS, leading_parameters
     from docre.terms import TERMS
+    from docre.text import TAGGERS
     from docre.training.objective import check_given_once
     from docre.training.optimizer import check_rate_groups
 
@@ -151,6 +153,8 @@ def check_components(config: Config) -> None:
     for term in config.terms:
         TERMS.check(term.name, term.parameters)
     check_given_once(config.terms)
+    if config.tagger:
+        TAGGERS.check(config.tagger.name, config.tagger.parameters)
     MODELS.check(config.model.name, config.model.parameters, skip=leading_parameters(config.model.name))
     check_rate_groups(config.training.group_lr, getattr(MODELS[config.model.name], "rate_groups", {}))
     counted = loss_class(config.loss.name).from_training_data(LabelStatistics(2, (1,)))
