@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from docre.commands.evaluate import main
+from docre.data.readers.docred import write_docred
 from docre.errors import DocreError
 from docre.evaluation import write_submission
 from tests.evaluation.test_scores import GOLD, PREDICTIONS, TRAIN
@@ -17,23 +18,8 @@ from tests.evaluation.test_scores import GOLD, PREDICTIONS, TRAIN
 def files(tmp_path):
     """A folder with gold.json, train.json, train.fact, result.json and other.zip."""
 
-    def docred(document):
-        item = {
-            "title": document.title,
-            "sents": document.sentences,
-            "vertexSet": [
-                [{"name": m.name, "sent_id": m.sentence, "pos": [m.start, m.end], "type": m.type} for m in e.mentions]
-                for e in document.entities
-            ],
-        }
-        if document.triples is not None:
-            item["labels"] = [
-                {"h": t.head, "t": t.tail, "r": t.relation, "evidence": list(t.evidence)} for t in document.triples
-            ]
-        return item
-
-    (tmp_path / "gold.json").write_text(json.dumps([docred(document) for document in GOLD]))
-    (tmp_path / "train.json").write_text(json.dumps([docred(document) for document in TRAIN]))
+    write_docred(tmp_path / "gold.json", GOLD)
+    write_docred(tmp_path / "train.json", TRAIN)
     names = [["Ann Lee", "Bob"], ["Ann Lee", "Bobby"], ["A.", "Bob"], ["A.", "Bobby"]]
     facts = [[*pair, "spouse"] for pair in names] + [["Cid", "Bob", "child"], ["Cid", "Bobby", "child"]]
     (tmp_path / "train.fact").write_text(json.dumps(facts))
